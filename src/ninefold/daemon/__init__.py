@@ -1,0 +1,1 @@
+"""The node's machines on the real host: one loop, its store, its agents."""

@@ -1,0 +1,1 @@
+"""Availability as numbers: what a percentage means in downtime, and back."""

@@ -1,0 +1,1 @@
+"""Prove it: break something on purpose, and measure what a client saw."""

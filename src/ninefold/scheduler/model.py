@@ -1,0 +1,115 @@
+"""What the policy engine answers with: a transition, and why.
+
+Vocabulary and numbering follow Pacemaker's transition graph (synapses, actions, inputs), so that
+recorded cases can be compared; the reasons are ours.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from ninefold.core.instants import Millis, WallSeconds
+
+
+class ActionKind(Enum):
+    """What carrying out an action means."""
+
+    RESOURCE = "run a resource agent on a node"
+    FENCING = "silence a node"
+    PSEUDO = "nothing to do: a point that others wait for"
+    CLUSTER = "the cluster itself acts: shut a node down, forget history, clear a fail count"
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why: `code` for programs (`node-lost`, `failed`, `moved-for-score`), a sentence for people."""
+
+    code: str
+    sentence: str
+
+
+class Action(msgspec.Struct, frozen=True):
+    """One step of a transition.
+
+    `inputs` are ids of actions that must be confirmed first. `task` is start, stop, monitor,
+    promote, demote, notify, migrate_to, migrate_from, cancel, stonith, do_shutdown,
+    clear_failcount, delete. `parameters` are the agent's, `meta` the `CRM_meta_*` without prefix.
+    `optional` actions are not part of a transition and never appear here.
+    """
+
+    id: int
+    key: str
+    kind: ActionKind
+    task: str
+    resource: str = ""
+    node: str = ""
+    agent_class: str = ""
+    provider: str = ""
+    agent_type: str = ""
+    interval_ms: Millis = 0
+    timeout_ms: Millis = 20_000
+    expected_rc: int = 0
+    inputs: tuple[int, ...] = ()
+    priority: int = 0
+    parameters: dict[str, str] = {}
+    meta: dict[str, str] = {}
+    reasons: tuple[Reason, ...] = ()
+    history_key: str = ""
+    start_delay_ms: Millis = 0
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """Where one primitive (or instance) runs now and shall run, with the scores that decided.
+
+    `scores` has one entry per node that was considered; `blocked` says what it waits for, if it
+    cannot be where it should (a fencing that has not succeeded, no quorum, an unmanaged stop).
+    """
+
+    resource: str
+    role: str
+    nodes: tuple[str, ...]
+    next_role: str
+    next_node: str
+    scores: dict[str, int]
+    reasons: tuple[Reason, ...] = ()
+    blocked: str = ""
+
+
+class NodeView(msgspec.Struct, frozen=True):
+    """A node as the engine read it from the status section."""
+
+    name: str
+    online: bool
+    unclean: bool
+    standby: bool
+    maintenance: bool
+    pending: bool
+    shutdown: bool
+    reason: str = ""
+
+
+class ScoreLine(msgspec.Struct, frozen=True):
+    """One line of a `.scores` file: `kind` is the traced step, `node` may be empty."""
+
+    kind: str
+    resource: str
+    node: str
+    score: int
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """The answer of `schedule`: actions sorted by id, and everything needed to explain them.
+
+    `recheck_at` is the next wall-clock time at which the answer may change by itself (a failure
+    that expires), or 0.
+    """
+
+    actions: tuple[Action, ...]
+    placements: tuple[Placement, ...]
+    nodes: tuple[NodeView, ...]
+    quorate: bool
+    recheck_at: WallSeconds = 0
+    batch_limit: int = 0
+    scores: tuple[ScoreLine, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""The live dashboard: server-rendered pages of what the API tells."""
