@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
     from ninefold.core.instants import Instant
 
-EventT = TypeVar("EventT", contravariant=True)
-EffectT = TypeVar("EffectT", covariant=True)
+EventT_contra = TypeVar("EventT_contra", contravariant=True)
+EffectT_co = TypeVar("EffectT_co", covariant=True)
 
 
-class Machine(Protocol[EventT, EffectT]):
+class Machine(Protocol[EventT_contra, EffectT_co]):
     """Anything that can be stepped."""
 
     @property
     def deadline(self) -> Instant:
         """Wake me no later than this; `NEVER` if nothing is awaited."""
 
-    def step(self, now: Instant, event: EventT) -> Sequence[EffectT]:
+    def step(self, now: Instant, event: EventT_contra) -> Sequence[EffectT_co]:
         """Take one event at `now`; return effects in the order of their durability."""

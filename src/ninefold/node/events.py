@@ -1,80 +1,45 @@
 """What may happen to a node, and what it may ask its performer for.
 
-The union of the layers' own events and effects, plus the document's disk, the agents and the door.
-A performer that handles every `Effect` here and turns the world into `Event`s is a node.
+The union of totem's and the controller's own events and effects. A performer that handles every
+`Effect` here and turns the world into `Event`s is a node.
 """
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
-import msgspec
-
-from ninefold.agents.model import Call, Outcome
-from ninefold.cib.document import Cib
-from ninefold.cib.model import Cause, Stamp, Version
-from ninefold.core.instants import WallSeconds
-from ninefold.scheduler.model import Transition
-from ninefold.totem import events as totem
-
-
-class Woke(msgspec.Struct, frozen=True):
-    """The deadline the node last gave has passed."""
-
-
-class ClockRead(msgspec.Struct, frozen=True):
-    """The wall clock shows `wall` now. Given at the start and whenever the clock was set."""
-
-    wall: WallSeconds
-
-
-class CibSaved(msgspec.Struct, frozen=True):
-    """Everything up to `stamp` is on stable storage."""
-
-    stamp: Stamp
-
-
-class CibNotSaved(msgspec.Struct, frozen=True):
-    """The store refused (full disk, I/O error): the node must not vouch for `stamp`."""
-
-    stamp: Stamp
-    reason: str
-
-
-class AgentFinished(msgspec.Struct, frozen=True):
-    """An agent's call ended, by itself or killed by its timeout."""
-
-    token: int
-    outcome: Outcome
-
-
-class Decided(msgspec.Struct, frozen=True):
-    """The policy engine's answer for the document at `version`."""
-
-    version: Version
-    transition: Transition
-
-
-class Requested(msgspec.Struct, frozen=True):
-    """An operator asks, through the door: `body` is a request of `controller.requests`.
-
-    `user` was taken from the peer's credentials, never from what it said.
-    """
-
-    request: int
-    user: str
-    body: bytes
-
-
-class Stop(msgspec.Struct, frozen=True):
-    """The daemon is asked to stop cleanly: move resources away, then leave the ring."""
-
+from ninefold.controller.events import (
+    AgentFinished,
+    Answer,
+    CibNotSaved,
+    CibSaved,
+    ClockRead,
+    Decide,
+    Decided,
+    Halted,
+    Happened,
+    Requested,
+    RunAgent,
+    SaveCib,
+    SelfFence,
+    Stop,
+    Woke,
+)
+from ninefold.totem.events import (
+    PacketReceived,
+    ProbeAnswered,
+    ProbeKernel,
+    RingIdSaved,
+    SaveRingSeq,
+    SendPacket,
+    Started,
+)
 
 Event: TypeAlias = (
-    totem.Started
-    | totem.PacketReceived
-    | totem.RingIdSaved
-    | totem.ProbeAnswered
+    Started
+    | PacketReceived
+    | RingIdSaved
+    | ProbeAnswered
     | Woke
     | ClockRead
     | CibSaved
@@ -84,66 +49,10 @@ Event: TypeAlias = (
     | Requested
     | Stop
 )
-
-
-class SaveCib(msgspec.Struct, frozen=True):
-    """Make the document durable, then step with `CibSaved`. Saves are performed in order."""
-
-    stamp: Stamp
-    cib: Cib
-    cause: Cause
-
-
-class RunAgent(msgspec.Struct, frozen=True):
-    """Run an agent, then step with `AgentFinished` carrying the same token."""
-
-    token: int
-    call: Call
-
-
-class Decide(msgspec.Struct, frozen=True):
-    """Run the policy engine beside the ring, then step with `Decided`."""
-
-    version: Version
-    cib: Cib
-    now: WallSeconds
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """Answer a request; `body` is JSON."""
-
-    request: int
-    ok: bool
-    body: bytes
-
-
-class Happened(msgspec.Struct, frozen=True):
-    """One line of the event log: what an operator follows and a trace compares.
-
-    `what` is a word (`quorum-lost`, `fenced`, `started`), `text` a sentence, `fields` the data.
-    """
-
-    what: str
-    text: str
-    fields: dict[str, str] = {}
-
-
-class Halted(msgspec.Struct, frozen=True):
-    """The node has left; the performer may end. `reason` is empty after a clean stop."""
-
-    reason: str = ""
-
-
-class SelfFence(msgspec.Struct, frozen=True):
-    """This node must not go on (its stop failed and nobody can fence it): reset the host."""
-
-    reason: str
-
-
 Effect: TypeAlias = (
-    totem.SaveRingSeq
-    | totem.SendPacket
-    | totem.ProbeKernel
+    SaveRingSeq
+    | SendPacket
+    | ProbeKernel
     | SaveCib
     | RunAgent
     | Decide
@@ -153,3 +62,29 @@ Effect: TypeAlias = (
     | SelfFence
 )
 
+__all__ = [
+    "AgentFinished",
+    "Answer",
+    "CibNotSaved",
+    "CibSaved",
+    "ClockRead",
+    "Decide",
+    "Decided",
+    "Effect",
+    "Event",
+    "Halted",
+    "Happened",
+    "PacketReceived",
+    "ProbeAnswered",
+    "ProbeKernel",
+    "Requested",
+    "RingIdSaved",
+    "RunAgent",
+    "SaveCib",
+    "SaveRingSeq",
+    "SelfFence",
+    "SendPacket",
+    "Started",
+    "Stop",
+    "Woke",
+]
