@@ -1,0 +1,56 @@
+# Everything a developer, an operator who wants to try it, or CI needs. Each target may be called first, on a fresh
+# clone: it sets up what it needs. Only relative paths are used, so the clone may lie anywhere.
+.POSIX:
+.SUFFIXES:
+.PHONY: help setup packages test demo lint docs bench constraints clean
+
+BIN = .venv/bin
+
+# Handed to pytest by `make test`, for example PYTEST_ARGS='-k quorum'. Two cores halve the time of the simulated
+# clusters; loadgroup keeps all system tests on one worker, because they share this machine's kernel.
+PYTEST_WORKERS = auto
+PYTEST_ARGS =
+
+help:
+	@echo 'make setup        create .venv with the pinned dependencies and Ninefold itself'
+	@echo 'make demo         three nodes on this machine; crash the active one; see how long the client waited'
+	@echo 'make test         the whole test suite (as root on Debian: installs packaging/debian-packages.txt first)'
+	@echo 'make lint         format, lint, types, import contracts'
+	@echo 'make docs         build the documentation into docs/_build'
+	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed'
+	@echo 'make constraints  resolve the pins in constraints.txt anew (needs uv)'
+	@echo 'make clean        remove .venv, caches and everything else that was made here'
+
+setup:
+	@sh packaging/setup
+
+packages:
+	@sh packaging/install-packages
+
+test: setup packages
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup `sh packaging/system-tests` $(PYTEST_ARGS)
+
+demo: setup
+	$(BIN)/ninefold lab demo
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: setup
+	$(BIN)/sphinx-build -W --keep-going -n -q -b html docs docs/_build/html
+	@echo 'see docs/_build/html/index.html'
+
+bench: setup packages
+	$(BIN)/python benchmarks/failover
+
+# --universal pins for every Python from 3.11 on, with markers; addresses of indexes stay out of the file.
+constraints:
+	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+	    --no-header --no-annotate --no-emit-index-url --quiet --output-file constraints.txt
+
+clean:
+	rm -rf .venv docs/_build build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
