@@ -1,1 +1,355 @@
-"""The document itself: immutable by contract, cheap to share, exact in its round trip."""
+"""The document itself: immutable by contract, cheap to share, exact in its round trip.
+
+A `Cib` holds the configuration and each child of the status section as separate trees, so that a
+status change copies one node's part and shares all others. The whole tree is put together only
+when somebody asks for `root`. What may be read of the status lives in `views`.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from lxml import etree
+from lxml.etree import _Element
+
+from ninefold.cib import views
+from ninefold.cib.model import Version
+from ninefold.core.findings import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ninefold.cib.model import FailCount, Failure, NodeState, Operation
+    from ninefold.core.ids import NodeId
+
+Element: TypeAlias = _Element
+
+# The largest document in the recorded cases has 0.8 MB; 200 resources on 32 nodes come to about
+# 10 MB of history. Twice that is still parsed in well under a second.
+CIB_BYTES_MAX: Final = 20 * 1024 * 1024
+
+# Pacemaker keeps its version numbers in 32-bit ints; leave room for the next step.
+VERSION_NUMBER_MAX: Final = 2**31 - 2
+
+# What a running member knows about itself; not part of the replicated document.
+CONTEXT_ATTRIBUTES: Final = ("have-quorum", "dc-uuid")
+
+FEATURE_SET: Final = "3.16.1"
+SCHEMA: Final = "pacemaker-3.9"
+
+_SECTIONS: Final = ("crm_config", "nodes", "resources", "constraints")
+
+
+class Part:
+    """One tree of the document with its text, made when first asked for."""
+
+    __slots__ = ("_xml", "element")
+
+    def __init__(self, element: Element) -> None:
+        self.element = element
+        self._xml: bytes | None = None
+
+    @property
+    def xml(self) -> bytes:
+        """Indented text without a declaration, ending in a newline."""
+        if self._xml is None:
+            self._xml = bytes(etree.tostring(self.element, encoding="utf-8", pretty_print=True))
+        return self._xml
+
+    def copy(self) -> Element:
+        """Return a tree of one's own, to be changed and put into a new part."""
+        return copy.deepcopy(self.element)
+
+
+class Cib:
+    """One version of the cluster's document. Never changed; changes make new ones."""
+
+    __slots__ = ("_digest", "_root", "attributes", "configuration_part", "extra", "status_parts")
+
+    def __init__(
+        self,
+        attributes: Mapping[str, str],
+        configuration: Part,
+        status: tuple[Part, ...],
+        extra: tuple[Part, ...] = (),
+    ) -> None:
+        self.attributes: Final = dict(attributes)
+        self.configuration_part: Final = configuration
+        self.status_parts: Final = status
+        self.extra: Final = extra
+        self._root: Element | None = None
+        self._digest: str | None = None
+
+    @classmethod
+    def empty(cls, cluster_name: str = "") -> Cib:
+        """Return the document of a cluster nobody has configured yet."""
+        configuration = etree.Element("configuration")
+        for section in _SECTIONS:
+            etree.SubElement(configuration, section)
+        if cluster_name:
+            set_id = "cib-bootstrap-options"
+            options = etree.SubElement(configuration[0], "cluster_property_set", id=set_id)
+            option = etree.SubElement(options, "nvpair", id=f"{set_id}-cluster-name")
+            option.set("name", "cluster-name")
+            option.set("value", cluster_name)
+        attributes = {
+            "crm_feature_set": FEATURE_SET,
+            "validate-with": SCHEMA,
+            "epoch": "0",
+            "num_updates": "0",
+            "admin_epoch": "0",
+        }
+        return cls(attributes, Part(configuration), ())
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> tuple[Cib | None, list[Finding]]:
+        """Read a `<cib>`; `None` with findings if it cannot be one. Never raises on bad input."""
+        root, findings = parse_xml(text)
+        if root is None:
+            return None, findings
+        findings = _shape_findings(root)
+        return (None, findings) if findings else (cls._of_root(root), [])
+
+    @classmethod
+    def _of_root(cls, root: Element) -> Cib:
+        configuration = root.find("configuration")
+        assert configuration is not None
+        status = root.find("status")
+        attributes = {str(name): str(value) for name, value in root.attrib.items()}
+        for number in ("admin_epoch", "epoch", "num_updates"):
+            attributes.setdefault(number, "0")
+        others = [child for child in root if child is not configuration and child is not status]
+        return cls(
+            attributes,
+            Part(copy.deepcopy(configuration)),
+            tuple(Part(copy.deepcopy(child)) for child in status if is_element(child))
+            if status is not None
+            else (),
+            tuple(Part(copy.deepcopy(child)) for child in others if is_element(child)),
+        )
+
+    @property
+    def root(self) -> Element:
+        """The whole `<cib>` as one tree. Made once, shared by all who ask: not to be changed."""
+        if self._root is None:
+            root = etree.Element("cib")
+            _set_all(root, self.attributes)
+            root.append(self.configuration_part.copy())
+            status = etree.SubElement(root, "status")
+            status.extend([part.copy() for part in self.status_parts])
+            root.extend([part.copy() for part in self.extra])
+            self._root = root
+        return self._root
+
+    @property
+    def configuration(self) -> Element:
+        """The `<configuration>` alone, without the cost of `root`. Not to be changed."""
+        return self.configuration_part.element
+
+    @property
+    def version(self) -> Version:
+        """The document's version; missing or bad numbers were refused when it was parsed."""
+        numbers = (self.attributes[name] for name in ("admin_epoch", "epoch", "num_updates"))
+        return Version(*map(int, numbers))
+
+    def to_xml(self) -> bytes:
+        """Return the text: UTF-8, indented, the same bytes for the same document."""
+        return self._text(self.attributes)
+
+    def digest(self) -> str:
+        """Return sha256 (hex) of the text without what each member knows about itself."""
+        if self._digest is None:
+            kept = {k: v for k, v in self.attributes.items() if k not in CONTEXT_ATTRIBUTES}
+            self._digest = hashlib.sha256(self._text(kept)).hexdigest()
+        return self._digest
+
+    def _text(self, attributes: Mapping[str, str]) -> bytes:
+        header = etree.Element("cib")
+        _set_all(header, attributes)
+        opening = bytes(etree.tostring(header, encoding="utf-8")).removesuffix(b"/>") + b">\n"
+        status = b"".join(_shifted(part.xml, 4) for part in self.status_parts)
+        return b"".join(
+            (
+                opening,
+                _shifted(self.configuration_part.xml, 2),
+                b"  <status>\n" + status + b"  </status>\n" if status else b"  <status/>\n",
+                *(_shifted(part.xml, 2) for part in self.extra),
+                b"</cib>\n",
+            )
+        )
+
+    def with_context(self, *, have_quorum: bool, dc_uuid: str) -> Cib:
+        """Return a view in which this member's quorum and DC are set; not a new version."""
+        context = {"have-quorum": "1" if have_quorum else "0", "dc-uuid": dc_uuid}
+        if all(self.attributes.get(name) == value for name, value in context.items()):
+            return self
+        return Cib(
+            self.attributes | context, self.configuration_part, self.status_parts, self.extra
+        )
+
+    def evolved(
+        self,
+        attributes: Mapping[str, str],
+        *,
+        configuration: Element | None = None,
+        status: tuple[Part, ...] | None = None,
+    ) -> Cib:
+        """Return a successor with `attributes` changed and the given trees in place of ours."""
+        return Cib(
+            self.attributes | dict(attributes),
+            self.configuration_part if configuration is None else Part(configuration),
+            self.status_parts if status is None else status,
+            self.extra,
+        )
+
+    def property(self, name: str, default: str = "") -> str:
+        """Return a cluster property; `cib-bootstrap-options` wins, then document order."""
+        return views.cluster_property(self.configuration, name, default)
+
+    def node_names(self) -> dict[NodeId, str]:
+        """Return the configured cluster nodes, by id."""
+        return views.node_names(self.configuration)
+
+    def resource_ids(self) -> tuple[str, ...]:
+        """Return ids of primitives, groups, clones and bundles in document order."""
+        return views.resource_ids(self.configuration)
+
+    def resource(self, resource: str) -> Element | None:
+        """Return the element of a primitive, group, clone or bundle. Not to be changed."""
+        return views.resource(self.configuration, resource)
+
+    def primitive(self, resource: str) -> Element | None:
+        """Return a `<primitive>`. Not to be changed."""
+        found = self.resource(resource)
+        return found if found is not None and found.tag == "primitive" else None
+
+    def node_state_element(self, node: NodeId) -> Element | None:
+        """Return a node's `<node_state>`. Not to be changed."""
+        wanted = str(node)
+        for part in self.status_parts:
+            if part.element.tag == "node_state" and part.element.get("id") == wanted:
+                return part.element
+        return None
+
+    def node_state(self, node: NodeId) -> NodeState | None:
+        """Return a node's membership and transient attributes as the status section has them."""
+        element = self.node_state_element(node)
+        return None if element is None else views.node_state(element)
+
+    def node_states(self) -> tuple[NodeState, ...]:
+        """Return all cluster nodes with a status, in document order."""
+        return tuple(views.node_state(element) for element in self._node_state_elements())
+
+    def operations(self, node: NodeId) -> tuple[Operation, ...]:
+        """Return a node's history, in document order; entries that cannot be read are left out."""
+        element = self.node_state_element(node)
+        return () if element is None else views.operations(element)
+
+    def fail_counts(self) -> tuple[FailCount, ...]:
+        """Return every fail count above zero, by node and resource in document order."""
+        elements = self._node_state_elements()
+        return tuple(count for element in elements for count in views.fail_counts(element))
+
+    def failures(self) -> tuple[Failure, ...]:
+        """Return every failed operation still in the history."""
+        elements = self._node_state_elements()
+        return tuple(failure for element in elements for failure in views.failures(element))
+
+    def _node_state_elements(self) -> list[Element]:
+        elements = [part.element for part in self.status_parts]
+        return [e for e in elements if e.tag == "node_state" and views.node_id(e) is not None]
+
+
+def parse_xml(text: str | bytes) -> tuple[Element | None, list[Finding]]:
+    """Parse XML as strictly as it deserves: bounded, no DTD, no entities, no network."""
+    try:
+        data = text.encode() if isinstance(text, str) else text
+    except UnicodeEncodeError as error:
+        return None, [_error("cib-encoding", f"The text is not Unicode: {error.reason}.")]
+    if len(data) > CIB_BYTES_MAX:
+        sentence = f"The document has {len(data)} bytes; at most {CIB_BYTES_MAX} are accepted."
+        return None, [_error("cib-too-large", sentence)]
+    if b"<!DOCTYPE" in data:
+        return None, [_doctype()]
+    parser = etree.XMLParser(
+        encoding="utf-8" if isinstance(text, str) else None,
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_blank_text=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        line = error.lineno or 0
+        return None, [_error("cib-syntax", f"Not well-formed XML: {error.msg}.", line)]
+    except ValueError as error:
+        return None, [_error("cib-syntax", f"Not XML: {error}.")]
+    if root.getroottree().docinfo.doctype:
+        return None, [_doctype()]
+    _normalise(root)
+    return root, []
+
+
+def is_element(node: Element) -> bool:
+    """Tell elements from comments and entity references."""
+    return isinstance(node.tag, str)
+
+
+def _shape_findings(root: Element) -> list[Finding]:
+    line = root.sourceline or 0
+    if root.tag != "cib":
+        return [_error("cib-root", f"The outermost element is <{root.tag}>, not <cib>.", line)]
+    findings = []
+    sections: tuple[tuple[str, Callable[[int], bool]], ...] = (
+        ("configuration", lambda found: found == 1),
+        ("status", lambda found: found <= 1),
+    )
+    for section, good in sections:
+        found = len(root.findall(section))
+        if not good(found):
+            findings.append(_error("cib-shape", f"There are {found} <{section}> sections.", line))
+    for name in ("admin_epoch", "epoch", "num_updates"):
+        value = root.get(name, "0")
+        number = int(value) if re.fullmatch("[0-9]{1,10}", value) else -1
+        if not 0 <= number <= VERSION_NUMBER_MAX:
+            findings.append(_error("cib-version", f"{name}={value!r} is no version number.", line))
+    return findings
+
+
+def _normalise(root: Element) -> None:
+    """Fold white space in text and comments, so that indenting is always a fixed point."""
+    for node in root.iter():
+        node.text = _folded(node.text)
+        if node is not root:
+            node.tail = _folded(node.tail)
+
+
+def _folded(text: str | None) -> str | None:
+    # An entity reference has no text that may be set; documents with a DTD came no further.
+    return (" ".join(text.split()) or None) if text else None
+
+
+def _shifted(xml: bytes, columns: int) -> bytes:
+    # Text and comments hold no newlines and attributes escape theirs, so each one ends a line.
+    indent = b" " * columns
+    return indent + xml.rstrip(b"\n").replace(b"\n", b"\n" + indent) + b"\n"
+
+
+def _set_all(element: Element, attributes: Mapping[str, str]) -> None:
+    for name, value in attributes.items():
+        element.set(name, value)
+
+
+def _doctype() -> Finding:
+    return _error("cib-doctype", "A document type declaration is not accepted.")
+
+
+def _error(code: str, sentence: str, line: int = 0) -> Finding:
+    remedy = "Compare with `ninefold cib show`, and correct the file."
+    return Finding(code, Severity.ERROR, "cib", sentence, remedy, line=line)

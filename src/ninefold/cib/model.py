@@ -6,12 +6,15 @@ by `ninefold.cib.apply` on every member. A change is data: no callbacks, no cloc
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from ninefold.core.ids import NodeId
 from ninefold.core.instants import Millis, WallSeconds
+
+# Scores and fail counts never exceed this; it is written `INFINITY`.
+INFINITY: Final = 1_000_000
 
 
 class Version(msgspec.Struct, frozen=True, order=True, array_like=True):
@@ -50,6 +53,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     `rc` is the agent's exit code, `expected_rc` what was asked for, `op_status` Pacemaker's
     execution status (0 done, 2 timed out, 4 error, ...). `call_id` grows on each node.
+    `transition` is `NUMBER:UUID` of the transition that asked for it.
     """
 
     resource: str
@@ -75,6 +79,37 @@ class Operation(msgspec.Struct, frozen=True):
     def key(self) -> str:
         """`RESOURCE_TASK_INTERVAL`."""
         return f"{self.resource}_{self.task}_{self.interval_ms}"
+
+
+class NodeState(msgspec.Struct, frozen=True):
+    """A `<node_state>` as a value; `attributes` are the transient ones."""
+
+    node: NodeId
+    name: str
+    in_ccm: bool
+    crmd: str
+    join: str
+    expected: str
+    attributes: dict[str, str]
+
+
+class FailCount(msgspec.Struct, frozen=True):
+    """How often `resource` failed on `node` at one operation; INFINITY is 1000000."""
+
+    node: NodeId
+    resource: str
+    task: str
+    interval_ms: Millis
+    count: int
+    last_failure: WallSeconds
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A failed operation in the history of the node called `name`."""
+
+    node: NodeId
+    name: str
+    operation: Operation
 
 
 class ReplaceConfiguration(msgspec.Struct, frozen=True, tag=True):

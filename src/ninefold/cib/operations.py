@@ -1,0 +1,109 @@
+"""The form of one `lrm_rsc_op`: an `Operation` written as XML, and read back.
+
+Which entries a history keeps is decided in `status`; here is only their form.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from lxml import etree
+
+from ninefold.cib.model import Operation
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Element
+
+NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
+
+_PENDING: Final = -1
+_DONE: Final = 0
+_CANCELLED: Final = 1
+
+
+def operation_failed(operation: Operation) -> bool:
+    """Tell whether a finished operation did not end as it was asked to."""
+    if operation.op_status in (_PENDING, _CANCELLED):
+        return False
+    return operation.op_status != _DONE or operation.rc != operation.expected_rc
+
+
+def operation_pending(operation: Operation) -> bool:
+    """Tell whether an operation has begun and not ended."""
+    return operation.op_status == _PENDING
+
+
+def transition_key(operation: Operation) -> str:
+    """Return `ACTION:TRANSITION:TARGETRC:UUID`; `operation.transition` is `NUMBER:UUID`."""
+    number, colon, uuid = operation.transition.partition(":")
+    if not re.fullmatch("[0-9]{1,15}", number):
+        number, uuid = "0", operation.transition
+    elif not colon:
+        uuid = NO_UUID
+    return f"{operation.action_id}:{number}:{operation.expected_rc}:{uuid}"
+
+
+def operation_to_xml(operation: Operation, entry_id: str, node_name: str) -> Element:
+    """Write an `lrm_rsc_op` with Pacemaker's attributes, in Pacemaker's order."""
+    key = transition_key(operation)
+    attributes = {
+        "id": entry_id,
+        "operation_key": operation.key,
+        "operation": operation.task,
+        "transition-key": key,
+        "transition-magic": f"{operation.op_status}:{operation.rc};{key}",
+        "exit-reason": operation.exit_reason,
+        "on_node": node_name,
+        "call-id": str(operation.call_id),
+        "rc-code": str(operation.rc),
+        "op-status": str(operation.op_status),
+        "interval": str(operation.interval_ms),
+        "last-rc-change": str(operation.last_rc_change),
+        "exec-time": str(operation.exec_ms),
+        "queue-time": str(operation.queue_ms),
+        "op-digest": operation.op_digest,
+    }
+    element = etree.Element("lrm_rsc_op")
+    for name, value in attributes.items():
+        if value or name == "exit-reason":
+            element.set(name, value)
+    return element
+
+
+def operation_from_xml(element: Element) -> Operation | None:
+    """Read an `lrm_rsc_op`; `None` if it is none, or one no scheduler could use."""
+    resource = element.getparent()
+    if element.tag != "lrm_rsc_op" or resource is None:
+        return None
+    numbers = {name: _number(element, name) for name in ("call-id", "rc-code", "op-status")}
+    task = element.get("operation", "")
+    key = re.fullmatch(r"([0-9]+):([0-9]+):([0-9]+):(.*)", element.get("transition-key", ""))
+    if not task or None in numbers.values():
+        return None
+    changed = _number(element, "last-rc-change") or 0
+    return Operation(
+        resource=resource.get("id", ""),
+        agent_class=resource.get("class", ""),
+        provider=resource.get("provider", ""),
+        agent_type=resource.get("type", ""),
+        task=task,
+        interval_ms=_number(element, "interval") or 0,
+        call_id=numbers["call-id"] or 0,
+        rc=numbers["rc-code"] or 0,
+        expected_rc=int(key[3][:9]) if key else 0,
+        op_status=numbers["op-status"] or 0,
+        transition=f"{key[2]}:{key[4]}" if key else "",
+        action_id=int(key[1][:15]) if key else 0,
+        last_run=_number(element, "last-run") or changed,
+        last_rc_change=changed,
+        exec_ms=_number(element, "exec-time") or 0,
+        queue_ms=_number(element, "queue-time") or 0,
+        op_digest=element.get("op-digest", ""),
+        exit_reason=element.get("exit-reason", ""),
+    )
+
+
+def _number(element: Element, name: str) -> int | None:
+    text = element.get(name, "")
+    return int(text) if re.fullmatch("-?[0-9]{1,15}", text) else None
