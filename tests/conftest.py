@@ -1,4 +1,4 @@
-"""What all tests share: scenario files as tests, Hypothesis without chance, and when system tests may be skipped."""
+"""What all tests share: scenario files as tests, Hypothesis without chance, system tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# The suite gives the same verdict every time; HYPOTHESIS_PROFILE=search looks for new failures by chance.
+# The suite gives the same verdict every time; HYPOTHESIS_PROFILE=search looks for new failures by
+# chance.
 settings.register_profile(
     "suite",
     derandomize=True,

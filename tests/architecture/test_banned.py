@@ -1,7 +1,8 @@
 """Ban with a replacement: what must not be written here, and what to write instead.
 
-The rules see syntax, not values: a set that hides behind a function's result is not seen. What they do see is what
-would break the promise that the same seed under two hash seeds gives the same trace.
+The rules see syntax, not values: a set that hides behind a function's result is not seen. What
+they do see is what would break the promise that the same seed under two hash seeds gives the
+same trace.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ CLOCKS = frozenset(
     for function in functions.split()
 )
 SET_METHODS = frozenset(["union", "intersection", "difference", "symmetric_difference"])
-# What takes the order of its argument over into its result; sorted, min, max, sum, any, all and len do not.
+# What takes the order of its argument over into its result; sorted, min, max, sum, any, all and
+# len do not.
 KEEPS_ORDER = frozenset(
     ["list", "tuple", "enumerate", "iter", "zip", "map", "filter", "dict", "reversed", "next"]
 )
@@ -192,7 +194,7 @@ def walked_in_order(node: ast.AST) -> list[ast.expr]:
 
 
 def order_forgotten(tree: ast.Module) -> set[ast.AST]:
-    """Return the comprehensions whose order nobody sees: a set's, or the argument of sorted and its like."""
+    """Return the comprehensions whose order nobody sees: a set's, or an argument of sorted."""
     found: set[ast.AST] = set()
     forgets = {"sorted", "min", "max", "sum", "any", "all", "len", "set", "frozenset"}
     for node in ast.walk(tree):

@@ -1,4 +1,4 @@
-"""Every package says in its `__init__` what may live in it, and has nothing else there but re-exports."""
+"""Every package says in its `__init__` what may live in it; else it has only re-exports there."""
 
 from __future__ import annotations
 

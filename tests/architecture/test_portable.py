@@ -1,4 +1,4 @@
-"""Nothing in the tree works on one machine only: no home directories, no addresses of package indexes."""
+"""Nothing in the tree works on one machine only: no home directories, no package indexes."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ SOURCE = TOP / "src" / "ninefold"
 FUNCTION_LINES_MAX = 60
 MODULE_LINES_MAX = 500
 
-# Deliberate exceptions: "path" or "path:function", and the reason. Keep it short; an entry that is no longer needed
-# fails the test.
+# Deliberate exceptions: "path" or "path:function", and the reason. An entry that is no longer
+# needed fails the test.
 EXCEPTIONS: dict[str, str] = {}
 
 LEFT_FOR_LATER = re.compile(r"\b(?:FIXME|TODO|XXX)\b")
