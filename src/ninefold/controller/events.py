@@ -14,6 +14,7 @@ from ninefold.cib.document import Cib
 from ninefold.cib.model import Cause, Stamp, Version
 from ninefold.core.ids import NodeId, RingId
 from ninefold.core.instants import WallSeconds
+from ninefold.quorum.events import Verdict
 from ninefold.scheduler.model import Transition
 
 
@@ -23,7 +24,7 @@ class Configured(msgspec.Struct, frozen=True):
     ring: RingId
     members: tuple[NodeId, ...]
     annexes: dict[NodeId, bytes]
-    quorate: bool
+    verdict: Verdict
 
 
 class Unsettled(msgspec.Struct, frozen=True):
@@ -47,7 +48,15 @@ class MessageDelivered(msgspec.Struct, frozen=True):
 class QuorumChanged(msgspec.Struct, frozen=True):
     """Quorum's verdict changed without a new configuration."""
 
-    quorate: bool
+    verdict: Verdict
+
+
+class LinkReported(msgspec.Struct, frozen=True):
+    """A link to a peer went up or down."""
+
+    peer: NodeId
+    link: int
+    up: bool
 
 
 class Woke(msgspec.Struct, frozen=True):
@@ -107,6 +116,7 @@ Event: TypeAlias = (
     | Unsettled
     | MessageDelivered
     | QuorumChanged
+    | LinkReported
     | Woke
     | ClockRead
     | CibSaved

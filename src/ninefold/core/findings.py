@@ -38,7 +38,9 @@ class Finding(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
-        return f"{place}{self.severity.value}: {self.subject}: {self.sentence} {self.remedy}".rstrip()
+        return (
+            f"{place}{self.severity.value}: {self.subject}: {self.sentence} {self.remedy}".rstrip()
+        )
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:

@@ -1,0 +1,187 @@
+"""Operators' requests: what each does, and what it is answered.
+
+A change is answered when a majority of the members has it on disk; a status when the engine has
+looked at the present document. Who asked is recorded with every change.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+
+from ninefold.cib.model import SetNodeState, SetTransientAttribute
+from ninefold.controller import requests as rq
+from ninefold.controller.events import (
+    Answer,
+    Decide,
+    Effect,
+    Halted,
+    Happened,
+    LeaveRing,
+    Multicast,
+    Requested,
+)
+from ninefold.controller.messages import FenceReport, encode
+from ninefold.controller.replica import refuse
+from ninefold.controller.status import report
+
+if TYPE_CHECKING:
+    from ninefold.cib.model import Version
+    from ninefold.controller.direction import Direction
+    from ninefold.controller.replica import Replica
+    from ninefold.controller.situation import Situation
+    from ninefold.core.ids import NodeId
+    from ninefold.scheduler.model import Transition
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The request is on its way; `text` says what will happen."""
+
+    text: str
+
+
+class CibText(msgspec.Struct, frozen=True):
+    """The document as XML."""
+
+    version: str
+    xml: str
+
+
+class Door:
+    """Answers what comes in."""
+
+    def __init__(self, situation: Situation, replica: Replica, direction: Direction) -> None:
+        self._situation = situation
+        self._replica = replica
+        self._direction = direction
+        self._asking: list[int] = []
+
+    def on_request(self, event: Requested) -> list[Effect]:
+        """Take a request."""
+        try:
+            request = rq.decode(event.body)
+        except rq.MalformedRequest as error:
+            return [refuse(event.request, "malformed", f"The request cannot be read: {error}.")]
+        match request:
+            case rq.ShowStatus():
+                return self._status(event.request)
+            case rq.ShowCib():
+                cib = self._direction.context()
+                body = rq.encode(CibText(str(cib.version), cib.to_xml().decode()))
+                return [Answer(event.request, ok=True, body=body)]
+            case rq.ChangeCib(change, why):
+                text = why or type(change).__name__
+                cause = self._situation.cause(event.user, text)
+                if not self._situation.members:
+                    return [refuse(event.request, "no-ring", "The ring has not formed yet.")]
+                return self._replica.propose(change, cause, event.request)
+            case rq.FenceNode(node, why):
+                return self._fence(event, node, why)
+            case rq.DeclareDead(node, confirmed):
+                return self._declare_dead(event, node, confirmed=confirmed)
+            case rq.StopNode():
+                body = rq.encode(Accepted("resources move away, then this node leaves"))
+                answer = Answer(event.request, ok=True, body=body)
+                return [answer, *self.stop(f"{event.user} asked to stop this node")]
+            case _:
+                assert_never(request)
+
+    def _status(self, request: int) -> list[Effect]:
+        self._asking.append(request)
+        if len(self._asking) > 1:
+            return []
+        cib = self._direction.context()
+        return [Decide(cib.version, cib, self._situation.wall)]
+
+    def on_decided(self, version: Version, transition: Transition) -> list[Effect]:
+        """Answer those who asked for the status."""
+        if not self._asking:
+            return []
+        status = report(self._situation, self._replica, transition, idle=self._direction.idle)
+        body = rq.encode(status)
+        answers: list[Effect] = [Answer(request, ok=True, body=body) for request in self._asking]
+        self._asking = []
+        return answers
+
+    def _node_id(self, name: str) -> NodeId | None:
+        names = {**self._situation.expected_nodes, **self._replica.working.node_names()}
+        return next((node for node, known in sorted(names.items()) if known == name), None)
+
+    def _fence(self, event: Requested, name: str, why: str) -> list[Effect]:
+        node = self._node_id(name)
+        if node is None:
+            return [self._unknown(event.request, name)]
+        if not self._situation.quorate:
+            text = "This partition has no quorum, so it may not fence."
+            return [refuse(event.request, "no-quorum", text)]
+        cause = self._situation.cause(event.user, why or f"fence {name}")
+        return self._replica.propose(
+            SetTransientAttribute(node, "terminate", "true"), cause, event.request
+        )
+
+    def _declare_dead(self, event: Requested, name: str, *, confirmed: bool) -> list[Effect]:
+        situation = self._situation
+        node = self._node_id(name)
+        if node is None:
+            return [self._unknown(event.request, name)]
+        if node in situation.members:
+            text = f"{name} is a member of this partition: it is alive. Fence or stop it instead."
+            return [refuse(event.request, "alive", text)]
+        if not situation.quorate:
+            text = "This partition has no quorum: the other side may be running everything."
+            return [refuse(event.request, "no-quorum", text)]
+        if not confirmed:
+            text = (
+                f"Nothing checks this word. If {name} still runs anything, its data will be damaged. "
+                f"Make sure that it is powered off, then confirm."
+            )
+            return [refuse(event.request, "unconfirmed", text)]
+        reason = f"declared dead by {event.user}"
+        by = f"the word of {event.user}"
+        since = situation.ring.seq
+        word = FenceReport(
+            node, name, ok=True, by=by, reason=reason, since=since, at=situation.wall
+        )
+        body = rq.encode(Accepted(f"{name} counts as powered off"))
+        return [
+            Happened("declared-dead", f"{name} was {reason}", {"node": name, "who": event.user}),
+            Multicast(encode(word)),
+            Answer(event.request, ok=True, body=body),
+        ]
+
+    def _unknown(self, request: int, name: str) -> Answer:
+        names = {**self._situation.expected_nodes, **self._replica.working.node_names()}
+        known = ", ".join(names[node] for node in sorted(names))
+        return refuse(request, "unknown-node", f"There is no node {name}; there are {known}.")
+
+    # Leaving.
+
+    def stop(self, why: str) -> list[Effect]:
+        """Ask the cluster to let this node go."""
+        situation = self._situation
+        if situation.stopping:
+            return []
+        situation.stopping = True
+        happened = Happened("stopping", why)
+        if not situation.members:
+            return [happened, *self.leave()]
+        change = SetNodeState(situation.me, situation.name, shutdown=situation.wall)
+        cause = situation.cause("cluster", f"{situation.name} wants to stop")
+        return [happened, *self._replica.propose(change, cause)]
+
+    def say_goodbye(self) -> list[Effect]:
+        """Nothing runs here any more: tell everybody, and leave when that has come back."""
+        situation = self._situation
+        change = SetNodeState(
+            situation.me, situation.name, in_ccm=False, crmd="offline", join="down", expected="down"
+        )
+        cause = situation.cause("cluster", f"{situation.name} leaves")
+        return self._replica.propose(change, cause)
+
+    def leave(self) -> list[Effect]:
+        """Leave the ring."""
+        if self._situation.leaving:
+            return []
+        self._situation.leaving = True
+        return [LeaveRing(), Halted()]

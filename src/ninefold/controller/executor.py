@@ -1,0 +1,289 @@
+"""What this node does with resources: one operation at a time for each, recurring ones by the clock.
+
+The executor never decides: it carries out orders and reports. Its history is the truth about this
+node, whatever any document says; at each new ring the node tells it anew.
+
+Rule: a start or promote is launched only while the partition is quorate; an order that waits in a
+queue when the configuration breaks up is void, because the DC that gave it may be gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ninefold.agents.model import Call, OpStatus, Outcome, Rc
+from ninefold.cib.model import Change, ForgetOperation, Operation, RecordOperation
+from ninefold.controller.events import Effect, Happened, RunAgent
+from ninefold.controller.messages import Order
+from ninefold.core.instants import NEVER, Instant, WallSeconds
+
+if TYPE_CHECKING:
+    from ninefold.core.ids import NodeId
+
+# At most this many agents at once on a node: a small host with hundreds of monitors must not fork
+# them all in one moment. Pacemaker's default is twice the cores.
+AGENTS_MAX = 8
+
+# What a pending operation carries as its exit code, as Pacemaker records it.
+RC_PENDING = 193
+
+RecurringKey = tuple[str, str, int]
+
+
+class Job(msgspec.Struct):
+    """An order in a queue or under way. `repeat` marks the later runs of a recurring operation."""
+
+    order: Order
+    repeat: bool
+    call_id: int
+    not_before: Instant = 0
+    started_wall: WallSeconds = 0
+
+
+class Recurring(msgspec.Struct):
+    """A recurring operation: when it is due next and what it said last."""
+
+    order: Order
+    due: Instant
+    rc: int | None = None
+    status: OpStatus = OpStatus.DONE
+
+
+class Executor:
+    """One node's operations on resources."""
+
+    def __init__(self, me: NodeId, name: str) -> None:
+        self.me = me
+        self.name = name
+        self._call_id = 0
+        self._token = 0
+        self._queues: dict[str, list[Job]] = {}
+        self._running: dict[int, Job] = {}
+        self._recurring: dict[RecurringKey, Recurring] = {}
+        self._history: dict[tuple[str, str], Operation] = {}
+
+    @property
+    def deadline(self) -> Instant:
+        """When the next recurring operation or delayed start is due."""
+        busy = {job.order.resource for job in self._running.values()}
+        due = [r.due for key, r in self._recurring.items() if key[0] not in busy]
+        due += [
+            queue[0].not_before for resource, queue in self._queues.items() if resource not in busy
+        ]
+        if len(self._running) >= AGENTS_MAX:
+            return NEVER
+        return min(due, default=NEVER)
+
+    @property
+    def idle(self) -> bool:
+        """Is nothing under way and nothing queued?"""
+        return not self._running and not self._queues
+
+    def active_resources(self) -> list[str]:
+        """Return the resources that may be running here, by this node's own history."""
+        names = sorted({resource for resource, _ in self._history})
+        return [name for name in names if self._may_be_active(name)]
+
+    def _may_be_active(self, resource: str) -> bool:
+        if any(job.order.resource == resource for job in self._running.values()):
+            return True
+        last = self._history.get((resource, "last"))
+        if last is None or last.agent_class == "stonith":
+            return False
+        if last.task == "stop":
+            return last.rc != Rc.OK or last.op_status != OpStatus.DONE
+        if last.task == "monitor" and last.interval_ms == 0:
+            return last.rc not in (Rc.NOT_RUNNING, Rc.INSTALLED, Rc.ARGS)
+        return True
+
+    def history(self) -> tuple[Operation, ...]:
+        """Return everything this node knows of itself, with what is under way as pending."""
+        done = list(self._history.values())
+        under_way = [
+            pending_operation(job.order, job.started_wall)
+            for job in self._running.values()
+            if not job.repeat
+        ]
+        return tuple(sorted(done, key=lambda op: op.call_id)) + tuple(under_way)
+
+    # Orders.
+
+    def perform(
+        self, now: Instant, order: Order, *, quorate: bool, wall: WallSeconds
+    ) -> list[Effect]:
+        """Queue an order and launch what can be launched."""
+        self._call_id += 1
+        job = Job(order, repeat=False, call_id=self._call_id, not_before=now + order.start_delay_ms)
+        if order.task == "stop":
+            self._drop_recurring(order.resource)
+        self._queues.setdefault(order.resource, []).append(job)
+        return self.launch(now, quorate=quorate, wall=wall)
+
+    def cancel(self, order: Order) -> Change:
+        """End a recurring operation; its entry goes from the document."""
+        call = order.call
+        key = (order.resource, call.action, call.interval_ms)
+        self._recurring.pop(key, None)
+        self._history.pop((order.resource, f"{call.action}_{call.interval_ms}"), None)
+        return ForgetOperation(self.me, order.resource, call.action, call.interval_ms)
+
+    def forget(self, resource: str) -> None:
+        """Drop what is known of a resource (all if ""): it will be probed again."""
+        for key in [k for k in self._history if resource in ("", k[0])]:
+            del self._history[key]
+        for recurring in [k for k in self._recurring if resource in ("", k[0])]:
+            del self._recurring[recurring]
+
+    def on_unsettled(self) -> None:
+        """Drop every order that was not launched yet."""
+        self._queues.clear()
+
+    def _drop_recurring(self, resource: str) -> None:
+        for key in [k for k in self._recurring if k[0] == resource]:
+            del self._recurring[key]
+            self._history.pop((resource, f"{key[1]}_{key[2]}"), None)
+
+    def launch(self, now: Instant, *, quorate: bool, wall: WallSeconds) -> list[Effect]:
+        """Launch everything that is due and may run now."""
+        self._queue_due(now)
+        effects: list[Effect] = []
+        for resource in list(self._queues):
+            if len(self._running) >= AGENTS_MAX:
+                break
+            if any(job.order.resource == resource for job in self._running.values()):
+                continue
+            effects += self._launch_next(now, resource, quorate=quorate, wall=wall)
+        return effects
+
+    def _launch_next(
+        self, now: Instant, resource: str, *, quorate: bool, wall: WallSeconds
+    ) -> list[Effect]:
+        queue = self._queues[resource]
+        while queue and queue[0].order.needs_quorum and not quorate:
+            queue.pop(0)
+        if not queue:
+            del self._queues[resource]
+            return []
+        if queue[0].not_before > now:
+            return []
+        job = queue.pop(0)
+        if not queue:
+            del self._queues[resource]
+        self._token += 1
+        job.started_wall = wall
+        self._running[self._token] = job
+        return [RunAgent(self._token, job.order.call)]
+
+    def _queue_due(self, now: Instant) -> None:
+        for key, recurring in self._recurring.items():
+            waiting = self._queues.get(key[0], [])
+            if recurring.due <= now and not waiting and not self._is_running(key[0]):
+                job = Job(recurring.order, repeat=True, call_id=0, not_before=now)
+                self._queues.setdefault(key[0], []).append(job)
+                recurring.due = NEVER
+
+    def _is_running(self, resource: str) -> bool:
+        return any(job.order.resource == resource for job in self._running.values())
+
+    # Results.
+
+    def owns(self, token: int) -> bool:
+        """Did this executor launch the call with that token?"""
+        return token in self._running
+
+    def on_finished(
+        self, now: Instant, token: int, outcome: Outcome, *, wall: WallSeconds, start_fatal: bool
+    ) -> tuple[list[Effect], list[Change]]:
+        """Take an outcome; return what to log and what to propose."""
+        job = self._running.pop(token)
+        order = job.order
+        key = (order.resource, order.task, order.call.interval_ms)
+        failed = outcome.status is not OpStatus.DONE or outcome.rc != order.expected_rc
+        if order.call.interval_ms > 0:
+            if job.repeat and key not in self._recurring:
+                return [], []  # it was cancelled while it ran
+            known = self._recurring.get(key)
+            same = known is not None and (known.rc, known.status) == (outcome.rc, outcome.status)
+            due = now + order.call.interval_ms
+            self._recurring[key] = Recurring(order, due, outcome.rc, outcome.status)
+            if job.repeat and same:
+                return [], []
+        if job.repeat:
+            self._call_id += 1
+            job.call_id = self._call_id
+        operation = finished_operation(job, outcome, wall)
+        self._remember(operation, failed=failed)
+        probe = order.task == "monitor" and order.call.interval_ms == 0
+        fatal = failed and (order.task == "stop" or (order.task == "start" and start_fatal))
+        counts = failed and not probe and order.call.agent.standard != ""
+        change = RecordOperation(self.me, operation, counts=counts, fatal=fatal)
+        return [self._report(order, outcome, failed=failed, probe=probe)], [change]
+
+    def _remember(self, operation: Operation, *, failed: bool) -> None:
+        resource = operation.resource
+        slot = f"{operation.task}_{operation.interval_ms}" if operation.interval_ms else "last"
+        self._history[(resource, slot)] = operation
+        if failed:
+            self._history[(resource, "failure")] = operation
+
+    def _report(self, order: Order, outcome: Outcome, *, failed: bool, probe: bool) -> Happened:
+        word = {"start": "started", "stop": "stopped", "promote": "promoted", "demote": "demoted"}
+        fields = {
+            "resource": order.resource,
+            "node": self.name,
+            "task": order.task,
+            "rc": str(outcome.rc),
+            "ms": str(outcome.exec_ms),
+        }
+        if probe or (not failed and order.task not in word):
+            found = f"{order.task} of {order.resource} on {self.name} answered {outcome.rc}"
+            return Happened("operation", found, fields)
+        if not failed:
+            what = word[order.task]
+            return Happened(what, f"{order.resource} {what} on {self.name}", fields)
+        cause = outcome.reason or f"exit code {outcome.rc}"
+        text = f"{order.task} of {order.resource} on {self.name} failed: {cause}"
+        return Happened("failed", text, fields)
+
+
+def pending_operation(order: Order, wall: WallSeconds) -> Operation:
+    """Return the document's entry of an order under way."""
+    return _operation(order, call_id=-1, rc=RC_PENDING, status=OpStatus.PENDING, wall=wall)
+
+
+def finished_operation(job: Job, outcome: Outcome, wall: WallSeconds) -> Operation:
+    """Return the document's entry of a finished order."""
+    operation = _operation(
+        job.order, call_id=job.call_id, rc=outcome.rc, status=outcome.status, wall=wall
+    )
+    return msgspec.structs.replace(
+        operation,
+        last_run=job.started_wall,
+        exec_ms=outcome.exec_ms,
+        exit_reason=outcome.reason,
+    )
+
+
+def _operation(
+    order: Order, *, call_id: int, rc: int, status: OpStatus, wall: WallSeconds
+) -> Operation:
+    call: Call = order.call
+    return Operation(
+        resource=order.resource,
+        agent_class=call.agent.standard,
+        provider=call.agent.provider,
+        agent_type=call.agent.type,
+        task=order.task,
+        interval_ms=call.interval_ms,
+        call_id=call_id,
+        rc=rc,
+        expected_rc=order.expected_rc,
+        op_status=int(status),
+        transition=order.transition,
+        action_id=order.action_id,
+        last_run=wall,
+        last_rc_change=wall,
+        op_digest=order.digest,
+    )

@@ -1,0 +1,151 @@
+"""This node's fencing operations: orders in, agents run, reports out.
+
+Safety: a report says `ok` only if the fencing machine does, which needs a device's own success for
+that very target. The report travels in total order; `apply` marks the node as silent on every
+member at the same point, and only then does the engine let anything it ran start elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ninefold.cib.model import NodeFenced
+from ninefold.controller.events import Effect, Happened, Multicast, RunAgent
+from ninefold.controller.messages import FenceOrder, FenceReport, encode
+from ninefold.controller.situation import FenceFailure
+from ninefold.fencing.machine import (
+    AgentEnded,
+    Fence,
+    FenceDone,
+    Fencer,
+    RunFenceAgent,
+    Woke,
+)
+from ninefold.fencing.machine import Effect as FencerEffect
+
+if TYPE_CHECKING:
+    import random
+
+    from ninefold.agents.model import Outcome
+    from ninefold.cib.document import Cib
+    from ninefold.controller.replica import Replica
+    from ninefold.controller.situation import Situation
+    from ninefold.core.instants import Instant, Millis
+
+# A failed fencing is tried again after 2, 4, 8 ... at most 60 s: a device that reboots needs time,
+# and an operator who mends it should not wait much longer than they look at the screen.
+RETRY_MIN_MS: Millis = 2_000
+RETRY_MAX_MS: Millis = 60_000
+
+# Tokens of fence agents are told from those of resource agents by this offset.
+TOKEN_BASE = 1_000_000_000
+
+
+class FenceDesk:
+    """Carries out fence orders for this node and keeps the books for all."""
+
+    def __init__(self, situation: Situation, replica: Replica, rng: random.Random) -> None:
+        self._situation = situation
+        self._replica = replica
+        self._fencer = Fencer(rng)
+        self._orders: dict[int, FenceOrder] = {}
+        self._order_id = 0
+
+    @property
+    def deadline(self) -> Instant:
+        """When the fencing machine wants to be woken."""
+        return self._fencer.deadline
+
+    def owns(self, token: int) -> bool:
+        """Does that token belong to a fence agent?"""
+        return token >= TOKEN_BASE
+
+    def on_order(self, order: FenceOrder) -> list[Effect]:
+        """Begin to silence a node, unless that is under way already."""
+        if any(known.target == order.target for known in self._orders.values()):
+            return []
+        self._order_id += 1
+        self._orders[self._order_id] = order
+        event = Fence(self._order_id, order.name, order.action, self._replica.working.root)
+        return self._perform(self._fencer.step(self._situation.now, event))
+
+    def on_finished(self, token: int, outcome: Outcome) -> list[Effect]:
+        """Take a fence agent's outcome."""
+        event = AgentEnded(token - TOKEN_BASE, outcome)
+        return self._perform(self._fencer.step(self._situation.now, event))
+
+    def wake(self, now: Instant) -> list[Effect]:
+        """Let the machine see the clock."""
+        if self._fencer.deadline > now:
+            return []
+        return self._perform(self._fencer.step(now, Woke()))
+
+    def _perform(self, effects: list[FencerEffect]) -> list[Effect]:
+        result: list[Effect] = []
+        for effect in effects:
+            match effect:
+                case RunFenceAgent(token, call):
+                    result.append(RunAgent(TOKEN_BASE + token, call))
+                case FenceDone():
+                    result.append(self._report(effect))
+        return result
+
+    def _report(self, done: FenceDone) -> Effect:
+        order = self._orders.pop(done.order_id)
+        by = done.device or self._situation.name
+        report = FenceReport(
+            order.target,
+            order.name,
+            done.ok,
+            by,
+            done.reason,
+            order.ring.seq,
+            self._situation.wall,
+            order.transition,
+            order.action_id,
+        )
+        return Multicast(encode(report))
+
+    def on_report(self, report: FenceReport) -> tuple[bool, list[Effect]]:
+        """Take a report on every member; answer whether the node counts as silent now."""
+        situation = self._situation
+        fields = {"node": report.name, "by": report.by, "reason": report.reason}
+        if not report.ok:
+            return False, [self._failed(report, fields)]
+        annex = situation.annexes.get(report.target)
+        if annex is not None and annex.since > report.since:
+            text = f"{report.name} has joined anew since it was fenced; the report is void"
+            return False, [Happened("fence-report-void", text, fields)]
+        situation.fence_failures.pop(report.name, None)
+        change = NodeFenced(report.target, report.name, report.by, report.at)
+        cause = msgspec.structs.replace(
+            situation.cause("cluster", f"{report.name} was fenced by {report.by}"),
+            at=report.at,
+            node=situation.dc,
+        )
+        _, effects = self._replica.amend(change, cause)
+        text = f"{report.name} was fenced by {report.by}"
+        return True, [*effects, Happened("fenced", text, fields)]
+
+    def _failed(self, report: FenceReport, fields: dict[str, str]) -> Happened:
+        situation = self._situation
+        known = situation.fence_failures.get(report.name)
+        attempts = 1 if known is None else known.attempts + 1
+        pause = min(RETRY_MAX_MS, RETRY_MIN_MS << min(attempts - 1, 10))
+        retry_at = situation.now + pause
+        situation.fence_failures[report.name] = FenceFailure(attempts, report.reason, retry_at)
+        text = (
+            f"fencing of {report.name} failed ({report.reason}); tried again in {pause // 1000} s. "
+            f"Nothing it ran starts elsewhere. If it is certainly powered off: "
+            f"ninefold node declare-dead {report.name}"
+        )
+        return Happened("fence-failed", text, fields | {"attempts": str(attempts)})
+
+
+def devices_configured(cib: Cib) -> bool:
+    """Is any fence device configured?"""
+    return any(
+        primitive.get("class") == "stonith" for primitive in cib.configuration.iter("primitive")
+    )

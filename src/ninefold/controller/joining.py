@@ -1,0 +1,78 @@
+"""Who conducts, who has joined, and when a starting cluster begins to decide.
+
+Everything here is a function of what all members hold: the annexes of the barrier and the document.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ninefold.cib.model import Change, SetNodeState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ninefold.cib.document import Cib
+    from ninefold.controller.messages import Annex
+    from ninefold.core.ids import NodeId
+    from ninefold.core.instants import Millis
+
+# A starting cluster waits this long for absent nodes before it decides without them and fences
+# them. Pacemaker's dc-deadtime has the same default; if everybody is there nobody waits.
+DC_DEADTIME_MS: Millis = 20_000
+
+# A member that has not told its history after this long is decided about as it stands: its daemon
+# is in the ring but its controller is stuck. One token rotation is enough for a healthy one.
+JOIN_PATIENCE_MS: Millis = 10_000
+
+
+def conductor(annexes: Mapping[NodeId, Annex]) -> NodeId:
+    """Return the DC: the member longest in the quorate partition, then the lowest id.
+
+    A member that was never in a quorate partition (`senior` 0) comes after all that were.
+    """
+
+    def rank(node: NodeId) -> tuple[bool, int, NodeId]:
+        senior = annexes[node].senior
+        return (senior == 0, senior, node)
+
+    return min(annexes, key=rank)
+
+
+def membership_changes(cib: Cib, annexes: Mapping[NodeId, Annex]) -> list[Change]:
+    """Return what a new ring says about every node, the same list on every member.
+
+    A member is `pending` until it has told its history. A node that is gone and was expected to be a
+    member is left `expected=member`: the scheduler sees it as unclean and has it fenced. One that
+    said goodbye (`expected=down`) is merely offline.
+    """
+    names = cib.node_names()
+    changes: list[Change] = [
+        SetNodeState(
+            node, annexes[node].name, in_ccm=True, crmd="online", join="pending", expected="member"
+        )
+        for node in sorted(annexes)
+    ]
+    for node, name in sorted(names.items()):
+        if node in annexes:
+            continue
+        state = cib.node_state(node)
+        if state is None or not state.in_ccm:
+            continue
+        changes.append(SetNodeState(node, name, in_ccm=False, crmd="offline", join="down"))
+    return changes
+
+
+def absent_at_formation(cib: Cib, annexes: Mapping[NodeId, Annex]) -> list[Change]:
+    """Return what the end of the wait says about nodes that did not appear.
+
+    What they did before the cluster stopped is unknown (one may have been started alone since), so
+    they count as lost members: startup fencing, unless that is switched off.
+    """
+    if cib.property("startup-fencing", "true").lower() in ("false", "no", "off", "n", "0"):
+        return []
+    return [
+        SetNodeState(node, name, in_ccm=False, crmd="offline", join="down", expected="member")
+        for node, name in sorted(cib.node_names().items())
+        if node not in annexes
+    ]

@@ -1,0 +1,72 @@
+"""What one controller knows of itself and of the present configuration; shared by its parts."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ninefold.cib.model import Cause
+from ninefold.controller.messages import Annex
+from ninefold.core.ids import NodeId, RingId
+from ninefold.core.instants import NEVER, Instant, WallSeconds
+from ninefold.quorum.events import Verdict
+
+
+class FenceFailure(msgspec.Struct, frozen=True):
+    """Fencing of a node has failed `attempts` times in a row; `reason` is the last one's."""
+
+    attempts: int
+    reason: str
+    retry_at: Instant
+
+
+class Situation(msgspec.Struct):
+    """The controller's own standing. Only `Controller` writes it."""
+
+    me: NodeId
+    name: str
+    expected_nodes: dict[NodeId, str]
+    now: Instant = 0
+    wall_offset: int = 0
+    ring: RingId = RingId(0, 0)
+    members: tuple[NodeId, ...] = ()
+    annexes: dict[NodeId, Annex] = {}
+    dc: NodeId = 0
+    verdict: Verdict | None = None
+    links: dict[NodeId, dict[int, bool]] = {}
+    # The ring in which this controller began, and since which it has had quorum; 0 for never.
+    since: int = 0
+    senior: int = 0
+    fresh: bool = True
+    formed: bool = False
+    # When the wait for absent nodes, and for members' histories, ends.
+    formed_by: Instant = NEVER
+    join_by: Instant = NEVER
+    joined: list[NodeId] = []
+    stopping: bool = False
+    leaving: bool = False
+    # Fencings that failed, by node name; cleared by success or by the node's return.
+    fence_failures: dict[str, FenceFailure] = {}
+
+    @property
+    def wall(self) -> WallSeconds:
+        """The wall clock, in epoch seconds."""
+        return self.now // 1000 + self.wall_offset
+
+    @property
+    def quorate(self) -> bool:
+        """May this partition act?"""
+        return self.verdict is not None and self.verdict.quorate
+
+    @property
+    def am_dc(self) -> bool:
+        """Does this node conduct?"""
+        return self.dc == self.me and bool(self.members)
+
+    @property
+    def everybody_joined(self) -> bool:
+        """Has every member told its history, or had its time to?"""
+        return len(self.joined) == len(self.members) or self.now >= self.join_by
+
+    def cause(self, who: str, why: str) -> Cause:
+        """Return a cause of this node's own."""
+        return Cause(who, why, self.wall, self.me)

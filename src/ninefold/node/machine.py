@@ -1,0 +1,196 @@
+"""The node: what arrives at one machine and goes on to the next.
+
+    packets, timers -> totem -> quorum -> controller -> agents, disk, door
+
+Every effect of one machine that is an event of another is delivered before anything later, so the
+order in which totem delivers is the order in which the controller sees.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, assert_never
+
+from ninefold.controller import events as control
+from ninefold.controller.conductor import Controller
+from ninefold.node.parcels import Parcels, cut
+from ninefold.quorum import events as quorum
+from ninefold.quorum.machine import Quorum
+from ninefold.totem import events as totem
+from ninefold.totem.stack import Stack
+
+if TYPE_CHECKING:
+    import random
+
+    from ninefold.cib.document import Cib
+    from ninefold.cib.model import Stamp
+    from ninefold.config.model import ClusterConfig
+    from ninefold.core.ids import NodeId
+    from ninefold.core.instants import Instant
+    from ninefold.node.events import Effect, Event
+
+GROUP: Final = "ninefold"
+QUORUM_GROUP: Final = "votequorum"
+
+# One process a node: the daemon itself.
+PID: Final = 1
+
+
+class Node:
+    """One cluster node, told the time and what happened, answering with what to do."""
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        *,
+        key: bytes,
+        ring_seq: int,
+        epoch: bytes,
+        rng: random.Random,
+        stamp: Stamp,
+        cib: Cib,
+    ) -> None:
+        self.config = config
+        self.stack = Stack(config, key=key, ring_seq=ring_seq, epoch=epoch, rng=rng)
+        self.quorum = Quorum(config)
+        names = {entry.nodeid: entry.name for entry in config.nodes}
+        self.controller = Controller(config.local, names, stamp=stamp, cib=cib, rng=rng)
+        self._parcels = Parcels()
+        self._left_cleanly: list[NodeId] = []
+        self._pending: deque[totem.Effect] = deque()
+        self._now: Instant = 0
+
+    @property
+    def deadline(self) -> Instant:
+        """Wake me no later than this."""
+        return min(self.stack.deadline, self.quorum.deadline, self.controller.deadline)
+
+    def step(self, now: Instant, event: Event) -> list[Effect]:
+        """Take one event at `now`; return effects in the order in which they must be done."""
+        self._now = now
+        out: list[Effect] = []
+        match event:
+            case totem.Started():
+                self._totem(totem.Joined(GROUP, PID))
+                self._totem(totem.Joined(QUORUM_GROUP, PID))
+                self._totem(event)
+            case totem.PacketReceived() | totem.RingIdSaved() | totem.ProbeAnswered():
+                self._totem(event)
+            case control.Woke():
+                self._wake(out)
+            case _:
+                self._control(event, out)
+        self._drain(out)
+        return out
+
+    def _wake(self, out: list[Effect]) -> None:
+        if self.stack.deadline <= self._now:
+            self._totem(totem.Woke())
+            self._drain(out)
+        if self.quorum.deadline <= self._now:
+            self._quorum(quorum.Woke(), out)
+            self._drain(out)
+        if self.controller.deadline <= self._now:
+            self._control(control.Woke(), out)
+
+    def _totem(self, event: totem.Event) -> None:
+        self._pending.extend(self.stack.step(self._now, event))
+
+    def _drain(self, out: list[Effect]) -> None:
+        while self._pending:
+            self._from_totem(self._pending.popleft(), out)
+
+    def _from_totem(self, effect: totem.Effect, out: list[Effect]) -> None:
+        match effect:
+            case totem.SendPacket() | totem.SaveRingSeq() | totem.ProbeKernel():
+                out.append(effect)
+            case totem.Delivered(group, sender, payload):
+                self._delivered(group, sender.node, payload, out)
+            case totem.RingChanged():
+                self._ring_changed(effect, out)
+            case totem.Activated():
+                self._activated(effect, out)
+            case totem.LinkChanged(peer, link, up):
+                self._control(control.LinkReported(peer, link, up), out)
+                name = self._name(peer)
+                word = "up" if up else "down"
+                fields = {"peer": name, "link": str(link)}
+                out.append(
+                    control.Happened(f"link-{word}", f"link {link} to {name} is {word}", fields)
+                )
+            case totem.Noted(what, text, nodes):
+                if what == "leave":
+                    self._left_cleanly.extend(nodes)
+                fields = {"nodes": ",".join(self._name(node) for node in nodes)} if nodes else {}
+                out.append(control.Happened(what, text, fields))
+            case totem.GroupChanged():
+                pass
+            case _:
+                assert_never(effect)
+
+    def _name(self, node: NodeId) -> str:
+        return next((e.name for e in self.config.nodes if e.nodeid == node), str(node))
+
+    def _delivered(self, group: str, sender: NodeId, payload: bytes, out: list[Effect]) -> None:
+        if group == QUORUM_GROUP:
+            self._quorum(quorum.InfoReceived(sender, payload), out)
+        elif group == GROUP:
+            whole = self._parcels.add(sender, payload)
+            if whole is not None:
+                self._control(control.MessageDelivered(sender, whole), out)
+
+    def _ring_changed(self, change: totem.RingChanged, out: list[Effect]) -> None:
+        if change.kind is totem.ConfigurationKind.TRANSITIONAL:
+            majority = self.quorum.enough(change.members)
+            self._control(control.Unsettled(change.members, majority), out)
+            return
+        self._parcels.clear()
+        annexes = {"quorum": self.quorum.info(), "controller": self.controller.annex()}
+        self._totem(totem.Synchronize(change.ring, annexes))
+
+    def _activated(self, active: totem.Activated, out: list[Effect]) -> None:
+        infos = {node: annexes.get("quorum", b"") for node, annexes in active.annexes.items()}
+        left = tuple(sorted(set(self._left_cleanly) - set(active.members)))
+        self._left_cleanly = []
+        event = quorum.Synced(active.ring, active.members, infos, left)
+        verdict: quorum.Verdict | None = None
+        for effect in self.quorum.step(self._now, event):
+            match effect:
+                case quorum.Verdict():
+                    verdict = effect
+                case quorum.SendInfo(data):
+                    self._totem(totem.Submitted(QUORUM_GROUP, PID, data))
+                case _:
+                    assert_never(effect)
+        assert verdict is not None, "quorum gives a verdict at every synchronisation"
+        annexes = {node: found.get("controller", b"") for node, found in active.annexes.items()}
+        self._control(control.Configured(active.ring, active.members, annexes, verdict), out)
+
+    def _quorum(self, event: quorum.Event, out: list[Effect]) -> None:
+        for effect in self.quorum.step(self._now, event):
+            match effect:
+                case quorum.Verdict():
+                    self._control(control.QuorumChanged(effect), out)
+                case quorum.SendInfo(data):
+                    self._totem(totem.Submitted(QUORUM_GROUP, PID, data))
+                case _:
+                    assert_never(effect)
+
+    def _control(self, event: control.Event, out: list[Effect]) -> None:
+        for effect in self.controller.step(self._now, event):
+            match effect:
+                case control.Multicast(payload):
+                    for piece in cut(payload):
+                        self._totem(totem.Submitted(GROUP, PID, piece))
+                case control.LeaveRing():
+                    self._totem(totem.Leaving())
+                    self._drain_goodbye(out)
+                case _:
+                    out.append(effect)
+
+    def _drain_goodbye(self, out: list[Effect]) -> None:
+        # The packets of the farewell must leave before the performer hears that we have halted.
+        while self._pending:
+            effect = self._pending.popleft()
+            if isinstance(effect, totem.SendPacket):
+                out.append(effect)
