@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 RESOURCE_TAGS: Final = ("primitive", "group", "clone", "master", "bundle")
 BOOTSTRAP_OPTIONS: Final = "cib-bootstrap-options"
 
-_FAIL_COUNT: Final = re.compile(r"fail-count-(?P<rest>(?P<rsc>.+?)(#(?P<task>.+)_(?P<ms>[0-9]{1,15}))?)")
+_FAIL_COUNT: Final = re.compile(
+    r"fail-count-(?P<rest>(?P<rsc>.+?)(#(?P<task>.+)_(?P<ms>[0-9]{1,15}))?)"
+)
 
 
 def cluster_property(configuration: Element, name: str, default: str) -> str:

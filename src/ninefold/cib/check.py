@@ -1,0 +1,7 @@
+"""What an operator may get wrong."""
+
+from __future__ import annotations
+
+
+def check(root):
+    return []
