@@ -1,0 +1,145 @@
+"""Reference tables made from the source, so that they cannot go stale.
+
+A page holds a line `<!-- made from the source: NAME -->`; when Sphinx reads the page, the table
+takes its place.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import typer.main
+
+from ninefold.config.keys import KEYS, Key, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sphinx.application import Sphinx
+
+SOURCE = Path(__file__).parents[1] / "src" / "ninefold"
+MARKER = re.compile(r"<!-- made from the source: ([a-z-]+) -->")
+
+# Where the words of the event log are written, with the sentence beside the word.
+EVENT_MAKERS = ("Happened", "Noted", "note")
+
+
+def cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    lines += [" | ".join(cell(text) for text in row) for row in rows]
+    return ["", *(f"| {line} |" for line in lines), ""]
+
+
+def configuration_keys() -> list[str]:
+    """One table for each section, in the order of the source."""
+    lines: list[str] = []
+    sections = dict.fromkeys(path.rpartition(".")[0] for path in KEYS)
+    for section in sections:
+        rows = [
+            (
+                f"`{path.rpartition('.')[2]}`",
+                f"`{key.default}`" if key.default else "",
+                allowed(key),
+                key.about if key.used else f"{key.about} (accepted, without effect)",
+            )
+            for path, key in KEYS.items()
+            if path.rpartition(".")[0] == section
+        ]
+        lines += [f"## {section}", *table(("key", "default", "values", "meaning"), rows)]
+    return lines
+
+
+def allowed(key: Key) -> str:
+    match key.kind:
+        case Kind.INTEGER:
+            return f"{key.low} to {key.high} {key.unit}".strip()
+        case Kind.FLAG:
+            return "0 or 1"
+        case Kind.CHOICE if len(key.choices) > 12:
+            return f"`{key.choices[0]}` … `{key.choices[-1]}`"
+        case Kind.CHOICE:
+            return ", ".join(f"`{choice}`" for choice in key.choices)
+        case _:
+            return "text"
+
+
+def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for name in sorted(command.commands):
+            yield from commands(command.commands[name], f"{path} {name}")
+    elif not command.hidden:
+        yield path, command
+
+
+def command_line() -> list[str]:
+    if find_spec("ninefold.cli.main") is None:
+        return ["This copy of the source has no command line."]
+    app = import_module("ninefold.cli.main").app
+    lines: list[str] = []
+    for path, command in commands(typer.main.get_command(app), "ninefold"):
+        context = click.Context(command, info_name=path)
+        usage = " ".join([path, *command.collect_usage_pieces(context)])
+        lines += [f"## {path}", "", "```text", usage, "```", "", cell(command.help or ""), ""]
+        rows = [
+            record for parameter in command.params if (record := parameter.get_help_record(context))
+        ]
+        options = [(f"`{left}`", right) for left, right in rows if "--help" not in left]
+        if options:
+            lines += table(("option", "meaning"), options)
+    return lines
+
+
+def sentence(node: ast.expr) -> str:
+    """Return a literal's text; what is put in at run time is written `{name}`."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(sentence(part) for part in parts)
+        case ast.FormattedValue(value=value):
+            return f"{{{ast.unparse(value)}}}"
+        case _:
+            return f"{{{ast.unparse(node)}}}"
+
+
+def event_words() -> list[str]:
+    found: dict[str, tuple[str, str]] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id=name) | ast.Attribute(attr=name),
+                    args=[ast.Constant(value=str(word)), text, *_],
+                ) if name in EVENT_MAKERS:
+                    layer = path.relative_to(SOURCE).parts[0]
+                    found.setdefault(word, (layer, sentence(text)))
+                case _:
+                    pass
+    rows = [(f"`{word}`", layer, f"`{text}`") for word, (layer, text) in sorted(found.items())]
+    return table(("word", "layer", "sentence"), rows)
+
+
+TABLES = {
+    "configuration-keys": configuration_keys,
+    "command-line": command_line,
+    "event-words": event_words,
+}
+
+
+def put_tables_in(_app: Sphinx, _page: str, source: list[str]) -> None:
+    source[0] = MARKER.sub(lambda found: "\n".join(TABLES[found[1]]()), source[0])
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("source-read", put_tables_in)
+    return {"parallel_read_safe": True}
