@@ -1,0 +1,256 @@
+"""The whole layer as one machine: links below, the ring in the middle, process groups on top.
+
+`events` is its surface. What one part inside hands to another is passed on within the same step,
+in order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, assert_never
+
+import msgspec
+
+from ninefold.totem.codec import MCAST_OVERHEAD
+from ninefold.totem.events import (
+    Effect,
+    Event,
+    Joined,
+    Leaving,
+    Left,
+    LinkChanged,
+    Noted,
+    PacketReceived,
+    ProbeAnswered,
+    ProbeKernel,
+    RingChanged,
+    RingIdSaved,
+    SaveRingSeq,
+    SendPacket,
+    Started,
+    Statistics,
+    Submitted,
+    Synchronize,
+    Woke,
+)
+from ninefold.totem.groups import Groups
+from ninefold.totem.messages import PAYLOAD_MAX
+from ninefold.totem.ring import Ring
+from ninefold.totem.ring_core import FrameDelivered, SendFrame
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterable, Sequence
+
+    from ninefold.config.model import ClusterConfig
+    from ninefold.core.ids import NodeId, RingId
+    from ninefold.core.instants import Instant
+    from ninefold.totem.groups import GroupEffect
+    from ninefold.totem.ring_core import RingEffect, RingState
+
+# A frame is wrapped once more when it is carried over in recovery, and must still fit.
+FRAME_OVERHEAD: Final = 2 * MCAST_OVERHEAD
+
+LinkEffect: TypeAlias = SendPacket | LinkChanged | Noted
+
+
+class ReceivedFrame(Protocol):
+    """A whole frame of an authenticated peer."""
+
+    @property
+    def sender(self) -> NodeId:
+        """Who sent it."""
+
+    @property
+    def data(self) -> bytes:
+        """What the ring encoded."""
+
+
+class LinkLayer(Protocol):
+    """What the stack asks of the links; `Links` is one."""
+
+    @property
+    def deadline(self) -> Instant:
+        """Wake me no later than this."""
+
+    @property
+    def frame_max(self) -> int:
+        """The largest frame, in bytes."""
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Packets that were not used, by reason."""
+
+    def start(self, now: Instant) -> Sequence[LinkEffect]:
+        """Begin."""
+
+    def wake(self, now: Instant) -> Sequence[LinkEffect]:
+        """Do what is due."""
+
+    def receive(
+        self, now: Instant, packet: PacketReceived
+    ) -> tuple[Sequence[ReceivedFrame], Sequence[LinkEffect]]:
+        """Take a datagram; return the frames that it completes."""
+
+    def send(self, now: Instant, data: bytes, to: NodeId | None) -> Sequence[SendPacket]:
+        """Return the datagrams that carry a frame to one peer, or to all."""
+
+    def last_heard(self, peer: NodeId) -> Instant:
+        """When any authentic packet of `peer` came last on any link."""
+
+    def addresses(self, peer: NodeId) -> list[tuple[int, str]]:
+        """Return (link, address) of each link to `peer`."""
+
+    def links_up(self) -> dict[NodeId, dict[int, bool]]:
+        """Return the state of each link to each peer."""
+
+
+class Stack:
+    """Membership and total order for one node."""
+
+    def __init__(
+        self,
+        config: ClusterConfig,
+        *,
+        key: bytes,
+        ring_seq: int,
+        epoch: bytes,
+        rng: random.Random,
+        links: LinkLayer | None = None,
+    ) -> None:
+        self._links = links or _links(config, key=key, epoch=epoch, rng=rng)
+        self._statistics = Statistics()
+        self._groups = Groups(
+            config.local,
+            frame_bytes=min(self._links.frame_max, PAYLOAD_MAX) - FRAME_OVERHEAD,
+            statistics=self._statistics,
+        )
+        self._ring = Ring(
+            config,
+            ring_seq=ring_seq,
+            network=self._links,
+            source=self._groups,
+            statistics=self._statistics,
+            rng=rng,
+        )
+
+    @property
+    def state(self) -> RingState:
+        """Where this node is in the life of its ring."""
+        return self._ring.state
+
+    @property
+    def ring(self) -> RingId:
+        """The ring last installed."""
+        return self._ring.ring
+
+    @property
+    def members(self) -> tuple[NodeId, ...]:
+        """The members of the ring last installed, sorted."""
+        return self._ring.members
+
+    @property
+    def backlog(self) -> int:
+        """Bytes of group messages that wait to be sent."""
+        return self._groups.queued_bytes
+
+    @property
+    def congested(self) -> bool:
+        """Whether those above should submit nothing more for now."""
+        return self._groups.congested
+
+    @property
+    def statistics(self) -> Statistics:
+        """What was counted, drops of all parts together."""
+        dropped = {**self._statistics.dropped}
+        for reason, count in self._links.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + count
+        return msgspec.structs.replace(self._statistics, dropped=dropped)
+
+    def links_up(self) -> dict[NodeId, dict[int, bool]]:
+        """Return the state of each link to each peer."""
+        return self._links.links_up()
+
+    @property
+    def deadline(self) -> Instant:
+        """Wake me no later than this."""
+        return min(self._links.deadline, self._ring.deadline, self._groups.deadline)
+
+    def step(self, now: Instant, event: Event) -> list[Effect]:
+        """Take one event at `now`; return effects in the order of their durability."""
+        match event:
+            case PacketReceived():
+                return self._on_packet(now, event)
+            case Woke():
+                return self._on_woke(now)
+            case Started():
+                return [*self._links.start(now), *self._perform(now, self._ring.start(now))]
+            case RingIdSaved(seq):
+                return self._perform(now, self._ring.saved(now, seq))
+            case ProbeAnswered(peer):
+                return self._perform(now, self._ring.probe_answered(now, peer))
+            case Leaving():
+                return self._perform(now, self._ring.leave(now))
+            case Synchronize(ring, annexes):
+                self._groups.synchronize(ring, annexes)
+                return self._perform(now, ())
+            case Joined(group, pid):
+                return self._submit(now, self._groups.join(group, pid))
+            case Left(group, pid):
+                return self._submit(now, self._groups.leave(group, pid))
+            case Submitted(group, pid, payload):
+                return self._submit(now, self._groups.submit(group, pid, payload))
+            case _:
+                assert_never(event)
+
+    def check_invariants(self) -> None:
+        """Assert what must hold between any two steps."""
+        self._ring.check_invariants()
+
+    def _on_packet(self, now: Instant, packet: PacketReceived) -> list[Effect]:
+        frames, effects = self._links.receive(now, packet)
+        done: list[Effect] = [*effects]
+        for frame in frames:
+            done += self._perform(now, self._ring.receive(now, frame.sender, frame.data))
+        return done
+
+    def _on_woke(self, now: Instant) -> list[Effect]:
+        done: list[Effect] = [*self._links.wake(now)]
+        done += self._perform(now, self._ring.wake(now))
+        missing = self._groups.overdue(now)
+        if missing:
+            done.append(Noted("sync-timeout", "Some members do not synchronise.", missing))
+            done += self._perform(now, self._ring.expel(now, missing))
+        return done
+
+    def _submit(self, now: Instant, effects: Iterable[GroupEffect]) -> list[Effect]:
+        return [*effects, *self._perform(now, ())]
+
+    def _perform(self, now: Instant, effects: Sequence[RingEffect]) -> list[Effect]:
+        """Turn the ring's effects into the layer's; go on while there are frames to send."""
+        done: list[Effect] = []
+        while True:
+            for effect in effects:
+                self._perform_one(now, effect, done)
+            effects = self._ring.new_frames(now)
+            if not effects:
+                return done
+
+    def _perform_one(self, now: Instant, effect: RingEffect, done: list[Effect]) -> None:
+        match effect:
+            case SendFrame(data, to):
+                done += self._links.send(now, data, to)
+            case FrameDelivered(sender, payload):
+                done += self._groups.on_frame(sender, payload)
+            case RingChanged():
+                self._groups.on_ring_changed(now, effect)
+                done.append(effect)
+            case SaveRingSeq() | ProbeKernel() | Noted():
+                done.append(effect)
+            case _:
+                assert_never(effect)
+
+
+def _links(config: ClusterConfig, *, key: bytes, epoch: bytes, rng: random.Random) -> LinkLayer:
+    from ninefold.totem.links import Links  # noqa: PLC0415
+
+    return Links(config, key=key, epoch=epoch, rng=rng)
