@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # What the cluster reads itself; the agent never sees it.
 OWN_PREFIXES: Final = ("pcmk_", "ninefold_", "CRM_meta_", "stonith-")
 OWN_NAMES: Final = ("provides", "crm_feature_set", "OCF_CHECK_LEVEL")
+# In the meta attributes of a call that a fencer makes (its value is the target): `action` is then
+# the agent's own word. Elsewhere start, stop and monitor are those of the device as a resource.
+FENCING_META: Final = "ninefold-fencing"
 _SECRET_PARTS: Final = ("passw", "passwd", "secret", "token", "apikey", "api_key", "community")
 _SECRET_ENDS: Final = ("key", "privpass", "credentials")
 HIDDEN: Final = "******"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from ninefold.agents import lsb, ocf
 from ninefold.agents.exitcodes import verdict
 from ninefold.agents.model import AgentName, Call, OpStatus, Outcome, Rc, Standard
-from ninefold.fencing.parameters import BadFenceParameterError, stdin_text
+from ninefold.fencing.parameters import FENCING_META, BadFenceParameterError, stdin_text
 from ninefold.host.processes import OUTPUT_LIMIT_BYTES, ProcessResult, SpawnError, run
 from ninefold.host.systemd import Systemd
 
@@ -128,6 +128,8 @@ class AgentRunner:
         As a resource, a fence device has no process: started means that its monitor has succeeded
         on this node, stopped is always possible.
         """
+        if FENCING_META in call.meta:
+            return await self._call_fence_agent(call, call.action)
         match call.action:
             case "stop":
                 self._fence_devices.discard(call.resource)
