@@ -1,0 +1,381 @@
+"""One to eight UDP links to every peer: frames go in, datagrams come out, and the other way round.
+
+A pure machine like the others, driven by its owner's methods instead of by events, since the stack
+above holds it. It decides which link carries a packet and which packet may be believed; that a
+frame arrives at all is the ring's business. `packet` knows the format, `crypto` the keys, `epochs`
+whose boot is alive, `heartbeat` which link is usable, `fragments` what belongs together.
+
+Every datagram that is not believed is counted in `dropped` under the word of its `Drop`, and the
+first of each kind that an operator can do something about is noted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
+
+from ninefold.config.model import LinkOptions
+from ninefold.core.ids import NodeId
+from ninefold.core.instants import NEVER
+from ninefold.totem import packet as wire
+from ninefold.totem.crypto import Keyring
+from ninefold.totem.epochs import Epoch, Held
+from ninefold.totem.events import LinkChanged, Noted, PacketReceived, SendPacket
+from ninefold.totem.fragments import FRAGMENTS_MAX, split
+from ninefold.totem.heartbeat import Turn
+from ninefold.totem.packet import EPOCH_BYTES, EVERYBODY, Drop, Kind, Refused
+from ninefold.totem.peers import Peer
+
+if TYPE_CHECKING:
+    import random
+
+    from ninefold.config.model import ClusterConfig, TotemOptions
+    from ninefold.core.instants import Instant, Millis
+
+LinkEffect: TypeAlias = SendPacket | LinkChanged | Noted
+
+# IPv6 and UDP headers, the larger of the two families.
+IP_UDP_BYTES: Final = 40 + 8
+# Without knet_mtu: what the narrowest common tunnel (WireGuard, 1420) carries.
+MTU_DEFAULT: Final = 1420
+# IPv4 guarantees no more than this on any path.
+MTU_MIN: Final = 576
+# A wake-up later than this fraction of the shortest ping interval means that we did not run.
+OVERSLEPT_FRACTION: Final = 2
+# Pings due within a tenth of the interval leave together: one wake-up instead of several.
+SLACK_FRACTION: Final = 10
+
+# What an operator should know, once for each kind: the sentence and the remedy.
+ADVICE: Final = {
+    Drop.VERSION: "speaks another version of the ring protocol: run one release on all nodes.",
+    Drop.UNKNOWN_SENDER: "is not in the nodelist here: give all nodes the same corosync.conf.",
+    Drop.UNLISTED_ADDRESS: "sends from another address than configured: correct its ringX_addr,"
+    " or set totem.block_unlisted_ips to no.",
+    Drop.WRONG_LINK: "reaches us on another link than it sent on: compare the ringX_addr and the"
+    " mcastport of the links.",
+    Drop.CLEAR: "sends in clear though crypto is configured here: give all nodes the same"
+    " corosync.conf.",
+    Drop.UNKNOWN_KEY: "uses crypto, or a key, that is not configured here: give all nodes the"
+    " same corosync.conf.",
+    Drop.WRONG_KEY: "seals with another key: copy one authkey to all nodes, and check that their"
+    " cluster_name is the same.",
+}
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """A frame of a peer: authentic, fresh, whole, and handed up once."""
+
+    sender: NodeId
+    data: bytes
+
+
+class Links:
+    """This node's links to its peers.
+
+    `key` is the authkey; `epoch` is 8 bytes, drawn at random at this start of the daemon and never
+    used again; `rng` gives nonces that must be unpredictable on a real host (`SystemRandom`).
+    """
+
+    def __init__(
+        self, config: ClusterConfig, *, key: bytes, epoch: bytes, rng: random.Random
+    ) -> None:
+        assert len(epoch) == EPOCH_BYTES
+        self.dropped: dict[str, int] = {}
+        self._me = config.local
+        self._epoch = epoch
+        self._rng = rng
+        self._keyring = Keyring(config.totem, key)
+        self._key = self._keyring.key(config.local, epoch)
+        self._options = _link_options(config)
+        self._block_unlisted = config.totem.block_unlisted_ips
+        self._peers = {
+            entry.nodeid: Peer(entry, self._options, link_mode=config.totem.link_mode)
+            for entry in sorted(config.nodes, key=lambda entry: entry.nodeid)
+            if entry.nodeid != config.local
+        }
+        self._counters = dict.fromkeys(self._options, 0)
+        self._frame_number = 0
+        self._ping_at = dict.fromkeys(self._options, NEVER)
+        self._deadline: Instant = NEVER
+        self._overslept_ms: Millis = (
+            min(options.ping_interval for options in self._options.values()) // OVERSLEPT_FRACTION
+        )
+        self.frame_max = _frame_max(config.totem, self._keyring.overhead)
+        self.frame_limit = max(
+            self.frame_max, min(config.totem.netmtu, FRAGMENTS_MAX * self.frame_max)
+        )
+
+    @property
+    def deadline(self) -> Instant:
+        """Call `wake` no later than this."""
+        return self._deadline
+
+    def last_heard(self, peer: NodeId) -> Instant:
+        """When the last believed packet of the peer came, on any link; `NEVER_HEARD` if none."""
+        return self._peers[peer].heard_at
+
+    def up(self, peer: NodeId) -> bool:
+        """Tell whether at least one link to the peer is usable."""
+        return self._peers[peer].up
+
+    def link_up(self, peer: NodeId, link: int) -> bool:
+        """Tell whether one link to the peer is usable; False if it does not exist."""
+        heartbeat = self._peers[peer].heartbeats.get(link)
+        return heartbeat is not None and heartbeat.up
+
+    def round_trip_ms(self, peer: NodeId, link: int) -> Millis:
+        """Return the average round trip on one link to the peer."""
+        return self._peers[peer].heartbeats[link].round_trip_ms
+
+    def addresses(self, peer: NodeId) -> list[tuple[int, str]]:
+        """Return the peer's address on each link, by link number."""
+        return [(link, address.address) for link, address in self._peers[peer].addresses.items()]
+
+    def start(self, now: Instant) -> list[LinkEffect]:
+        """Begin: ping every peer on every link."""
+        effects: list[LinkEffect] = []
+        if self._keyring.clear:
+            effects.append(
+                Noted(
+                    "cleartext",
+                    "Crypto is off: whoever reaches the ring's port can read and forge its"
+                    " packets. Set totem.crypto_cipher to aes256 and distribute an authkey.",
+                )
+            )
+        if self._peers:
+            for link in self._ping_at:
+                effects += self._ping_all(now, link)
+        self._plan()
+        return effects
+
+    def wake(self, now: Instant) -> list[LinkEffect]:
+        """Send the pings that are due; lower the links whose pongs stay away."""
+        late = now - self._deadline
+        if late > self._overslept_ms:
+            for peer in self._peers.values():
+                for heartbeat in peer.heartbeats.values():
+                    heartbeat.overslept(now, late)
+        effects: list[LinkEffect] = [
+            LinkChanged(peer.nodeid, link, up=False)
+            for peer in self._peers.values()
+            for link in peer.woken(now)
+        ]
+        for link, due in self._ping_at.items():
+            if now >= due - self._options[link].ping_interval // SLACK_FRACTION:
+                effects += self._ping_all(now, link)
+        self._plan()
+        return effects
+
+    def send(self, now: Instant, data: bytes, to: NodeId | None) -> list[SendPacket]:
+        """Send a frame of at most `frame_limit` bytes to one peer, or to all of them (None)."""
+        assert len(data) <= self.frame_limit
+        peers = list(self._peers.values()) if to is None else [self._peers[to]]
+        target = EVERYBODY if to is None else to
+        self._frame_number += 1
+        packets: list[SendPacket] = []
+        for fragment in split(data, self._frame_number, self.frame_max):
+            body = wire.pack_fragment(fragment)
+            # All peers share a key of ours, so a packet for everybody is sealed once a link.
+            sealed: dict[int, bytes] = {}
+            for peer in peers:
+                for link in peer.route():
+                    if link not in sealed:
+                        sealed[link] = self._seal(Kind.DATA, target, link, body)
+                    packets.append(_address(peer, link, sealed[link]))
+        return packets
+
+    def receive(self, now: Instant, packet: PacketReceived) -> tuple[list[Frame], list[LinkEffect]]:
+        """Take a datagram from the world; whatever is wrong with it, it is counted and dropped."""
+        frames: list[Frame] = []
+        effects: list[LinkEffect] = []
+        try:
+            header = wire.parse_header(packet.data)
+            peer = self._admit(header, packet)
+            epoch = self._find_epoch(peer, header)
+            body = _open(epoch, header, packet.data)
+            if peer.epochs.is_proven(header.epoch):
+                frames += self._believe(now, peer, Held(header, body), effects)
+            else:
+                frames += self._doubt(now, peer, epoch, Held(header, body), effects)
+        except Refused as refused:
+            self._drop(refused.drop, packet, effects)
+        return frames, effects
+
+    def _admit(self, header: wire.Header, packet: PacketReceived) -> Peer:
+        """Judge the header alone, cheapest test first; nothing here is authentic yet."""
+        if header.sender == self._me:
+            raise Refused(Drop.OWN)
+        peer = self._peers.get(header.sender)
+        if peer is None:
+            raise Refused(Drop.UNKNOWN_SENDER)
+        if header.link != packet.link or header.link not in peer.addresses:
+            raise Refused(Drop.WRONG_LINK)
+        if header.target not in {EVERYBODY, self._me}:
+            raise Refused(Drop.MISDIRECTED)
+        if header.key_id != self._keyring.key_id:
+            raise Refused(Drop.UNKNOWN_KEY if header.key_id else Drop.CLEAR)
+        if self._block_unlisted and not peer.lives_at(packet.link, packet.address):
+            raise Refused(Drop.UNLISTED_ADDRESS)
+        return peer
+
+    def _find_epoch(self, peer: Peer, header: wire.Header) -> Epoch:
+        """Return the boot that the packet claims; a new one is not remembered yet."""
+        if peer.epochs.is_retired(header.epoch):
+            raise Refused(Drop.STALE_EPOCH)
+        epoch = peer.epochs.get(header.epoch)
+        if epoch is None:
+            key = self._keyring.key(header.sender, header.epoch)
+            return Epoch(key, dict(self._counters))
+        if epoch is peer.epochs.proven and not epoch.fresh(header.link, header.counter):
+            raise Refused(Drop.REPLAYED)
+        return epoch
+
+    def _doubt(
+        self, now: Instant, peer: Peer, epoch: Epoch, held: Held, effects: list[LinkEffect]
+    ) -> list[Frame]:
+        """Take an authentic packet of a boot that may be over."""
+        header = held.header
+        if peer.epochs.get(header.epoch) is None:
+            self._count(Drop.UNVERIFIED, peer.epochs.add(header.epoch, epoch))
+        if header.kind is Kind.PONG:
+            pong = wire.parse_pong(held.body)
+            if peer.heartbeats[header.link].asked(pong.nonce):
+                return self._prove(now, peer, held, pong, effects)
+            self._count(Drop.UNASKED)
+        elif header.kind is Kind.PING:
+            effects.append(self._pong(peer, epoch, held))
+        elif not epoch.hold(held):
+            self._count(Drop.UNVERIFIED)
+        if peer.may_challenge(now):
+            effects.append(self._ping(now, peer, header.link))
+        return []
+
+    def _prove(
+        self, now: Instant, peer: Peer, held: Held, pong: wire.Pong, effects: list[LinkEffect]
+    ) -> list[Frame]:
+        """Believe a boot from now on, since it has answered a fresh nonce."""
+        if peer.epochs.proven is not None:
+            text = f"The daemon of node {peer.nodeid} was started anew."
+            effects.append(Noted("peer-restarted", text, (peer.nodeid,)))
+        waiting = peer.epochs.prove(held.header.epoch, pong.anchors)
+        try:
+            frames = self._believe(now, peer, held, effects)
+        finally:
+            peer.forget_questions()
+        for one in waiting:
+            try:
+                frames += self._believe(now, peer, one, effects)
+            except Refused as refused:
+                replayed = refused.drop is Drop.REPLAYED
+                self._count(Drop.UNPROVEN if replayed else refused.drop)
+        return frames
+
+    def _believe(
+        self, now: Instant, peer: Peer, held: Held, effects: list[LinkEffect]
+    ) -> list[Frame]:
+        """Take an authentic packet of the peer's living boot, once."""
+        epoch = peer.epochs.proven
+        assert epoch is not None
+        header = held.header
+        if not epoch.accept(header.link, header.counter):
+            raise Refused(Drop.REPLAYED)
+        peer.heard_at = now
+        if header.kind is Kind.DATA:
+            return self._collect(peer, epoch, held.body)
+        if header.kind is Kind.PING:
+            effects.append(self._pong(peer, epoch, held))
+            return []
+        nonce = wire.parse_pong(held.body).nonce
+        heartbeat = peer.heartbeats[header.link]
+        if not heartbeat.asked(nonce):
+            raise Refused(Drop.UNASKED)
+        if heartbeat.ponged(now, nonce) is Turn.RAISED:
+            peer.turned()
+            self._deadline = min(self._deadline, heartbeat.down_at)
+            effects.append(LinkChanged(peer.nodeid, header.link, up=True))
+        return []
+
+    def _collect(self, peer: Peer, epoch: Epoch, body: bytes) -> list[Frame]:
+        """Add a fragment; return the frame that it completes."""
+        reclaimed = epoch.frames.reclaimed
+        frame = epoch.frames.add(wire.parse_fragment(body))
+        self._count(Drop.RECLAIMED, epoch.frames.reclaimed - reclaimed)
+        return [] if frame is None else [Frame(peer.nodeid, frame)]
+
+    def _ping_all(self, now: Instant, link: int) -> list[SendPacket]:
+        self._ping_at[link] = now + self._options[link].ping_interval
+        return [
+            self._ping(now, peer, link) for peer in self._peers.values() if link in peer.heartbeats
+        ]
+
+    def _ping(self, now: Instant, peer: Peer, link: int) -> SendPacket:
+        nonce = self._rng.getrandbits(64)
+        peer.heartbeats[link].pinged(now, nonce)
+        sealed = self._seal(Kind.PING, peer.nodeid, link, wire.pack_ping(nonce))
+        return _address(peer, link, sealed)
+
+    def _pong(self, peer: Peer, epoch: Epoch, ping: Held) -> SendPacket:
+        pong = wire.Pong(wire.parse_ping(ping.body), epoch.anchors)
+        link = ping.header.link
+        sealed = self._seal(Kind.PONG, peer.nodeid, link, wire.pack_pong(pong))
+        return _address(peer, link, sealed)
+
+    def _seal(self, kind: Kind, target: NodeId, link: int, body: bytes) -> bytes:
+        """Build a datagram under the next counter of the link."""
+        counter = self._counters[link] + 1
+        self._counters[link] = counter
+        key_id = self._keyring.key_id
+        header = wire.pack_header(
+            wire.Header(kind, self._me, target, key_id, link, self._epoch, counter)
+        )
+        return header + self._key.seal(link, counter, header, body)
+
+    def _plan(self) -> None:
+        """Compute the next deadline. Between wake-ups pongs only put it off."""
+        downs = [
+            heartbeat.down_at
+            for peer in self._peers.values()
+            for heartbeat in peer.heartbeats.values()
+        ]
+        self._deadline = min([*self._ping_at.values(), *downs], default=NEVER)
+
+    def _count(self, drop: Drop, times: int = 1) -> None:
+        if times:
+            self.dropped[drop.value] = self.dropped.get(drop.value, 0) + times
+
+    def _drop(self, drop: Drop, packet: PacketReceived, effects: list[LinkEffect]) -> None:
+        """Count a datagram; note the first of a kind that somebody can do something about."""
+        if drop in ADVICE and drop.value not in self.dropped:
+            text = f"{packet.address} (link {packet.link}) {ADVICE[drop]}"
+            effects.append(Noted("packets-refused", text))
+        self._count(drop)
+
+
+def _address(peer: Peer, link: int, data: bytes) -> SendPacket:
+    to = peer.addresses[link]
+    return SendPacket(link, to.address, to.port, data)
+
+
+def _open(epoch: Epoch, header: wire.Header, datagram: bytes) -> bytes:
+    """Return the body of a datagram; raise `Refused` unless the epoch's key sealed it so."""
+    clear, sealed = datagram[: wire.HEADER_BYTES], datagram[wire.HEADER_BYTES :]
+    body = epoch.key.open(header.link, header.counter, clear, sealed)
+    if body is None:
+        raise Refused(Drop.WRONG_KEY)
+    return body
+
+
+def _link_options(config: ClusterConfig) -> dict[int, LinkOptions]:
+    """Return the options of each link of this node, defaults where the file says nothing."""
+    links = sorted(config.node(config.local).links)
+    assert links
+    given = {options.linknumber: options for options in config.links}
+    return {link: given.get(link, LinkOptions(link)) for link in links}
+
+
+def _frame_max(options: TotemOptions, crypto_overhead: int) -> int:
+    """Return the largest frame that needs one datagram; knet_mtu is the interface's MTU."""
+    mtu = max(MTU_MIN, options.knet_mtu or MTU_DEFAULT)
+    datagram = min(mtu - IP_UDP_BYTES, wire.DATAGRAM_MAX)
+    return datagram - wire.HEADER_BYTES - crypto_overhead - wire.FRAGMENT_BYTES

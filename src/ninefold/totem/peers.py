@@ -1,0 +1,109 @@
+"""What the links layer knows of one peer: its addresses, its links, which of them to use.
+
+Passive uses the usable link with the highest priority, the lowest number on ties; active uses all
+usable links at once and leaves it to the receiver to drop the copies; rr takes turns. While no
+link is usable (after a start, or when the peer is gone), all of them are used, whatever the
+mode: so that a ring forms at once and a peer that returns is found.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Final
+
+from ninefold.core.instants import NEVER
+from ninefold.totem.epochs import Epochs
+from ninefold.totem.heartbeat import Heartbeat, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ninefold.config.model import LinkAddress, LinkOptions, NodeEntry
+    from ninefold.core.ids import NodeId
+    from ninefold.core.instants import Instant
+
+# Earlier than any instant: a peer that was never heard has been silent for longer than any timeout.
+NEVER_HEARD: Final[Instant] = -NEVER
+# At most one challenge to a peer in this time, however many packets of unproven epochs arrive: 50
+# pings a second are what an attacker with recordings can make a node send.
+CHALLENGE_GAP_MS: Final = 20
+
+
+def canonical(address: str) -> str:
+    """Return the one spelling of a numeric address; an odd one is returned as it is."""
+    try:
+        return ipaddress.ip_address(address).compressed
+    except ValueError:
+        return address
+
+
+class Peer:
+    """One other node of the configuration. `links` are those that both of us have."""
+
+    def __init__(
+        self, entry: NodeEntry, links: Mapping[int, LinkOptions], *, link_mode: str
+    ) -> None:
+        assert link_mode in {"passive", "active", "rr"}
+        self.nodeid: NodeId = entry.nodeid
+        self.addresses: dict[int, LinkAddress] = {
+            link: entry.links[link] for link in sorted(entry.links) if link in links
+        }
+        self.heartbeats = {link: Heartbeat(links[link]) for link in self.addresses}
+        self.epochs = Epochs()
+        self.heard_at: Instant = NEVER_HEARD
+        self._mode = link_mode
+        self._by_preference = sorted(self.addresses, key=lambda link: (-links[link].priority, link))
+        self._usable = list(self._by_preference)
+        self._turn = 0
+        self._challenged_at: Instant = NEVER_HEARD
+        self._sources = {
+            link: canonical(address.address) for link, address in self.addresses.items()
+        }
+
+    @property
+    def up(self) -> bool:
+        """Whether at least one link is usable."""
+        return any(heartbeat.up for heartbeat in self.heartbeats.values())
+
+    def lives_at(self, link: int, address: str) -> bool:
+        """Tell whether this is the peer's configured address on the link."""
+        source = self._sources[link]
+        return address == source or canonical(address) == source
+
+    def route(self) -> list[int]:
+        """Choose the links for one packet."""
+        if self._mode == "active" or not self.up:
+            return self._usable
+        if self._mode == "passive":
+            return self._usable[:1]
+        self._turn = (self._turn + 1) % len(self._usable)
+        return [self._usable[self._turn]]
+
+    def turned(self) -> None:
+        """Choose anew after a link was raised or lowered."""
+        usable = [link for link in self._by_preference if self.heartbeats[link].up]
+        self._usable = usable or list(self._by_preference)
+        self._turn = 0
+
+    def woken(self, now: Instant) -> list[int]:
+        """Lower the links whose time has come; return them."""
+        lowered = [
+            link
+            for link, heartbeat in self.heartbeats.items()
+            if heartbeat.woken(now) is Turn.LOWERED
+        ]
+        if lowered:
+            self.turned()
+        return lowered
+
+    def may_challenge(self, now: Instant) -> bool:
+        """Tell whether a challenge is due again, and take the turn if it is."""
+        if now - self._challenged_at < CHALLENGE_GAP_MS:
+            return False
+        self._challenged_at = now
+        return True
+
+    def forget_questions(self) -> None:
+        """Void the open nonces of all links."""
+        for heartbeat in self.heartbeats.values():
+            heartbeat.forget_questions()
