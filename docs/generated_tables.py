@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import click
 import typer.main
 
+from ninefold.agents.exitcodes import verdict
+from ninefold.agents.model import OpStatus, Rc
 from ninefold.config.keys import KEYS, Key, Kind
 
 if TYPE_CHECKING:
@@ -28,6 +30,39 @@ MARKER = re.compile(r"<!-- made from the source: ([a-z-]+) -->")
 
 # Where the words of the event log are written, with the sentence beside the word.
 EVENT_MAKERS = ("Happened", "Noted", "note")
+
+# What a word means where its sentence is put together at run time.
+MEANINGS = {
+    "changed": "the configuration was changed; who, and why",
+    "declared-dead": "an operator has vouched that a lost node is off",
+    "failed": "an operation failed; which, where, and its reason",
+    "fence-failed": "a device could not silence a node; nothing that it ran starts",
+    "fence-report-void": "a report of success came for a fencing that nobody waits for any more",
+    "fenced": "a node is known to be silent",
+    "fencing": "a node is about to be silenced; why",
+    "malformed": "a group message could not be read; it was dropped",
+    "membership": "the members of the cluster have changed",
+    "not-converging": "the same actions are decided again and again",
+    "operation": "an agent has answered",
+    "packets-refused": "packets were dropped; how many, and why",
+    "peer-restarted": "a peer's daemon is a new one",
+    "promoted": "an instance has become the promoted one",
+    "demoted": "an instance is no longer the promoted one",
+    "started": "a resource runs",
+    "stopped": "a resource has stopped",
+    "stopping": "this node moves its resources away and leaves",
+    "store-failed": "the store refused a write; this node vouches for nothing",
+}
+
+
+# How far a failure reaches.
+WEIGHT = {
+    OpStatus.DONE: "",
+    OpStatus.ERROR: "; may be tried again here",
+    OpStatus.ERROR_HARD: "; this node is out",
+    OpStatus.ERROR_FATAL: "; every node is out",
+    OpStatus.NOT_SUPPORTED: "; this node is out",
+}
 
 
 def cell(text: str) -> str:
@@ -113,7 +148,7 @@ def sentence(node: ast.expr) -> str:
 
 
 def event_words() -> list[str]:
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, str] = {}
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
@@ -121,18 +156,29 @@ def event_words() -> list[str]:
                     func=ast.Name(id=name) | ast.Attribute(attr=name),
                     args=[ast.Constant(value=str(word)), text, *_],
                 ) if name in EVENT_MAKERS:
-                    layer = path.relative_to(SOURCE).parts[0]
-                    found.setdefault(word, (layer, sentence(text)))
+                    found.setdefault(word, f"`{sentence(text)}`")
                 case _:
                     pass
-    rows = [(f"`{word}`", layer, f"`{text}`") for word, (layer, text) in sorted(found.items())]
-    return table(("word", "layer", "sentence"), rows)
+    rows = [(f"`{word}`", meaning) for word, meaning in sorted((found | MEANINGS).items())]
+    return table(("word", "what it says"), rows)
+
+
+def agent_exit_codes() -> list[str]:
+    rows = []
+    for code in Rc:
+        probe = verdict("monitor", code)
+        monitor = verdict("monitor", code, interval_ms=10_000)
+        start = verdict("start", code)
+        told = (start, monitor, probe)
+        rows.append((str(code.value), *(each.meaning + WEIGHT[each.status] for each in told)))
+    return table(("code", "of a start or stop", "of a monitor", "of a probe"), rows)
 
 
 TABLES = {
     "configuration-keys": configuration_keys,
     "command-line": command_line,
     "event-words": event_words,
+    "agent-exit-codes": agent_exit_codes,
 }
 
 
