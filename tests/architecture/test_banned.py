@@ -35,12 +35,15 @@ PURE = frozenset(
 DETERMINISTIC = PURE | {"sim"}
 READS_THE_CLOCK = frozenset(["host", "daemon", "lab", "drill", "cli"])
 PRINTS = frozenset({"cli"})
-EVERYWHERE = frozenset(
-    path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"
-)
+# `data` holds no layer but the programs that agents are.
+EVERYWHERE = frozenset(path.parent.name for path in SOURCE.glob("*/__init__.py"))
 
 # "path rule": the reason why it is right there. An entry that is no longer needed fails the test.
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS: dict[str, str] = {
+    "config/keys.py float": "difflib's similarity of a misspelt key; it ends in a sentence only",
+    "scheduler/rules.py float": "a rule of type `number` compares as doubles, in Pacemaker too",
+    "scheduler/scores.py float": "finite factors are applied in single precision, as Pacemaker does",
+}
 
 CLOCKS = frozenset(
     f"{module}.{function}"
