@@ -104,7 +104,7 @@ class WireLinks:
         return self.wake(now)
 
     def wake(self, now: int) -> list[SendPacket]:
-        if self.deadline not in (NEVER,) and now < self.deadline:
+        if self.deadline != NEVER and now < self.deadline:
             return []
         self.deadline = now + self._beat
         return self.send(now, b"", None)
@@ -126,8 +126,8 @@ class WireLinks:
     def addresses(self, peer: int) -> list[tuple[int, str]]:
         return [(0, self._addresses[peer])]
 
-    def links_up(self) -> dict[int, dict[int, bool]]:
-        return {}
+    def link_up(self, peer: int, link: int) -> bool:
+        return peer in self._heard
 
 
 @dataclass
@@ -142,6 +142,8 @@ class Host:
     paused: bool = False
     queue: list[Event] = field(default_factory=list)
     log: list[tuple[int, Effect]] = field(default_factory=list)
+    # The logs of earlier boots.
+    past: list[list[tuple[int, Effect]]] = field(default_factory=list)
 
     def noted(self, what: str) -> list[Noted]:
         return [e for _, e in self.log if isinstance(e, Noted) and e.what == what]
@@ -228,6 +230,8 @@ class World:
         host.boot += 1
         host.alive, host.paused = True, False
         host.queue.clear()
+        host.past.append(host.log)
+        host.log = []
         self.kernels_dead.discard(node)
         host.stack = self._boot(node, host.disk_seq, host.boot)
         self._step(node, Started())

@@ -141,7 +141,7 @@ class Ring:
         return []
 
     def new_frames(self, now: Instant) -> list[RingEffect]:
-        """The source has frames: send them as soon as the token allows."""
+        """Go on after effects were done; send what the source has as soon as the token allows."""
         self._operational.on_new_frames(now)
         return self._settle(now)
 
@@ -180,9 +180,13 @@ class Ring:
         assert core.ring_seq >= core.installed.ring.seq
 
     def _settle(self, now: Instant) -> list[RingEffect]:
-        """Hand over to ourselves what a ring of one sends to its next member."""
+        """Hand over to ourselves what a ring of one sends to its next member.
+
+        Stops as soon as there are effects: those above must have seen a configuration change
+        before the next token takes their frames. They call `new_frames` until nothing comes.
+        """
         core = self._core
-        while core.loop:
+        while core.loop and not core.effects:
             self._dispatch(now, core.me, core.loop.popleft())
         effects, core.effects = core.effects, []
         return effects

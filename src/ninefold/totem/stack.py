@@ -33,6 +33,7 @@ from ninefold.totem.events import (
     Woke,
 )
 from ninefold.totem.groups import Groups
+from ninefold.totem.links import Links
 from ninefold.totem.messages import PAYLOAD_MAX
 from ninefold.totem.ring import Ring
 from ninefold.totem.ring_core import FrameDelivered, SendFrame
@@ -100,8 +101,8 @@ class LinkLayer(Protocol):
     def addresses(self, peer: NodeId) -> list[tuple[int, str]]:
         """Return (link, address) of each link to `peer`."""
 
-    def links_up(self) -> dict[NodeId, dict[int, bool]]:
-        """Return the state of each link to each peer."""
+    def link_up(self, peer: NodeId, link: int) -> bool:
+        """Whether that link to that peer is up."""
 
 
 class Stack:
@@ -117,7 +118,8 @@ class Stack:
         rng: random.Random,
         links: LinkLayer | None = None,
     ) -> None:
-        self._links = links or _links(config, key=key, epoch=epoch, rng=rng)
+        self._links: LinkLayer = links or Links(config, key=key, epoch=epoch, rng=rng)
+        self._peers = tuple(sorted(e.nodeid for e in config.nodes if e.nodeid != config.local))
         self._statistics = Statistics()
         self._groups = Groups(
             config.local,
@@ -168,7 +170,10 @@ class Stack:
 
     def links_up(self) -> dict[NodeId, dict[int, bool]]:
         """Return the state of each link to each peer."""
-        return self._links.links_up()
+        return {
+            peer: {link: self._links.link_up(peer, link) for link, _ in self._links.addresses(peer)}
+            for peer in self._peers
+        }
 
     @property
     def deadline(self) -> Instant:
@@ -248,9 +253,3 @@ class Stack:
                 done.append(effect)
             case _:
                 assert_never(effect)
-
-
-def _links(config: ClusterConfig, *, key: bytes, epoch: bytes, rng: random.Random) -> LinkLayer:
-    from ninefold.totem.links import Links  # noqa: PLC0415
-
-    return Links(config, key=key, epoch=epoch, rng=rng)
