@@ -11,9 +11,8 @@ import re
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import click
 import typer.main
 
 from ninefold.agents.exitcodes import verdict
@@ -66,6 +65,8 @@ WEIGHT = {
 
 
 def cell(text: str) -> str:
+    if not text.startswith("`"):
+        text = text.replace("<", "\\<")
     return " ".join(text.replace("|", "\\|").split())
 
 
@@ -108,8 +109,9 @@ def allowed(key: Key) -> str:
             return "text"
 
 
-def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    if isinstance(command, click.Group):
+def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield every command below this one; their type is private to typer."""
+    if hasattr(command, "commands"):
         for name in sorted(command.commands):
             yield from commands(command.commands[name], f"{path} {name}")
     elif not command.hidden:
@@ -122,7 +124,7 @@ def command_line() -> list[str]:
     app = import_module("ninefold.cli.main").app
     lines: list[str] = []
     for path, command in commands(typer.main.get_command(app), "ninefold"):
-        context = click.Context(command, info_name=path)
+        context = command.make_context(path, [], resilient_parsing=True)
         usage = " ".join([path, *command.collect_usage_pieces(context)])
         lines += [f"## {path}", "", "```text", usage, "```", "", cell(command.help or ""), ""]
         rows = [
@@ -182,7 +184,10 @@ TABLES = {
 }
 
 
-def put_tables_in(_app: Sphinx, _page: str, source: list[str]) -> None:
+def put_tables_in(app: Sphinx, _page: str, source: list[str]) -> None:
+    if MARKER.search(source[0]):
+        # The page stays the same when the source it is made from does not.
+        app.env.note_reread()
     source[0] = MARKER.sub(lambda found: "\n".join(TABLES[found[1]]()), source[0])
 
 
