@@ -29,6 +29,7 @@ def decode(data: bytes) -> Change:
     if len(data) > CHANGE_BYTES_MAX:
         raise MalformedChange(f"{len(data)} bytes are too many for a change")
     try:
-        return _decoder.decode(data)
+        change: Change = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise MalformedChange(str(error)) from error
+    return change

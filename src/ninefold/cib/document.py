@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import re
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from lxml import etree
 from lxml.etree import _Element
@@ -46,11 +46,12 @@ _SECTIONS: Final = ("crm_config", "nodes", "resources", "constraints")
 class Part:
     """One tree of the document with its text, made when first asked for."""
 
-    __slots__ = ("_xml", "element")
+    __slots__ = ("_sha256", "_xml", "element")
 
     def __init__(self, element: Element) -> None:
         self.element = element
         self._xml: bytes | None = None
+        self._sha256: bytes | None = None
 
     @property
     def xml(self) -> bytes:
@@ -58,6 +59,13 @@ class Part:
         if self._xml is None:
             self._xml = bytes(etree.tostring(self.element, encoding="utf-8", pretty_print=True))
         return self._xml
+
+    @property
+    def sha256(self) -> bytes:
+        """The digest of `xml`."""
+        if self._sha256 is None:
+            self._sha256 = hashlib.sha256(self.xml).digest()
+        return self._sha256
 
     def copy(self) -> Element:
         """Return a tree of one's own, to be changed and put into a new part."""
@@ -157,29 +165,50 @@ class Cib:
 
     def to_xml(self) -> bytes:
         """Return the text: UTF-8, indented, the same bytes for the same document."""
-        return self._text(self.attributes)
-
-    def digest(self) -> str:
-        """Return sha256 (hex) of the text without what each member knows about itself."""
-        if self._digest is None:
-            kept = {k: v for k, v in self.attributes.items() if k not in CONTEXT_ATTRIBUTES}
-            self._digest = hashlib.sha256(self._text(kept)).hexdigest()
-        return self._digest
-
-    def _text(self, attributes: Mapping[str, str]) -> bytes:
-        header = etree.Element("cib")
-        _set_all(header, attributes)
-        opening = bytes(etree.tostring(header, encoding="utf-8")).removesuffix(b"/>") + b">\n"
         status = b"".join(_shifted(part.xml, 4) for part in self.status_parts)
         return b"".join(
             (
-                opening,
+                self._opening(self.attributes),
                 _shifted(self.configuration_part.xml, 2),
                 b"  <status>\n" + status + b"  </status>\n" if status else b"  <status/>\n",
                 *(_shifted(part.xml, 2) for part in self.extra),
                 b"</cib>\n",
             )
         )
+
+    def pieces(self) -> tuple[bytes, ...]:
+        """Return texts that, joined, parse to this document; those of unchanged parts are shared."""
+        return (
+            self._opening(self.attributes),
+            self.configuration_part.xml,
+            b"<status>",
+            *(part.xml for part in self.status_parts),
+            b"</status>",
+            *(part.xml for part in self.extra),
+            b"</cib>\n",
+        )
+
+    def digest(self) -> str:
+        """Return sha256 (hex) of the root's attributes and of its parts' digests, in order.
+
+        A part that did not change is not read again. What each member knows about itself
+        (`CONTEXT_ATTRIBUTES`) does not count.
+        """
+        if self._digest is None:
+            kept = {k: v for k, v in self.attributes.items() if k not in CONTEXT_ATTRIBUTES}
+            total = hashlib.sha256(self._opening(kept))
+            total.update(self.configuration_part.sha256)
+            for parts in (self.status_parts, self.extra):
+                total.update(len(parts).to_bytes(8, "big"))
+                for part in parts:
+                    total.update(part.sha256)
+            self._digest = total.hexdigest()
+        return self._digest
+
+    def _opening(self, attributes: Mapping[str, str]) -> bytes:
+        header = etree.Element("cib")
+        _set_all(header, attributes)
+        return bytes(etree.tostring(header, encoding="utf-8")).removesuffix(b"/>") + b">\n"
 
     def with_context(self, *, have_quorum: bool, dc_uuid: str) -> Cib:
         """Return a view in which this member's quorum and DC are set; not a new version."""
@@ -290,7 +319,8 @@ def parse_xml(text: str | bytes) -> tuple[Element | None, list[Finding]]:
         return None, [_error("cib-syntax", f"Not well-formed XML: {error.msg}.", line)]
     except ValueError as error:
         return None, [_error("cib-syntax", f"Not XML: {error}.")]
-    if root.getroottree().docinfo.doctype:
+    information: Any = root.getroottree().docinfo
+    if information.doctype:
         return None, [_doctype()]
     _normalise(root)
     return root, []
@@ -301,8 +331,14 @@ def is_element(node: Element) -> bool:
     return isinstance(node.tag, str)
 
 
+def line_of(element: Element) -> int:
+    """Return the line an element began in, 0 if it was not read from a file."""
+    line: Any = element.sourceline
+    return int(line or 0)
+
+
 def _shape_findings(root: Element) -> list[Finding]:
-    line = root.sourceline or 0
+    line = line_of(root)
     if root.tag != "cib":
         return [_error("cib-root", f"The outermost element is <{root.tag}>, not <cib>.", line)]
     findings = []

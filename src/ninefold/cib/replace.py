@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from lxml import etree
+from lxml.etree import _Element as Element
 
 from ninefold.cib import edit
 from ninefold.cib.check import check
@@ -14,13 +15,11 @@ from ninefold.cib.model import Version
 from ninefold.core.findings import errors
 
 if TYPE_CHECKING:
-    from lxml.etree import _Element as Element
-
     from ninefold.cib.edit import Refused
     from ninefold.cib.model import ReplaceConfiguration
 
 # What describes the configuration itself and so comes with it.
-_TAKEN: Final = ("crm_feature_set", "validate-with", "no-quorum-panic")
+_TAKEN: Final[tuple[str, ...]] = ("crm_feature_set", "validate-with", "no-quorum-panic")
 
 
 class Replacement(msgspec.Struct, frozen=True):

@@ -161,7 +161,7 @@ def _put(resource: Element, entry_id: str, operation: Operation, node_name: str)
     if known is None:
         resource.append(entry)
         return True
-    if 0 <= operation.call_id < _call_id(known) or dict(known.attrib) == dict(entry.attrib):
+    if 0 <= operation.call_id < _call_id(known) or known.items() == entry.items():
         return False
     resource.replace(known, entry)
     return True

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ninefold.cib.model import INFINITY, FailCount, Failure, NodeState
-from ninefold.cib.operations import operation_from_xml, operation_failed
+from ninefold.cib.operations import operation_failed, operation_from_xml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
