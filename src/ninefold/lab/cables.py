@@ -59,9 +59,7 @@ def healed(
     )
 
 
-def _check(
-    status: LabStatus, nodes: Sequence[str], to: Sequence[str], link: int | None
-) -> None:
+def _check(status: LabStatus, nodes: Sequence[str], to: Sequence[str], link: int | None) -> None:
     for node in (*nodes, *to):
         known_host(status, node)
     if both := sorted({*nodes} & {*to}):

@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import time
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import msgspec
 
@@ -40,8 +40,6 @@ from ninefold.lab.supervisor import CONTROL
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
-
-    from typing_extensions import Self
 
     from ninefold.lab.model import LabStatus, Request
 

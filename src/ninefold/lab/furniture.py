@@ -50,9 +50,10 @@ def furnish(plan: Plan, directory: Path) -> None:
     _write(shared / "sbin" / FENCE_AGENT, f"#!{plan.python} -ISE\n{body}", mode=0o755)
     _write(shared / "start", start_script(plan))
     _write(shared / "cib.xml", plan.cib)
-    ocf = Path(str(data / "ocf"))
-    if ocf.is_dir():
-        shutil.copytree(ocf, shared / "ocf")
+    # Laid over /usr/lib/ocf: the agents look for their programs two directories further up.
+    for source, target in (("ocf", "ocf/resource.d"), ("programs", "ocf/programs")):
+        if (directory_of := Path(str(data / source))).is_dir():
+            shutil.copytree(directory_of, shared / target)
     names = "127.0.0.1 localhost\n" + "".join(
         f"{host.addresses[0]} {host.name}\n" for host in plan.hosts
     )

@@ -167,17 +167,7 @@ class Down(msgspec.Struct, frozen=True, tag=True):
 
 
 Request: TypeAlias = (
-    Status
-    | Crash
-    | PowerOn
-    | Hold
-    | Freeze
-    | Thaw
-    | Cut
-    | Heal
-    | SetFenceDevice
-    | Detach
-    | Down
+    Status | Crash | PowerOn | Hold | Freeze | Thaw | Cut | Heal | SetFenceDevice | Detach | Down
 )
 
 

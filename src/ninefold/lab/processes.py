@@ -35,7 +35,7 @@ class Process(msgspec.Struct, frozen=True):
 def pid_namespace(shown: int) -> str:
     """Return what names the pid namespace of a process, empty if it is gone."""
     try:
-        return os.readlink(PROC / str(shown) / "ns/pid")
+        return str((PROC / str(shown) / "ns/pid").readlink())
     except OSError:
         return ""
 
@@ -44,7 +44,7 @@ def in_namespace(namespace: str) -> list[Process]:
     """Return the processes in a pid namespace, by number; those that just ended are left out."""
     assert namespace
     found = []
-    for entry in sorted(int(name) for name in os.listdir(PROC) if name.isdecimal()):
+    for entry in sorted(int(path.name) for path in PROC.iterdir() if path.name.isdecimal()):
         if pid_namespace(entry) == namespace:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 found.append(_read(entry))

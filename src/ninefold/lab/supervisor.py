@@ -167,12 +167,17 @@ def _known(blocks: tuple[Block, ...], hosts: Mapping[str, Host], plan: Plan) -> 
 
 def _shown_pid() -> int:
     """Return our own pid in the namespace of our caller, whose /proc we still have."""
-    return int(os.readlink("/proc/self"))
+    return int(str(Path("/proc/self").readlink()))
 
 
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def _refuse(error: LabError) -> int:
+    _say(msgspec.json.encode(Refused(type(error).__name__, str(error))).decode())
+    return 1
 
 
 def main() -> int:
@@ -183,13 +188,12 @@ def main() -> int:
         supervisor = Supervisor(plan, directory)
         supervisor.boot()
     except NetlinkError as error:
-        kind, sentence = NamespacesNotPermitted, f"No virtual network here: {error}."
-        _say(msgspec.json.encode(Refused(kind.__name__, sentence)).decode())
-        return 1
-    except (LabError, OSError) as error:
-        kind = type(error) if isinstance(error, LabError) else LabBroken
-        _say(msgspec.json.encode(Refused(kind.__name__, str(error))).decode())
-        return 1
+        sentence = f"No virtual network here: {error}."
+        return _refuse(NamespacesNotPermitted(sentence))
+    except LabError as error:
+        return _refuse(error)
+    except OSError as error:
+        return _refuse(LabBroken(str(error)))
     supervisor.serve()
     return 0
 
