@@ -41,6 +41,7 @@ lint: setup
 
 docs: setup
 	$(BIN)/sphinx-build -W --keep-going -n -q -b html docs docs/_build/html
+	$(BIN)/sphinx-build -W -n -q -b doctest docs docs/_build/doctest
 	@echo 'see docs/_build/html/index.html'
 
 bench: setup packages

@@ -18,6 +18,13 @@ import typer.main
 from ninefold.agents.exitcodes import verdict
 from ninefold.agents.model import OpStatus, Rc
 from ninefold.config.keys import KEYS, Key, Kind
+from ninefold.design.nines import (
+    availability_of_nines,
+    class_text,
+    downtime,
+    duration_text,
+    percent_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,7 +183,25 @@ def agent_exit_codes() -> list[str]:
     return table(("code", "of a start or stop", "of a monitor", "of a probe"), rows)
 
 
+def nines() -> list[str]:
+    rows = []
+    for count in range(1, 7):
+        availability = availability_of_nines(count)
+        lost = downtime(availability)
+        rows.append(
+            (
+                class_text(availability),
+                percent_text(availability),
+                duration_text(lost.per_year),
+                duration_text(lost.per_month),
+                duration_text(lost.per_week),
+            )
+        )
+    return table(("class", "availability", "per year", "per month", "per week"), rows)
+
+
 TABLES = {
+    "nines": nines,
     "configuration-keys": configuration_keys,
     "command-line": command_line,
     "event-words": event_words,
