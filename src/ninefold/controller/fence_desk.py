@@ -15,24 +15,19 @@ from ninefold.cib.model import NodeFenced
 from ninefold.controller.events import Effect, Happened, Multicast, RunAgent
 from ninefold.controller.messages import FenceOrder, FenceReport, encode
 from ninefold.controller.situation import FenceFailure
-from ninefold.fencing.machine import (
-    AgentEnded,
-    Fence,
-    FenceDone,
-    Fencer,
-    RunFenceAgent,
-    Woke,
-)
-from ninefold.fencing.machine import Effect as FencerEffect
+from ninefold.fencing.events import AgentEnded, Fence, FenceDone, Prepare, RunFenceAgent, Woke
+from ninefold.fencing.events import Effect as FencerEffect
+from ninefold.fencing.machine import Fencer
+from ninefold.fencing.topology import read_fencing
 
 if TYPE_CHECKING:
     import random
 
     from ninefold.agents.model import Outcome
-    from ninefold.cib.document import Cib
     from ninefold.controller.replica import Replica
     from ninefold.controller.situation import Situation
     from ninefold.core.instants import Instant, Millis
+    from ninefold.fencing.devices import Device
 
 # A failed fencing is tried again after 2, 4, 8 ... at most 60 s: a device that reboots needs time,
 # and an operator who mends it should not wait much longer than they look at the screen.
@@ -52,6 +47,7 @@ class FenceDesk:
         self._fencer = Fencer(rng)
         self._orders: dict[int, FenceOrder] = {}
         self._order_id = 0
+        self._prepared: tuple[Device, ...] = ()
 
     @property
     def deadline(self) -> Instant:
@@ -68,8 +64,23 @@ class FenceDesk:
             return []
         self._order_id += 1
         self._orders[self._order_id] = order
-        event = Fence(self._order_id, order.name, order.action, self._replica.working.root)
+        fencing = read_fencing(self._replica.working.configuration)
+        event = Fence(
+            self._order_id,
+            order.name,
+            order.action,
+            fencing.levels(order.name),
+            timeout_ms=fencing.timeout_ms,
+        )
         return self._perform(self._fencer.step(self._situation.now, event))
+
+    def prepare(self) -> list[Effect]:
+        """Learn what the devices can do before anybody is in a hurry."""
+        devices = read_fencing(self._replica.working.configuration).devices
+        if devices == self._prepared:
+            return []
+        self._prepared = devices
+        return self._perform(self._fencer.step(self._situation.now, Prepare(devices)))
 
     def on_finished(self, token: int, outcome: Outcome) -> list[Effect]:
         """Take a fence agent's outcome."""
@@ -142,10 +153,3 @@ class FenceDesk:
             f"ninefold node declare-dead {report.name}"
         )
         return Happened("fence-failed", text, fields | {"attempts": str(attempts)})
-
-
-def devices_configured(cib: Cib) -> bool:
-    """Is any fence device configured?"""
-    return any(
-        primitive.get("class") == "stonith" for primitive in cib.configuration.iter("primitive")
-    )

@@ -1,0 +1,32 @@
+"""What the door needs of a running node, whoever provides it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ninefold.daemon.reply import Reply
+
+
+class Gate(Protocol):
+    """A running node, seen from the door."""
+
+    async def request(self, user: str, body: bytes) -> Reply:
+        """Hand in a request for `user`; wait for the answer."""
+
+    async def past_events(self, after: int, limit: int) -> list[dict[str, Any]]:
+        """Return logged events with an id greater than `after`, oldest first."""
+
+    def subscribe(self) -> asyncio.Queue[dict[str, Any] | None]:
+        """Return a bounded queue of events to come; `None` in it means it overflowed or ended."""
+
+    def unsubscribe(self, queue: asyncio.Queue[dict[str, Any] | None]) -> None:
+        """Give a queue back."""
+
+    async def versions(self, limit: int) -> list[dict[str, Any]]:
+        """Return the newest stored versions of the CIB: who, why, when."""
+
+    def statistics(self) -> dict[str, Any]:
+        """Return the node's counters."""

@@ -1,0 +1,7 @@
+"""`ninefold config`: the corosync.conf."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Judge a corosync.conf.")

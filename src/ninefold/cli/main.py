@@ -1,0 +1,40 @@
+"""The `ninefold` command."""
+
+from __future__ import annotations
+
+import typer
+
+from ninefold import __version__
+from ninefold.cli import cib, config, nodes, resources
+from ninefold.cli.events import events
+from ninefold.cli.lab import lab_app
+from ninefold.cli.nines import nines
+from ninefold.cli.status import status
+from ninefold.cli.web import web
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_show_locals=False,
+    help="High availability for Linux: design, run, operate and prove a cluster.",
+)
+app.command()(status)
+app.add_typer(nodes.app, name="node")
+app.add_typer(resources.app, name="resource")
+app.add_typer(cib.app, name="cib")
+app.command()(events)
+app.add_typer(config.app, name="config")
+app.command()(nines)
+app.add_typer(lab_app, name="lab")
+app.command()(web)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"ninefold {__version__}")
+
+
+def run() -> None:
+    """Enter by the console script."""
+    app()

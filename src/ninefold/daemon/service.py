@@ -1,0 +1,281 @@
+"""One node on the real host: performs what its machines ask for, and tells them what came of it.
+
+The loop of the ring does no blocking work: the store has its thread, decisions have theirs, ring
+numbers are synced in another, agents are processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from ninefold.agents.model import OpStatus, Outcome, Rc
+from ninefold.cib.document import Cib
+from ninefold.daemon.journal import Journal, shown_event
+from ninefold.daemon.reply import Reply
+from ninefold.daemon.settings import Settings, begin, ring_seq_file
+from ninefold.host import clock
+from ninefold.host.agents import FENCE_DIRECTORIES, AgentRunner
+from ninefold.host.files import save_ring_seq
+from ninefold.host.loop import MachineLoop, collect_when_idle, tame_gc
+from ninefold.host.probe import KernelProbe
+from ninefold.host.store import StoreError
+from ninefold.host.udp import RingSockets
+from ninefold.host.watchdog import open_watchdog
+from ninefold.node import events as ev
+from ninefold.node.machine import Node
+from ninefold.scheduler import schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from concurrent.futures import Future
+
+LOG: Final = logging.getLogger("ninefold.daemon")
+
+# Operators' requests under way; more are refused rather than queued.
+REQUESTS_MAX: Final = 256
+EPOCH_BYTES: Final = 16
+
+# The wall clock is told to the machines this often, so that a step of it is seen soon.
+CLOCK_PERIOD_S: Final = 10.0
+
+
+class Service:
+    """A running node. Make it, `start` it, wait for `ended`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Read everything the node begins from; raises `CannotStart`."""
+        self.settings = settings
+        self.beginning = begin(settings)
+        config = self.beginning.config
+        self.name = config.node(config.local).name
+        self.node = Node(
+            config,
+            key=self.beginning.key,
+            ring_seq=self.beginning.ring_seq,
+            epoch=os.urandom(EPOCH_BYTES),
+            rng=random.Random(os.urandom(16)),
+            stamp=self.beginning.stamp,
+            cib=self.beginning.cib,
+        )
+        self.journal = Journal(self.beginning.store, self.name)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="work")
+        self._requests: dict[int, asyncio.Future[Reply]] = {}
+        self._request = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.ended: asyncio.Future[str] | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._machine: MachineLoop[ev.Event, ev.Effect]
+        self._watchdog = open_watchdog(settings.watchdog_ms)
+
+    def start(self) -> None:
+        """Open the sockets and begin; raises `RingUnbindable`."""
+        self._loop = asyncio.get_running_loop()
+        self.ended = self._loop.create_future()
+        config = self.beginning.config
+        self._machine = MachineLoop(self._loop, self.node, self._perform, woke=ev.Woke())
+        self._sockets = RingSockets(self._loop, config.node(config.local).links, self._machine.post)
+        self._sockets.open()
+        self._probe = KernelProbe(
+            self._loop, lambda peer: self._machine.post(ev.ProbeAnswered(peer))
+        )
+        self._agents = AgentRunner(
+            fence_directories=(*self.settings.fence_directories, *FENCE_DIRECTORIES),
+            ocf_roots=self.settings.ocf_roots,
+        )
+        self._collector = collect_when_idle(self._loop, self._machine)
+        self._tell_clock()
+        self._machine.post(ev.Started())
+        tame_gc()
+
+    def _tell_clock(self) -> None:
+        self._watchdog.feed()
+        self._machine.post(ev.ClockRead(clock.wall()))
+        period = CLOCK_PERIOD_S
+        if self._watchdog.armed:
+            period = min(period, self._watchdog.timeout_ms / 4000)
+        self._clock_timer = self._loop.call_later(period, self._tell_clock)
+
+    def stop(self) -> None:
+        """Ask the node to leave cleanly."""
+        self._machine.post(ev.Stop())
+
+    async def close(self) -> None:
+        """Let go of everything; what was being saved is saved first."""
+        self._clock_timer.cancel()
+        self._collector.close()
+        self._machine.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for waiting in self._requests.values():
+            if not waiting.done():
+                waiting.cancel()
+        self._sockets.close()
+        self._probe.close()
+        self.journal.close()
+        await self._agents.close()
+        await self._loop.run_in_executor(None, self.beginning.store.close)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._watchdog.close()
+
+    # Effects.
+
+    def _perform(self, effect: ev.Effect) -> None:
+        match effect:
+            case ev.SendPacket():
+                self._sockets.send(effect)
+            case ev.SaveRingSeq(seq):
+                self._spawn(self._save_ring_seq(seq))
+            case ev.ProbeKernel(peer, _, address):
+                self._probe.probe(peer, address)
+            case ev.SaveCib():
+                self._save(effect)
+            case ev.RunAgent(token, call):
+                self._spawn(self._run(token, call))
+            case ev.Decide():
+                self._spawn(self._decide(effect))
+            case ev.Answer(request, ok, body):
+                waiting = self._requests.pop(request, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(Reply(ok, body))
+            case ev.Happened():
+                self.journal.write(effect)
+            case ev.Halted(reason):
+                if self.ended is not None and not self.ended.done():
+                    self.ended.set_result(reason)
+            case ev.SelfFence(reason):
+                self._watchdog.self_fence(reason)
+            case _:
+                assert_never(effect)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # A task that dies silently would leave the machines waiting for ever: our bug.
+            LOG.critical("a task failed", exc_info=task.exception())
+            logging.shutdown()
+            os._exit(70)
+
+    async def _save_ring_seq(self, seq: int) -> None:
+        path = ring_seq_file(self.settings.state)
+        try:
+            await self._loop.run_in_executor(self._threads, save_ring_seq, path, seq)
+        except OSError as error:
+            # Without a durable number this node must not join that ring; it stays in gather and
+            # tries again with the next one.
+            text = f"the ring's number cannot be saved in {path}: {error.strerror}"
+            self.journal.write(ev.Happened("store-failed", text))
+            return
+        self._machine.post(ev.RingIdSaved(seq))
+
+    def _save(self, effect: ev.SaveCib) -> None:
+        future = self.beginning.store.save(effect.stamp, effect.cib, effect.cause)
+
+        def saved(done: Future[None]) -> None:
+            error = done.exception()
+            event: ev.Event
+            if error is None:
+                event = ev.CibSaved(effect.stamp)
+            elif isinstance(error, StoreError):
+                event = ev.CibNotSaved(effect.stamp, str(error))
+            else:
+                raise error
+            self._loop.call_soon_threadsafe(self._machine.post, event)
+
+        future.add_done_callback(saved)
+
+    async def _run(self, token: int, call: Any) -> None:
+        try:
+            outcome = await self._agents.run(call)
+        except Exception as error:
+            LOG.exception("running %s of %s failed", call.action, call.agent)
+            outcome = Outcome(Rc.ERROR, OpStatus.ERROR, f"internal error: {error}")
+        self._machine.post(ev.AgentFinished(token, outcome))
+
+    async def _decide(self, effect: ev.Decide) -> None:
+        xml = effect.cib.to_xml()
+
+        def work() -> Any:
+            # Parsed anew: an lxml tree stays with the thread that made it.
+            cib, findings = Cib.parse(xml)
+            assert cib is not None, findings
+            return schedule(cib, effect.now)
+
+        transition = await self._loop.run_in_executor(self._threads, work)
+        self._machine.post(ev.Decided(effect.version, transition))
+
+    # The gate.
+
+    async def request(self, user: str, body: bytes) -> Reply:
+        """Hand in a request for `user`; wait for the answer."""
+        if len(self._requests) >= REQUESTS_MAX:
+            return Reply(ok=False, body=b'{"code":"busy","problems":["Too many requests wait."]}')
+        self._request += 1
+        number = self._request
+        waiting: asyncio.Future[Reply] = self._loop.create_future()
+        self._requests[number] = waiting
+        self._machine.post(ev.Requested(number, user, body))
+        try:
+            return await waiting
+        finally:
+            self._requests.pop(number, None)
+
+    async def past_events(self, after: int, limit: int) -> list[dict[str, Any]]:
+        """Return logged events with an id greater than `after`, or the newest if that is 0."""
+        found = await asyncio.wrap_future(self.beginning.store.events(after, limit))
+        return [shown_event(self.name, logged) for logged in found]
+
+    def subscribe(self) -> asyncio.Queue[dict[str, Any] | None]:
+        """Return a queue of events to come."""
+        return self.journal.subscribe()
+
+    def unsubscribe(self, queue: asyncio.Queue[dict[str, Any] | None]) -> None:
+        """Give a queue back."""
+        self.journal.unsubscribe(queue)
+
+    async def versions(self, limit: int) -> list[dict[str, Any]]:
+        """Return the newest stored versions of the CIB."""
+        kept = await asyncio.wrap_future(self.beginning.store.history(limit))
+        return [
+            {
+                "n": entry.n,
+                "version": str(entry.stamp.version),
+                "ring": entry.stamp.quorate_ring,
+                "who": entry.cause.who,
+                "why": entry.cause.why,
+                "node": entry.cause.node,
+                "at": datetime.fromtimestamp(entry.cause.at, tz=UTC).strftime("%Y-%m-%d %H:%M:%S"),
+                "digest": entry.digest,
+            }
+            for entry in kept
+        ]
+
+    def statistics(self) -> dict[str, Any]:
+        """Return the node's counters."""
+        totem = self.node.stack.statistics
+        return {
+            "node": self.name,
+            "state": self.node.stack.state.name,
+            "tokens": totem.tokens,
+            "token_losses": totem.token_losses,
+            "memberships": totem.memberships,
+            "messages_sent": totem.messages_sent,
+            "messages_delivered": totem.messages_delivered,
+            "retransmits": totem.retransmits,
+            "dropped": totem.dropped,
+            "packets_received": self._sockets.packets_received,
+            "packets_sent": self._sockets.packets_sent,
+            "send_failures": self._sockets.failed,
+            "events_lost": self.journal.lost,
+        }

@@ -1,0 +1,134 @@
+"""What a daemon is told on its command line, and what it finds on its host before it may begin.
+
+Everything that is wrong is reported at once; nothing is opened while anything is.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from ninefold.cib.document import Cib
+from ninefold.cib.model import Stamp
+from ninefold.config.grammar import parse
+from ninefold.config.load import authkey, load
+from ninefold.config.model import ClusterConfig
+from ninefold.core.findings import Finding, Severity, errors
+from ninefold.host.files import FileDamagedError, load_ring_seq
+from ninefold.host.store import Store, StoreError
+from ninefold.host.surroundings import look
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Where things are. `cib` is a first document for a node that has none."""
+
+    config: Path = Path("/etc/corosync/corosync.conf")
+    state: Path = Path("/var/lib/ninefold")
+    run: Path = Path("/run/ninefold")
+    cib: Path | None = None
+    fence_directories: tuple[Path, ...] = ()
+    ocf_roots: tuple[Path, ...] = ()
+    watchdog_ms: int = 0
+
+
+class CannotStart(Exception):
+    """The daemon must not begin; `findings` say everything that is in the way."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+        self.findings = findings
+
+
+class Beginning(msgspec.Struct, frozen=True):
+    """What a node begins from."""
+
+    config: ClusterConfig
+    key: bytes
+    ring_seq: int
+    store: Store
+    stamp: Stamp
+    cib: Cib
+    findings: tuple[Finding, ...]
+
+
+def begin(settings: Settings) -> Beginning:
+    """Read and check everything; raise `CannotStart` with all findings."""
+    config, key, findings = _configuration(settings.config)
+    ring_seq = _ring_seq(settings.state, findings)
+    first = _first_cib(settings.cib, findings)
+    store = _store(settings.state, findings)
+    if errors(findings) or config is None or store is None:
+        if store is not None:
+            store.close()
+        raise CannotStart(findings)
+    loaded = store.load()
+    if loaded is not None:
+        stamp, cib = loaded
+    else:
+        cib = first or Cib.empty(config.totem.cluster_name)
+        stamp = Stamp(0, cib.version)
+    return Beginning(config, key, ring_seq, store, stamp, cib, tuple(findings))
+
+
+def ring_seq_file(state: Path) -> Path:
+    """Return where the ring's number is kept."""
+    return state / "ring-seq"
+
+
+def _wrong(code: str, subject: str, sentence: str, remedy: str, file: Path) -> Finding:
+    return Finding(code, Severity.ERROR, subject, sentence, remedy, str(file))
+
+
+def _configuration(path: Path) -> tuple[ClusterConfig | None, bytes, list[Finding]]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        sentence = f"It cannot be read: {error.strerror}."
+        remedy = "Name the corosync.conf by --config, and run as a user who may read it."
+        return None, b"", [_wrong("conf-unreadable", "corosync.conf", sentence, remedy, path)]
+    tree, _ = parse(text, file=str(path))
+    surroundings = look(tree)
+    config, findings = load(text, file=str(path), surroundings=surroundings)
+    key = authkey(text, surroundings) if config is not None else b""
+    return config, key, list(findings)
+
+
+def _ring_seq(state: Path, findings: list[Finding]) -> int:
+    try:
+        state.mkdir(mode=0o750, parents=True, exist_ok=True)
+        return load_ring_seq(ring_seq_file(state)) or 0
+    except FileDamagedError as error:
+        remedy = "It says so itself."
+        findings.append(_wrong("ring-seq-damaged", "ring-seq", str(error), remedy, state))
+    except OSError as error:
+        sentence = f"The state directory cannot be used: {error.strerror}."
+        remedy = "Run as root, or name another directory by --state."
+        findings.append(_wrong("state-unusable", "state", sentence, remedy, state))
+    return 0
+
+
+def _first_cib(path: Path | None, findings: list[Finding]) -> Cib | None:
+    if path is None:
+        return None
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        sentence = f"It cannot be read: {error.strerror}."
+        findings.append(_wrong("cib-unreadable", "cib", sentence, "Name another by --cib.", path))
+        return None
+    cib, found = Cib.parse(text)
+    findings += [msgspec.structs.replace(finding, file=str(path)) for finding in found]
+    return cib
+
+
+def _store(state: Path, findings: list[Finding]) -> Store | None:
+    if not state.is_dir() or not os.access(state, os.W_OK):
+        return None
+    try:
+        return Store(state)
+    except StoreError as error:
+        remedy = "See the message; a damaged store is only moved aside on explicit order."
+        findings.append(_wrong("store", "store", str(error), remedy, state))
+        return None

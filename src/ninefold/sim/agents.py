@@ -1,0 +1,94 @@
+"""Resources and fence devices as the virtual world has them: state, durations, scripted faults.
+
+A resource is active on a host or not, whatever any document says; that is the ground truth the
+checkers look at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ninefold.agents.model import OpStatus, Outcome, Rc
+
+if TYPE_CHECKING:
+    import random
+
+    from ninefold.agents.model import Call
+    from ninefold.core.instants import Millis
+
+# How long agents take: a shell script that does little, on a machine that does little.
+QUICK_MS = (5, 30)
+
+FENCE_METADATA = """<?xml version="1.0"?>
+<resource-agent name="fence_sim" shortdesc="The virtual power switch">
+  <parameters>
+    <parameter name="action"><content type="string" default="reboot"/></parameter>
+    <parameter name="plug" required="1"><content type="string"/></parameter>
+  </parameters>
+  <actions>
+    <action name="on" automatic="0"/><action name="off"/><action name="reboot"/>
+    <action name="status"/><action name="list"/><action name="monitor"/><action name="metadata"/>
+  </actions>
+</resource-agent>
+"""
+
+
+class Fault(msgspec.Struct):
+    """A scripted fault of one resource on one host: which action, and how it goes wrong.
+
+    `how` is `fail` (exit code 1), `hang` (until the timeout), or `lie` (says 0, does nothing).
+    """
+
+    resource: str
+    action: str
+    how: str
+
+
+class Resources:
+    """What runs on one host."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self.active: dict[str, bool] = {}
+        self.faults: list[Fault] = []
+
+    def is_active(self, resource: str) -> bool:
+        """Does it run here?"""
+        return self.active.get(resource, False)
+
+    def running(self) -> list[str]:
+        """Return what runs here, sorted."""
+        return sorted(name for name, active in self.active.items() if active)
+
+    def begin(self, call: Call) -> tuple[Millis, Outcome]:
+        """Return how long the call takes and what comes of it; `finish` makes it so."""
+        duration = self._rng.randint(*QUICK_MS)
+        fault = self._fault(call)
+        if fault == "hang":
+            reason = f"killed after {call.timeout_ms} ms"
+            return call.timeout_ms, Outcome(Rc.ERROR, OpStatus.TIMEOUT, reason)
+        if fault == "fail":
+            return duration, Outcome(Rc.ERROR, OpStatus.DONE, "scripted fault")
+        if call.action == "monitor":
+            rc = Rc.OK if self.is_active(call.resource) else Rc.NOT_RUNNING
+            return duration, Outcome(rc, OpStatus.DONE)
+        return duration, Outcome(Rc.OK, OpStatus.DONE)
+
+    def finish(self, call: Call, outcome: Outcome) -> None:
+        """Let a call that ended take effect."""
+        if outcome.status is not OpStatus.DONE or outcome.rc != Rc.OK:
+            return
+        if self._fault(call) == "lie":
+            return
+        if call.action == "start":
+            self.active[call.resource] = True
+        elif call.action == "stop":
+            self.active[call.resource] = False
+
+    def _fault(self, call: Call) -> str:
+        for fault in self.faults:
+            if fault.resource == call.resource and fault.action == call.action:
+                return fault.how
+        return ""

@@ -1,0 +1,118 @@
+"""What must hold in the virtual world, judged from outside by its ground truth.
+
+The nodes are not asked what they believe. Each checker is told what really happened and raises
+`Violation` with the story of the moment.
+
+    exclusive    a resource runs on at most one host at any time
+    fence first  what ran on a host that did not stop it starts elsewhere only after that host's
+                 power was cut by a fence device (or a person's word), or it came back by itself
+    quorum       nothing starts on a host whose partition has no quorum, and no two separate
+                 partitions have it at once (but for two_node)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ninefold.core.ids import NodeId
+from ninefold.core.instants import Instant
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Violation(AssertionError):
+    """A safety property does not hold."""
+
+
+class Partition(msgspec.Struct, frozen=True):
+    """What one running node holds of its ring: for the quorum checker alone."""
+
+    node: NodeId
+    members: tuple[NodeId, ...]
+    quorate: bool
+
+
+class LastRun(msgspec.Struct):
+    """Where a resource ran last, and how that ended: `stopped`, `powered off`, or not yet."""
+
+    node: NodeId
+    ended: str = ""
+    ended_at: Instant = 0
+
+
+class Checkers:
+    """All of them; `two_node` lifts the rule about separate partitions."""
+
+    def __init__(self, *, two_node: bool) -> None:
+        self._two_node = two_node
+        self._last: dict[str, LastRun] = {}
+        self._active: dict[str, list[NodeId]] = {}
+        self._silenced: dict[NodeId, Instant] = {}
+        self._booted: dict[NodeId, Instant] = {}
+        self.starts = 0
+
+    def on_start(self, now: Instant, node: NodeId, resource: str) -> None:
+        """A start took effect on a host."""
+        self.starts += 1
+        elsewhere = [n for n in self._active.get(resource, []) if n != node]
+        if elsewhere:
+            raise Violation(f"{now}: {resource} started on {node} while it runs on {elsewhere}")
+        last = self._last.get(resource)
+        if last is not None and last.node != node:
+            self._check_takeover(now, node, resource, last)
+        self._active[resource] = [node]
+        self._last[resource] = LastRun(node)
+
+    def _check_takeover(self, now: Instant, node: NodeId, resource: str, last: LastRun) -> None:
+        if last.ended == "stopped":
+            return
+        silenced = self._silenced.get(last.node, -1) >= last.ended_at
+        returned = self._booted.get(last.node, -1) >= last.ended_at
+        if last.ended != "powered off" or not (silenced or returned):
+            raise Violation(
+                f"{now}: {resource} started on {node}, but {last.node} ran it, never stopped it, and "
+                f"was not fenced"
+            )
+
+    def on_stop(self, now: Instant, node: NodeId, resource: str) -> None:
+        """A stop took effect on a host."""
+        where = self._active.get(resource, [])
+        if node in where:
+            where.remove(node)
+        last = self._last.get(resource)
+        if last is not None and last.node == node and not last.ended:
+            last.ended, last.ended_at = "stopped", now
+
+    def on_power_off(self, now: Instant, node: NodeId) -> None:
+        """A host lost power, for whatever reason."""
+        for where in self._active.values():
+            if node in where:
+                where.remove(node)
+        for last in self._last.values():
+            if last.node == node and not last.ended:
+                last.ended, last.ended_at = "powered off", now
+
+    def on_silenced(self, now: Instant, node: NodeId) -> None:
+        """A fence device did its work on a host, or a person vouched for it."""
+        self._silenced[node] = now
+
+    def on_boot(self, now: Instant, node: NodeId) -> None:
+        """A host came up; whatever it ran before is gone."""
+        self._booted[node] = now
+
+    def on_launch(
+        self, now: Instant, resource: str, me: Partition, all_: Sequence[Partition]
+    ) -> None:
+        """A node is about to run a start."""
+        if not me.quorate:
+            raise Violation(f"{now}: {me.node} starts {resource} without quorum")
+        for other in all_:
+            separate = other.node not in me.members and me.node not in other.members
+            if other.quorate and separate and not self._two_node:
+                raise Violation(
+                    f"{now}: {me.node} in {me.members} and {other.node} in {other.members} both have "
+                    f"quorum"
+                )

@@ -1,0 +1,124 @@
+"""The dashboard: one page, rendered here, refreshed in place; a client of the door like any other.
+
+It only reads. Changes are made on the command line, where the user is known to the kernel.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from litestar import Litestar, MediaType, Response, get
+from litestar.concurrency import sync_to_thread
+
+from ninefold.api.client import DoorClosedError, RefusedError
+
+if TYPE_CHECKING:
+    from ninefold.api.client import Client
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Ninefold</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+:root { color-scheme: light dark; font: 16px/1.45 system-ui, sans-serif; }
+body { max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin: 1.6rem 0 .4rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884; }
+.good { color: #18794e; } .bad { color: #cd2b31; font-weight: 600; } .warn { color: #ad5700; }
+.quiet { color: #8a8a8a; font-size: .9rem; }
+</style></head><body><h1>Ninefold</h1><main id="live">BODY</main>
+<script>
+async function refresh() {
+  try {
+    const answer = await fetch("fragment");
+    document.getElementById("live").innerHTML = await answer.text();
+  } catch { document.getElementById("live").classList.add("quiet"); }
+  setTimeout(refresh, 1000);
+}
+setTimeout(refresh, 1000);
+</script></body></html>
+"""
+
+GOOD = ("online", "Started", "Promoted")
+BAD = ("unclean", "offline")
+
+
+def build(client: Client) -> Litestar:
+    """Return the dashboard's application for one node."""
+
+    async def fragment_text() -> str:
+        try:
+            return render(await sync_to_thread(client.status))
+        except (DoorClosedError, RefusedError) as error:
+            return f'<p class="bad">{escape(str(error))}</p>'
+
+    @get("/", media_type=MediaType.HTML)
+    async def page() -> str:
+        return PAGE.replace("BODY", await fragment_text())
+
+    @get("/fragment", media_type=MediaType.HTML)
+    async def fragment() -> str:
+        return await fragment_text()
+
+    @get("/status.json")
+    async def status() -> Response[bytes]:
+        try:
+            return Response(msgspec.json.encode(await sync_to_thread(client.status)))
+        except (DoorClosedError, RefusedError) as error:
+            body = msgspec.json.encode({"detail": str(error)})
+            return Response(body, status_code=503)
+
+    return Litestar([page, fragment, status], openapi_config=None)
+
+
+def render(status: dict[str, Any]) -> str:
+    """Return a status as HTML; every text in it is escaped."""
+    quorum = status["quorum"]
+    verdict = (
+        '<span class="good">quorate</span>'
+        if quorum["quorate"]
+        else f'<span class="bad">no quorum</span> {escape(quorum["reason"])}'
+    )
+    parts = [
+        (
+            f"<p>{escape(status['cluster'] or 'cluster')}, seen from {escape(status['node'])}: {verdict}, "
+            f"DC {escape(status['dc'] or 'none')}, CIB {escape(status['cib'])}</p>"
+        ),
+        _table("Nodes", ("node", "state", ""), [_node_row(node) for node in status["nodes"]]),
+        _table(
+            "Resources",
+            ("resource", "role", "node", ""),
+            [
+                (r["id"], r["role"], ", ".join(r["nodes"]), r["blocked"])
+                for r in status["resources"]
+            ],
+        ),
+    ]
+    if status["fencing"]:
+        rows = [(f["node"], f["state"], f["reason"]) for f in status["fencing"]]
+        parts.append(_table("Fencing", ("node", "state", "reason"), rows))
+    if status["failures"]:
+        rows = [(f["operation"], f["node"], f["reason"]) for f in status["failures"]]
+        parts.append(_table("Failures", ("operation", "node", "reason"), rows))
+    return "\n".join(parts)
+
+
+def _node_row(node: dict[str, Any]) -> tuple[str, str, str]:
+    return node["name"], node["state"], "DC" if node["dc"] else node["detail"]
+
+
+def _table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    cells = "".join(f"<th>{escape(word)}</th>" for word in head)
+    lines = "".join(
+        "<tr>" + "".join(f"<td{_style(cell)}>{escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return f"<h2>{escape(title)}</h2><table><tr>{cells}</tr>{lines}</table>"
+
+
+def _style(word: str) -> str:
+    if word in GOOD:
+        return ' class="good"'
+    return ' class="bad"' if word in BAD else ""
