@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -95,7 +96,7 @@ def check_evs(world: World) -> None:
 
 def check_rings_grow(mine: list[Episode]) -> None:
     rings = [episode.ring for episode in mine]
-    assert all(low.seq < high.seq for low, high in zip(rings, rings[1:], strict=False)), rings
+    assert all(low.seq < high.seq for low, high in pairwise(rings)), rings
 
 
 def check_ring_means_members(every: list[Episode]) -> None:

@@ -83,7 +83,7 @@ def test_a_paused_daemon_whose_kernel_answers_is_waited_for(
 
 def test_a_daemon_paused_with_the_token_in_its_hands_under_load_loses_nothing() -> None:
     world = ring_of_three()
-    sent = []
+    sent: list[bytes] = []
 
     def work(rounds: int) -> None:
         for _ in range(rounds):
