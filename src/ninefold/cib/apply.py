@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from lxml import etree
 
-from ninefold.cib import configuration, edit, failcounts, status
+from ninefold.cib import configuration, edit, failcounts, status, views
 from ninefold.cib.document import VERSION_NUMBER_MAX, Cib, Part
 from ninefold.cib.edit import Refused
 from ninefold.cib.model import (
@@ -139,7 +139,7 @@ def _with_configuration(
         "epoch": str(past.epoch + 1),
         "num_updates": "0",
         "cib-last-written": utc_text(cause.at),
-        "update-origin": cib.node_names().get(cause.node, str(cause.node)),
+        "update-origin": views.node_names(tree).get(cause.node, str(cause.node)),
         "update-client": CLIENT,
         "update-user": cause.who,
     }
