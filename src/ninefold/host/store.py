@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
     from ninefold.cib.document import Cib
     from ninefold.cib.model import Cause, Stamp
-    from ninefold.node.events import Happened
 
 __all__ = [
     "Kept",
@@ -59,6 +58,7 @@ __all__ = [
     "StoreFull",
     "StoreInUse",
     "StoreTooNew",
+    "Told",
     "set_aside",
 ]
 
@@ -72,6 +72,22 @@ JOBS_WAITING_MAX: Final = 2048
 ROWS_MAX: Final = 10_000
 
 T = TypeVar("T")
+
+
+class Told(Protocol):
+    """What the event log keeps of an event; a node's `Happened` is one."""
+
+    @property
+    def what(self) -> str:
+        """A word for programs."""
+
+    @property
+    def text(self) -> str:
+        """A sentence for people."""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The data."""
 
 
 class _Job(msgspec.Struct):
@@ -115,7 +131,7 @@ class Store:
         cib.digest()
         return self._submit(lambda database: database.save(stamp, cib, cause), writes=True)
 
-    def log(self, event: Happened, at: int | None = None) -> Future[None]:
+    def log(self, event: Told, at: int | None = None) -> Future[None]:
         """Add a line to the event log."""
         when = int(time.time()) if at is None else at
         return self._submit(
