@@ -131,6 +131,8 @@ class Operational:
         """Keep a frame of the current ring; what is not for it was handled before."""
         core = self._core
         conf = core.current
+        if frame.node not in conf.members:
+            return core.drop("frame-of-stranger")
         if frame.node == core.me or not conf.window.insert(frame):
             return core.drop("frame-known")
         conf.missed.pop(frame.seq, None)

@@ -129,7 +129,7 @@ class Assembly:
     """The receiving side: one unfinished message per sender at most."""
 
     def __init__(self) -> None:
-        self._parts: dict[NodeId, list[bytes]] = {}
+        self._parts: dict[NodeId, bytearray] = {}
 
     def restart(self) -> None:
         """Forget everything unfinished: its senders start those messages anew."""
@@ -140,15 +140,15 @@ class Assembly:
         done: list[bytes] = []
         for flags, piece in chunks_of(frame):
             if flags & FIRST:
-                self._parts[sender] = []
+                self._parts[sender] = bytearray()
             parts = self._parts.get(sender)
             if parts is None:
                 continue  # the rest of a message whose beginning was on an earlier ring
-            parts.append(piece)
+            parts += piece
             if flags & LAST:
                 del self._parts[sender]
-                done.append(b"".join(parts))
-            elif sum(map(len, parts)) > MESSAGE_BYTES_MAX:
+                done.append(bytes(parts))
+            elif len(parts) > MESSAGE_BYTES_MAX:
                 del self._parts[sender]
                 raise MalformedMessage("a message without end")
         return done

@@ -156,7 +156,8 @@ class Recovery:
             except MalformedMessage:
                 self._core.drop("malformed")
                 continue
-            if isinstance(inner, Mcast) and inner.ring == old.ring:
+            ours = isinstance(inner, Mcast) and inner.ring == old.ring
+            if ours and inner.node in old.members:
                 old.window.insert(inner)
 
     def _deliver_past_gaps(self, old: Configuration) -> None:
