@@ -143,13 +143,8 @@ class Cib:
     def root(self) -> Element:
         """The whole `<cib>` as one tree. Made once, shared by all who ask: not to be changed."""
         if self._root is None:
-            root = etree.Element("cib")
-            _set_all(root, self.attributes)
-            root.append(self.configuration_part.copy())
-            status = etree.SubElement(root, "status")
-            status.extend([part.copy() for part in self.status_parts])
-            root.extend([part.copy() for part in self.extra])
-            self._root = root
+            # Parsing the text takes half as long as copying the trees into a new one.
+            self._root = etree.fromstring(b"".join(self.pieces()), _parser())
         return self._root
 
     @property
@@ -303,15 +298,7 @@ def parse_xml(text: str | bytes) -> tuple[Element | None, list[Finding]]:
         return None, [_error("cib-too-large", sentence)]
     if b"<!DOCTYPE" in data:
         return None, [_doctype()]
-    parser = etree.XMLParser(
-        encoding="utf-8" if isinstance(text, str) else None,
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        huge_tree=False,
-        remove_blank_text=True,
-        remove_pis=True,
-    )
+    parser = _parser("utf-8" if isinstance(text, str) else None)
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
@@ -324,6 +311,19 @@ def parse_xml(text: str | bytes) -> tuple[Element | None, list[Finding]]:
         return None, [_doctype()]
     _normalise(root)
     return root, []
+
+
+def _parser(encoding: str | None = None) -> etree.XMLParser:
+    return etree.XMLParser(
+        encoding=encoding,
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_blank_text=True,
+        remove_pis=True,
+        collect_ids=False,
+    )
 
 
 def is_element(node: Element) -> bool:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
 
+# More than any time in milliseconds needs, and still an int64.
+_DIGITS_MAX: Final = 15
+
 _PENDING: Final = -1
 _DONE: Final = 0
 _CANCELLED: Final = 1
@@ -105,5 +108,8 @@ def operation_from_xml(element: Element) -> Operation | None:
 
 
 def _number(element: Element, name: str) -> int | None:
+    # Not a regular expression: this runs seven times for each entry of every history.
     text = element.get(name, "")
-    return int(text) if re.fullmatch("-?[0-9]{1,15}", text) else None
+    digits = text.removeprefix("-")
+    good = digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS_MAX
+    return int(text) if good else None

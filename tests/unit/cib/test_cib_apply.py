@@ -185,7 +185,7 @@ def test_a_pair_is_not_set_inside_a_set_that_has_a_rule() -> None:
 
     element = cib.primitive("p")
     assert element is not None
-    sets = [(s.get("id"), s.xpath("string(nvpair/@value)")) for s in element[:2]]
+    sets = [(s.get("id"), s.xpath("string(nvpair/@value)")) for s in list(element)[:2]]
     assert sets == [("p-meta_attributes", "Started"), ("p-meta_attributes-1", "Stopped")]
 
 

@@ -424,6 +424,9 @@ def test_a_disk_that_is_full_refuses_saves_until_there_is_space(tmp_path: Path) 
 
 
 def test_every_error_has_a_sentence_and_a_remedy() -> None:
-    for kind in (StoreError, *StoreError.__subclasses__()):
-        assert str(kind("It broke.")).startswith("It broke. ")
+    kinds: list[type[StoreError]] = [StoreError, *StoreError.__subclasses__()]
+
+    assert len(kinds) == 9
+    for kind in kinds:
+        assert str(kind("It broke.")) == f"It broke. {kind.remedy}"
         assert kind.remedy
