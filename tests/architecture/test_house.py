@@ -56,3 +56,15 @@ def test_packages_are_listed_once_one_a_line() -> None:
     assert packages
     assert [each for each in packages if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", each)] == []
     assert len(packages) == len(set(packages))
+
+
+def test_unit_waits_only_for_a_notice_that_the_daemon_gives() -> None:
+    # With Type=notify a daemon that never says READY=1 is killed when its start times out.
+    unit = (TOP / "packaging" / "ninefoldd.service").read_text()
+    daemon = "".join(
+        path.read_text()
+        for layer in ("daemon", "host", "cli")
+        for path in sorted((TOP / "src" / "ninefold" / layer).rglob("*.py"))
+    )
+    for promised, kept in [("Type=notify", "READY=1"), ("\nWatchdogSec=", "WATCHDOG=1")]:
+        assert (promised in unit) <= (kept in daemon), f"{promised.strip()} needs {kept}"
