@@ -2,3 +2,8 @@
 
 Each action of the transition carries the reasons of the evaluation that decided it.
 """
+
+from ninefold.scheduler.digests import operation_digest
+from ninefold.scheduler.schedule import schedule, schedule_document
+
+__all__ = ["operation_digest", "schedule", "schedule_document"]

@@ -1,0 +1,85 @@
+"""A transition as the field writes it: the graph's XML, and the lines of scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lxml import etree
+
+from ninefold.scheduler.model import ActionKind
+from ninefold.scheduler.scores import render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lxml.etree import _Element as Element
+
+    from ninefold.scheduler.model import Action, Transition
+
+_TAGS: Final = {
+    ActionKind.RESOURCE: "rsc_op",
+    ActionKind.PSEUDO: "pseudo_event",
+    ActionKind.FENCING: "crm_event",
+    ActionKind.CLUSTER: "crm_event",
+}
+
+
+def score_lines(transition: Transition) -> list[str]:
+    """Return the lines of a `.scores` file, sorted."""
+    return sorted(
+        f"{line.kind}: {line.resource} allocation score on {line.node}: {render(line.score)}"
+        for line in transition.scores
+    )
+
+
+def graph_xml(transition: Transition, node_ids: Mapping[str, str]) -> str:
+    """Return the transition graph; `node_ids` maps the names of nodes to their ids."""
+    root = etree.Element(
+        "transition_graph", {"transition_id": "1", "failed-stop-offset": "INFINITY"}
+    )
+    by_id = {action.id: action for action in transition.actions}
+    for number, action in enumerate(transition.actions):
+        synapse = etree.SubElement(root, "synapse", id=str(number))
+        if action.priority:
+            synapse.set("priority", str(action.priority))
+        group = etree.SubElement(synapse, "action_set")
+        element = _head(group, action, node_ids)
+        _body(element, action, node_ids)
+        inputs = etree.SubElement(synapse, "inputs")
+        for earlier in action.inputs:
+            _head(etree.SubElement(inputs, "trigger"), by_id[earlier], node_ids)
+    return etree.tostring(root, pretty_print=True).decode()
+
+
+def _head(parent: Element, action: Action, node_ids: Mapping[str, str]) -> Element:
+    element = etree.SubElement(parent, _TAGS[action.kind], id=str(action.id))
+    element.set("operation", action.task)
+    element.set("operation_key", action.key)
+    if action.node and action.kind is not ActionKind.PSEUDO:
+        element.set("on_node", action.node)
+        element.set("on_node_uuid", node_ids.get(action.node, ""))
+    if action.kind is ActionKind.PSEUDO and action.node:
+        element.set("on_node", action.node)
+        element.set("on_node_uuid", node_ids.get(action.node, ""))
+    return element
+
+
+def _body(element: Element, action: Action, node_ids: Mapping[str, str]) -> None:
+    if action.kind is ActionKind.RESOURCE or (
+        action.kind is ActionKind.CLUSTER and action.resource
+    ):
+        primitive = etree.SubElement(element, "primitive", id=action.resource)
+        named = (
+            ("class", action.agent_class), ("provider", action.provider), ("type", action.agent_type)
+        )  # fmt: skip
+        for name, value in named:
+            if value:
+                primitive.set(name, value)
+    attributes = {f"CRM_meta_{name}": value for name, value in action.meta.items()}
+    if action.node:
+        attributes["CRM_meta_on_node"] = action.node
+        attributes["CRM_meta_on_node_uuid"] = node_ids.get(action.node, "")
+    attributes |= action.parameters
+    body = etree.SubElement(element, "attributes")
+    for name in sorted(attributes):
+        body.set(name, attributes[name])

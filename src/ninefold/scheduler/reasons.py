@@ -1,0 +1,125 @@
+"""Why: the codes and sentences that the evaluation leaves behind where it decides.
+
+Nothing here decides; each function words one decision that was just taken.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ninefold.scheduler.model import Reason
+from ninefold.scheduler.scores import render
+
+if TYPE_CHECKING:
+    from ninefold.scheduler.workspace import Action, Colocation, Location, Node, Resource
+
+
+def removed(resource: Resource) -> Reason:
+    """It runs or ran, but is no longer configured."""
+    return Reason("removed", f"{resource.id} is no longer configured.")
+
+
+def stop_failed(resource: Resource, node: Node) -> Reason:
+    """Nothing may follow a failed stop but fencing."""
+    return Reason("stop-failed", f"Stopping {resource.id} on {node.name} failed.")
+
+
+def failed_stop_policy(resource: Resource, task: str) -> Reason:
+    """on-fail=stop."""
+    return Reason("failed-stay-stopped", f"{resource.id} stays stopped since its {task} failed.")
+
+
+def hard_error(resource: Resource, node: Node, task: str, rc: int) -> Reason:
+    """The agent said that trying again there is useless."""
+    sentence = f"{resource.id} cannot run on {node.name}: its {task} returned {rc} there."
+    return Reason("hard-error", sentence)
+
+
+def blocked(resource: Resource, node: Node, why: str) -> Reason:
+    """on-fail=block."""
+    return Reason("blocked", f"{resource.id} is left alone on {node.name}: {why}.")
+
+
+def failed(resource: Resource, node: Node, why: str) -> Reason:
+    """It has to be recovered."""
+    return Reason("failed", f"{resource.id} has failed: {why or f'on {node.name}'}.")
+
+
+def unmanaged(resource: Resource) -> Reason:
+    """The cluster keeps its hands off."""
+    return Reason("unmanaged", f"{resource.id} is unmanaged and stays as it is.")
+
+
+def multiply_active(resource: Resource) -> Reason:
+    """It runs more than once."""
+    names = ", ".join(node.name for node in resource.active)
+    return Reason("multiply-active", f"{resource.id} is active on {names}.")
+
+
+def threshold(resource: Resource, node: Node, count: int) -> Reason:
+    """It failed too often on a node."""
+    sentence = (
+        f"{resource.id} failed {render(count)} times on {node.name},"
+        f" its migration-threshold is {render(resource.migration_threshold)}."
+    )
+    return Reason("migration-threshold", sentence)
+
+
+def stickiness(resource: Resource, node: Node) -> Reason:
+    """It prefers to stay."""
+    sentence = f"{resource.id} prefers to stay on {node.name} ({render(resource.stickiness)})."
+    return Reason("stickiness", sentence)
+
+
+def location(constraint: Location, node: str, score: int) -> Reason:
+    """A location constraint has a say."""
+    return Reason("location", f"Constraint {constraint.id} scores {node} {render(score)}.")
+
+
+def colocation(constraint: Colocation, node: str) -> Reason:
+    """It is placed relative to another resource."""
+    together = "with" if constraint.score > 0 else "away from"
+    sentence = (
+        f"Constraint {constraint.id} ({render(constraint.score)}) places it {together}"
+        f" {constraint.primary.id} on {node}."
+    )
+    return Reason("colocation", sentence)
+
+
+def target_stopped(resource: Resource) -> Reason:
+    """target-role=Stopped, or stop-all-resources."""
+    return Reason("target-role", f"{resource.id} is wanted stopped.")
+
+
+def no_node(resource: Resource) -> Reason:
+    """Nowhere to go."""
+    return Reason("no-node", f"No node is available for {resource.id}.")
+
+
+def node_lost(node: Node) -> Reason:
+    """Why a node is silenced."""
+    return Reason("node-lost", f"{node.name} must be fenced: {node.reason}.")
+
+
+def no_quorum() -> Reason:
+    """Why something may not start, or must stop."""
+    return Reason("no-quorum", "The partition does not have quorum.")
+
+
+def moved(resource: Resource, origin: Node, target: Node) -> Reason:
+    """A better place, or the old one is gone."""
+    if origin.standby:
+        return Reason("node-standby", f"{origin.name} is in standby.")
+    if origin.shutdown:
+        return Reason("node-shutdown", f"{origin.name} is shutting down.")
+    if origin.unclean or not origin.online:
+        return Reason("node-lost", f"{origin.name} is lost.")
+    sentence = f"{resource.id} moves from {origin.name} to {target.name}, which scores higher."
+    return Reason("moved-for-score", sentence)
+
+
+def because_of(action: Action) -> Reason:
+    """An ordering made it necessary."""
+    where = f" on {action.node.name}" if action.node is not None else ""
+    owner = action.resource.id if action.resource is not None else action.key
+    return Reason("required", f"{action.task} of {owner}{where} requires it.")

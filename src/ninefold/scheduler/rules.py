@@ -1,0 +1,199 @@
+"""Rules and sets of name-value pairs: which of them hold for a node, an agent, an operation, now.
+
+Date specifications and durations are read in UTC. A condition that cannot be read does not hold.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from ninefold.scheduler.scores import parse
+from ninefold.scheduler.words import boolean, milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lxml.etree import _Element as Element
+
+_DAY: Final = 86_400
+_DURATIONS: Final = {
+    "seconds": 1, "minutes": 60, "hours": 3600, "days": _DAY, "weeks": 7 * _DAY,
+    "months": 30 * _DAY, "years": 365 * _DAY,
+}  # fmt: skip
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """What a rule may ask about; `resource` is (class, provider, type), `operation` (name, ms)."""
+
+    now: int
+    attributes: Mapping[str, str] | None = None
+    resource: tuple[str, str, str] | None = None
+    operation: tuple[str, int] | None = None
+
+
+def holds(rule: Element, scope: Scope) -> bool:
+    """Whether `rule` is true; a rule without conditions is."""
+    any_of = (rule.get("boolean-op") or "and").lower() == "or"
+    answers = [_condition(part, scope) for part in rule if isinstance(part.tag, str)]
+    if not answers:
+        return not any_of
+    return any(answers) if any_of else all(answers)
+
+
+def _condition(part: Element, scope: Scope) -> bool:
+    match part.tag:
+        case "rule":
+            return holds(part, scope)
+        case "expression":
+            return _expression(part, scope)
+        case "date_expression":
+            return _date(part, scope.now)
+        case "rsc_expression":
+            return _agent(part, scope)
+        case "op_expression":
+            return _operation(part, scope)
+        case _:
+            return False
+
+
+def _expression(part: Element, scope: Scope) -> bool:
+    if scope.attributes is None:
+        return False
+    actual = scope.attributes.get(part.get("attribute") or "")
+    operation = part.get("operation") or ""
+    if operation == "defined":
+        return actual is not None
+    if operation == "not_defined":
+        return actual is None
+    wanted = part.get("value")
+    kind = part.get("type")
+    if kind is None:
+        ordering = operation in {"lt", "lte", "gt", "gte"}
+        fraction = "." in (actual or "") or "." in (wanted or "")
+        kind = ("number" if fraction else "integer") if ordering else "string"
+    if actual is None or wanted is None:
+        order = (actual is not None) - (wanted is not None)
+        return {"eq": order == 0, "ne": order != 0}.get(operation, False)
+    return _ordered(_compare(actual, wanted, kind), operation)
+
+
+def _ordered(order: int, operation: str) -> bool:
+    return {
+        "eq": order == 0, "ne": order != 0, "lt": order < 0,
+        "lte": order <= 0, "gt": order > 0, "gte": order >= 0,
+    }.get(operation, False)  # fmt: skip
+
+
+def _compare(left: str, right: str, kind: str) -> int:
+    if kind == "version":
+        a, b = _version(left), _version(right)
+        return (a > b) - (a < b)
+    if kind in {"integer", "number"}:
+        try:
+            x, y = float(left), float(right)
+        except ValueError:
+            pass
+        else:
+            if kind == "integer":
+                x, y = int(x), int(y)
+            return (x > y) - (x < y)
+    low, high = left.lower(), right.lower()
+    return (low > high) - (low < high)
+
+
+def _version(text: str) -> list[int]:
+    return [int(part) if part.isdigit() else 0 for part in text.split(".")]
+
+
+def instant(text: str | None) -> int | None:
+    """Read an ISO 8601 date as epoch seconds; without a zone it is UTC."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _date(part: Element, now: int) -> bool:
+    start, end = instant(part.get("start")), instant(part.get("end"))
+    match part.get("operation") or "in_range":
+        case "gt":
+            return start is not None and now > start
+        case "lt":
+            return end is not None and now < end
+        case "in_range":
+            duration = part.find("duration")
+            if end is None and start is not None and duration is not None:
+                end = start + sum(
+                    int(duration.get(name) or 0) * unit for name, unit in _DURATIONS.items()
+                )
+            return (start is None or now >= start) and (end is None or now <= end)
+        case "date_spec":
+            spec = part.find("date_spec")
+            return spec is not None and _date_spec(spec, now)
+        case _:
+            return False
+
+
+def _date_spec(spec: Element, now: int) -> bool:
+    moment = datetime.fromtimestamp(now, UTC)
+    week_year, week, weekday = moment.isocalendar()
+    actual = {
+        "seconds": moment.second, "minutes": moment.minute, "hours": moment.hour,
+        "monthdays": moment.day, "weekdays": weekday, "yeardays": moment.timetuple().tm_yday,
+        "months": moment.month, "weeks": week, "years": moment.year, "weekyears": week_year,
+    }  # fmt: skip
+    return all(_in_range(spec.get(name), value) for name, value in actual.items())
+
+
+def _in_range(text: str | None, value: int) -> bool:
+    if text is None:
+        return True
+    low, dash, high = text.partition("-")
+    try:
+        if not dash:
+            return int(low) == value
+        return (not low or int(low) <= value) and (not high or value <= int(high))
+    except ValueError:
+        return False
+
+
+def _agent(part: Element, scope: Scope) -> bool:
+    if scope.resource is None:
+        return False
+    wanted = (part.get("class"), part.get("provider"), part.get("type"))
+    return all(w is None or w == a for w, a in zip(wanted, scope.resource, strict=True))
+
+
+def _operation(part: Element, scope: Scope) -> bool:
+    if scope.operation is None or part.get("name") != scope.operation[0]:
+        return False
+    interval = part.get("interval")
+    return interval is None or milliseconds(interval) == scope.operation[1]
+
+
+def merged_nvpairs(parent: Element, tag: str, scope: Scope, first: str = "") -> dict[str, str]:
+    """Merge the sets `tag` of `parent` whose rules hold: highest score first, first writer wins."""
+    sets = list(parent.iterchildren(tag))
+    if len(sets) > 1:
+        sets.sort(key=lambda one: (one.get("id") != first, -parse(one.get("score"))))
+    merged: dict[str, str] = {}
+    for one in sets:
+        rules = one.findall("rule")
+        if rules and not all(holds(rule, scope) for rule in rules):
+            continue
+        for pair in one.iterchildren("nvpair"):
+            name, value = pair.get("name"), pair.get("value")
+            if name is not None and value is not None:
+                merged.setdefault(name, value)
+    return merged
+
+
+def set_says(parent: Element, tag: str, name: str, scope: Scope, *, default: bool) -> bool:
+    """Read one boolean out of the merged sets of `parent`."""
+    return boolean(merged_nvpairs(parent, tag, scope).get(name), default=default)

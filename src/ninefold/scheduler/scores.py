@@ -1,0 +1,66 @@
+"""Arithmetic of scores: integers between minus and plus a million, where minus infinity wins.
+
+Source: the algorithm specification, section 2.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+INFINITY: Final = 1_000_000
+# Node-health colours are scores with a name; their default values.
+COLOURS: Final = {"red": -INFINITY, "yellow": 0, "green": 0}
+
+
+def clamp(value: int) -> int:
+    """Bring `value` back between minus and plus infinity."""
+    return max(-INFINITY, min(INFINITY, value))
+
+
+def add(left: int, right: int) -> int:
+    """Add two scores; minus infinity beats infinity, infinity beats everything finite."""
+    if left <= -INFINITY or right <= -INFINITY:
+        return -INFINITY
+    if left >= INFINITY or right >= INFINITY:
+        return INFINITY
+    return clamp(left + right)
+
+
+def parse(text: str | None, default: int = 0) -> int:
+    """Read `text` as a score; what cannot be read is `default`."""
+    if text is None:
+        return default
+    word = text.strip().lower()
+    if word in {"infinity", "+infinity"}:
+        return INFINITY
+    if word == "-infinity":
+        return -INFINITY
+    if word in COLOURS:
+        return COLOURS[word]
+    try:
+        return clamp(int(word))
+    except ValueError:
+        return default
+
+
+def render(score: int) -> str:
+    """Write a score the way it is configured."""
+    if score >= INFINITY:
+        return "INFINITY"
+    return "-INFINITY" if score <= -INFINITY else str(score)
+
+
+def single(value: float) -> float:
+    """Round to 32 bits, the precision in which colocation factors are defined."""
+    result: float = struct.unpack("f", struct.pack("f", value))[0]
+    return result
+
+
+def scaled(score: int, factor: float) -> int:
+    """Multiply by a factor, half away from zero; what is not zero never becomes zero."""
+    product = single(single(factor) * single(float(score)))
+    rounded = int(product + 0.5) if product >= 0 else -int(-product + 0.5)
+    if rounded == 0 and score != 0 and factor != 0:
+        return 1 if product > 0 else -1
+    return rounded
