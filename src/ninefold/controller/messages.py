@@ -128,7 +128,7 @@ class Annex(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Message)
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 _annex_decoder = msgspec.msgpack.Decoder(Annex)
 
 

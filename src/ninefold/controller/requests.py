@@ -75,7 +75,7 @@ class Refusal(msgspec.Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-_decoder = msgspec.json.Decoder(Request)
+_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _encoder = msgspec.json.Encoder()
 
 

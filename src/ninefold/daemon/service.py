@@ -30,6 +30,7 @@ from ninefold.host.watchdog import open_watchdog
 from ninefold.node import events as ev
 from ninefold.node.machine import Node
 from ninefold.scheduler import schedule
+from ninefold.totem.packet import EPOCH_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -39,7 +40,6 @@ LOG: Final = logging.getLogger("ninefold.daemon")
 
 # Operators' requests under way; more are refused rather than queued.
 REQUESTS_MAX: Final = 256
-EPOCH_BYTES: Final = 16
 
 # The wall clock is told to the machines this often, so that a step of it is seen soon.
 CLOCK_PERIOD_S: Final = 10.0
@@ -59,7 +59,7 @@ class Service:
             key=self.beginning.key,
             ring_seq=self.beginning.ring_seq,
             epoch=os.urandom(EPOCH_BYTES),
-            rng=random.Random(os.urandom(16)),
+            rng=random.Random(os.urandom(16)),  # noqa: S311 - jitter, not secrets
             stamp=self.beginning.stamp,
             cib=self.beginning.cib,
         )

@@ -15,6 +15,8 @@ from litestar.concurrency import sync_to_thread
 from ninefold.api.client import DoorClosedError, RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ninefold.api.client import Client
 
 PAGE = """<!doctype html>
@@ -109,7 +111,7 @@ def _node_row(node: dict[str, Any]) -> tuple[str, str, str]:
     return node["name"], node["state"], "DC" if node["dc"] else node["detail"]
 
 
-def _table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     cells = "".join(f"<th>{escape(word)}</th>" for word in head)
     lines = "".join(
         "<tr>" + "".join(f"<td{_style(cell)}>{escape(cell)}</td>" for cell in row) + "</tr>"

@@ -1,0 +1,93 @@
+"""One virtual host: power, kernel, disk, resources, and the daemon's machines.
+
+`Power` is the ground truth. A daemon can be paused (SIGSTOP) or killed while its kernel lives on and
+its resources run; a power cut takes everything that was not on the disk.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from ninefold.cib.model import Stamp
+from ninefold.core.instants import NEVER, Instant
+from ninefold.node.machine import Node
+from ninefold.sim.agents import Resources
+from ninefold.sim.disk import Disk
+from ninefold.totem.packet import EPOCH_BYTES
+
+if TYPE_CHECKING:
+    from ninefold.cib.document import Cib
+    from ninefold.config.model import ClusterConfig
+    from ninefold.core.ids import NodeId
+    from ninefold.node import events as ev
+
+# What a socket's buffer holds while nobody reads: 4 MiB of packets of 1.4 kB.
+SOCKET_BUFFER_PACKETS: Final = 3000
+
+
+class Daemon(Enum):
+    """How the daemon of a powered host is."""
+
+    RUNNING = "stepping its machines"
+    PAUSED = "stopped by a signal: nothing is stepped, the kernel answers for it"
+    GONE = "not running; what it started runs on"
+
+
+class Host:
+    """A host of the virtual world."""
+
+    def __init__(self, config: ClusterConfig, seed: str, cib: Cib) -> None:
+        self.config = config
+        self.id: NodeId = config.local
+        self.name = config.node(config.local).name
+        self.rng = random.Random(seed)  # noqa: S311 - a seed must give the same world
+        self.disk = Disk()
+        self.resources = Resources(self.rng)
+        self.powered = False
+        self.daemon = Daemon.GONE
+        self.node: Node | None = None
+        # Grows at every power cut and every end of the daemon: what was under way is void.
+        self.life = 0
+        self.armed: Instant = NEVER
+        self.inbox: deque[ev.Event] = deque()
+        # The clock of this boot began then, in the world's time.
+        self.booted_at: Instant = 0
+        self._first_cib = cib
+
+    @property
+    def alive(self) -> bool:
+        """Is the daemon stepping?"""
+        return self.powered and self.daemon is Daemon.RUNNING and self.node is not None
+
+    def make_node(self, key: bytes) -> Node:
+        """Begin the daemon from what is on the disk."""
+        document = self.disk.document
+        stamp, cib = document or (Stamp(0, self._first_cib.version), self._first_cib)
+        self.node = Node(
+            self.config,
+            key=key,
+            ring_seq=self.disk.ring_seq,
+            epoch=self.rng.randbytes(EPOCH_BYTES),
+            rng=random.Random(self.rng.random()),  # noqa: S311 - as above
+            stamp=stamp,
+            cib=cib,
+        )
+        self.daemon = Daemon.RUNNING
+        self.armed = NEVER
+        return self.node
+
+    def end_daemon(self) -> None:
+        """Let the daemon vanish; the kernel and the resources stay."""
+        self.node = None
+        self.daemon = Daemon.GONE
+        self.life += 1
+        self.inbox.clear()
+
+    def cut_power(self) -> None:
+        """Let everything go that is not on the disk."""
+        self.end_daemon()
+        self.powered = False
+        self.resources.active.clear()
