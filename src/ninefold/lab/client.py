@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import msgspec
 
-from ninefold.lab import cables, enter, start
+from ninefold.lab import cables, enter, processes, start
 from ninefold.lab.errors import BY_NAME, LabBroken, NotRunning, WrongPower
 from ninefold.lab.model import (
     Crash,
@@ -108,7 +108,10 @@ class Lab:
 
     def crash(self, node: str) -> PowerEvent:
         """Power off: when this returns every process of the host has ended and its ports are down."""
-        return self._changed(Crash(node))
+        report = self.status()
+        event = self._changed(Crash(node))
+        processes.wake_wrappers(enter.known_host(report, node).init_pid)
+        return event
 
     def power_on(self, node: str) -> PowerEvent:
         """Boot a host; when this returns its stack is being started."""
@@ -127,7 +130,9 @@ class Lab:
 
     def thaw(self, node: str, process: str = "") -> int:
         """Let them go on; return how many."""
-        return self._ask(Thaw(node, process), Done).count
+        count = self._ask(Thaw(node, process), Done).count
+        processes.wake_wrappers(enter.known_host(self.status(), node).init_pid)
+        return count
 
     def cut(
         self,

@@ -77,6 +77,21 @@ def thaw(namespace: str, word: str) -> int:
     return len(chosen)
 
 
+def wake_wrappers(init_pid: int) -> None:
+    """Let stopped nsenter(1) processes of ours go on that wait for a command inside a host.
+
+    nsenter stops itself when its child is stopped, and it stands outside the host, so neither the
+    thaw nor the end of the host reaches it.
+    """
+    marker = f"/proc/{init_pid}/ns/pid".encode()
+    for entry in PROC.iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                if words[0] == b"nsenter" and any(word.endswith(marker) for word in words):
+                    os.kill(int(entry.name), signal.SIGCONT)
+
+
 def _signal(processes: list[Process], number: signal.Signals) -> None:
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
