@@ -7,7 +7,8 @@ on the connected socket. A firewall that drops both makes a living host look dea
 silence alone decides nothing: the ring asks only about a peer that it has not heard for a token.
 
 An answer counts only if it belongs to an open probe: the echo by its 16 random bytes, the refusal
-by the socket's random port. Sockets are opened when first needed; what cannot be opened is told in
+by the socket's random port and by its source: a router's refusal says nothing about the host
+behind it. Sockets are opened when first needed; what cannot be opened is told in
 `degraded`, and the other way goes on.
 """
 
@@ -18,6 +19,7 @@ import ipaddress
 import secrets
 import socket
 import struct
+import sys
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -42,6 +44,13 @@ COOKIE_BYTES: Final = 16
 _ECHO: Final = struct.Struct(">BBHHH")
 # (request, reply) of each family: RFC 792, RFC 4443.
 _TYPES: Final = {4: (8, 0), 6: (128, 129)}
+# IP_RECVERR and IPV6_RECVERR: keep each ICMP error with its sender. From <linux/in.h>, <linux/in6.h>.
+_RECEIVE_ERRORS: Final = {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
+# struct sock_extended_err: errno, origin, type, code, padding, info, data; then the offender's
+# address as sockaddr_in or sockaddr_in6.
+_EXTENDED_ERROR: Final = struct.Struct("=IBBBxII")
+_ERRORS: Final = frozenset(_RECEIVE_ERRORS.values())
+_ERROR_BYTES: Final = 512
 
 
 class _Open(msgspec.Struct, frozen=True):
@@ -103,6 +112,7 @@ class KernelProbe:
             self._count("refusal", error)
             return
         try:
+            opened.setsockopt(*_RECEIVE_ERRORS[version], 1)
             opened.connect((asked.address, secrets.choice(CLOSED_PORTS)))
             opened.send(bytes(COOKIE_BYTES))
         except OSError as error:
@@ -136,21 +146,16 @@ class KernelProbe:
 
     def _read_refusal(self, opened: socket.socket) -> None:
         try:
-            opened.recv(2048)
+            alive = _spoke(opened, self._refusals[opened].address)
         except BlockingIOError:
             return
-        except ConnectionRefusedError:
-            asked = self._refusals[opened]
-            self._end_refusal(opened)
-            self._answer(asked)
         except OSError as error:
-            # No route, host unreachable: some router's word, or our own neighbour table's.
             self._end_refusal(opened)
             self._count("refusal", error)
-        else:
-            # Somebody listens there after all, and answers: a living host in any case.
-            asked = self._refusals[opened]
-            self._end_refusal(opened)
+            return
+        asked = self._refusals[opened]
+        self._end_refusal(opened)
+        if alive:
             self._answer(asked)
 
     def _answer(self, asked: _Open) -> None:
@@ -188,6 +193,38 @@ class KernelProbe:
     def _count(self, way: str, error: OSError) -> None:
         what = f"{way}:{errno.errorcode.get(error.errno or 0, 'unknown')}"
         self.failed[what] = self.failed.get(what, 0) + 1
+
+
+def _spoke(opened: socket.socket, address: str) -> bool:
+    """Tell whether what came on the connected socket is the word of the host itself.
+
+    A router or a firewall that rejects for a host, dead or alive, also sends "port unreachable";
+    the kernel then names it as the offender. Raises OSError if nothing can be read.
+    """
+    try:
+        _, ancillary, _, _ = opened.recvmsg(0, _ERROR_BYTES, socket.MSG_ERRQUEUE)
+    except BlockingIOError:
+        # No error, so a datagram: somebody listens there after all, and answers.
+        opened.recv(1)
+        return True
+    refusers = [_refuser(data) for level, kind, data in ancillary if (level, kind) in _ERRORS]
+    return address in refusers or str(ipaddress.ip_address(address)) in refusers
+
+
+def _refuser(data: bytes) -> str:
+    """Return who sent the "port unreachable" that a control message describes; else empty."""
+    if len(data) < _EXTENDED_ERROR.size + 8:
+        return ""
+    number = _EXTENDED_ERROR.unpack_from(data)[0]
+    offender = data[_EXTENDED_ERROR.size :]
+    family = int.from_bytes(offender[:2], sys.byteorder)
+    if number != errno.ECONNREFUSED:
+        return ""
+    if family == socket.AF_INET:
+        return socket.inet_ntop(socket.AF_INET, offender[4:8])
+    if family == socket.AF_INET6 and len(offender) >= 24:
+        return socket.inet_ntop(socket.AF_INET6, offender[8:24])
+    return ""
 
 
 def _open_echo(version: int) -> tuple[socket.socket | None, str]:
