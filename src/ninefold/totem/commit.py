@@ -73,14 +73,18 @@ class Commit:
         return len(token.slots) == token.members.index(core.me)
 
     def _is_second_rotation(self, token: CommitToken) -> bool:
+        """Whether all members have filled it in, and it is no retransmission of what we had."""
         forming = self._core.forming
         assert forming is not None
-        return token.ring == forming.ring and len(token.slots) == len(token.members)
+        if token.ring != forming.ring or token.token_seq <= forming.commit_seq:
+            return False
+        return len(token.slots) == len(token.members)
 
     def _enter(self, now: Instant, token: CommitToken) -> None:
         core = self._core
         core.state = RingState.COMMIT
         core.forming = core.configuration(token.ring, token.members)
+        core.forming.commit_seq = token.token_seq
         core.ring_seq = max(core.ring_seq, token.ring_seq)
         core.attempted_seq = token.ring_seq
         old = core.installed
@@ -105,6 +109,7 @@ class Commit:
         forming = self._core.forming
         assert forming is not None
         forming.slots = token.slots
+        forming.commit_seq = token.token_seq
         self._core.arm(Timer.TOKEN_LOSS, now + self._core.options.token)
         self._recovery.enter(now)
         self._pass_on(now, token)

@@ -38,7 +38,8 @@ class Gather:
     def enter(self, now: Instant, why: str) -> None:
         """Begin, or begin anew with changed sets: say what we propose, restart the timers."""
         core = self._core
-        if core.state is not RingState.GATHER:
+        again = core.state is RingState.GATHER
+        if not again:
             self._joins.clear()
             self._dead = frozenset()
             self._since = now
@@ -60,12 +61,16 @@ class Gather:
         if core.options.send_join:
             core.arm(Timer.SEND_JOIN, now + core.rng.randrange(core.options.send_join + 1))
             core.arm(Timer.JOIN, now + core.options.join + core.options.send_join)
+        elif again:
+            # After whatever else has already arrived: one join for a burst of news.
+            core.arm(Timer.SEND_JOIN, now)
         else:
             self.send_join(now)
 
     def send_join(self, now: Instant) -> None:
         """Say what we propose; say it again after `join`."""
         core = self._core
+        core.cancel(Timer.SEND_JOIN)
         core.arm(Timer.JOIN, now + core.options.join)
         core.multicast(
             Join(
@@ -129,7 +134,7 @@ class Gather:
         dead = core.evidence.dead(now, sorted(core.proc - {core.me}))
         if dead != self._dead:
             self._dead = dead
-            self.send_join(now)
+            core.arm(Timer.SEND_JOIN, now)
         self._note_paused(now)
         suspects = dead - core.fail
         if not suspects:

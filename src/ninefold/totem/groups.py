@@ -208,11 +208,15 @@ class Groups:
         return effects
 
     def overdue(self, now: Instant) -> tuple[NodeId, ...]:
-        """Return the members that keep the barrier closed for too long; wait anew for others."""
+        """Return the others that keep the barrier closed for too long; then wait anew.
+
+        If it is we who have brought nothing, that is for the others to judge.
+        """
         if now < self._deadline:
             return ()
         self._deadline = now + SYNC_TIMEOUT_MS
-        return tuple(node for node in self._members if node not in self._brought)
+        present = (*self._brought, self._me)
+        return tuple(node for node in self._members if node not in present)
 
     def _on_message(self, sender: NodeId, data: bytes) -> list[GroupEffect]:
         try:

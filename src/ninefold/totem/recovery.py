@@ -156,8 +156,9 @@ class Recovery:
             except MalformedMessage:
                 self._core.drop("malformed")
                 continue
-            ours = isinstance(inner, Mcast) and inner.ring == old.ring
-            if ours and inner.node in old.members:
+            if not isinstance(inner, Mcast) or inner.ring != old.ring:
+                continue  # of a member that comes from another ring
+            if inner.node in old.members:
                 old.window.insert(inner)
 
     def _deliver_past_gaps(self, old: Configuration) -> None:

@@ -113,6 +113,8 @@ class Configuration:
         self.aru_unmoved = 0
         self.missed: dict[int, int] = {}
         self.held: Token | None = None
+        # The commit token that formed it.
+        self.commit_seq = 0
         self.slots: tuple[Slot, ...] = ()
 
     def next_after(self, node: NodeId) -> NodeId:
