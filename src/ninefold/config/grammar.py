@@ -53,12 +53,18 @@ class Section(msgspec.Struct, frozen=True):
 class _Open:
     """A section whose closing brace has not been met."""
 
-    def __init__(self, name: str, line: int, path: str) -> None:
+    def __init__(self, name: str, line: int, path: str, *, kept: bool = True) -> None:
         self.name = name
         self.line = line
         self.path = path
+        self.kept = kept
         self.entries: list[Entry] = []
         self.sections: list[Section] = []
+
+    def close_into(self, parent: _Open) -> None:
+        """Hand what was read to the parent, unless the section was no good from its first line."""
+        if self.kept:
+            parent.sections.append(self.closed())
 
     def closed(self) -> Section:
         return Section(self.name, self.line, tuple(self.entries), tuple(self.sections))
@@ -87,7 +93,7 @@ def parse(text: str, *, file: str = "corosync.conf") -> tuple[Section, list[Find
         _read_line(raw, number, stack, ledger)
     while len(stack) > 1:
         section = stack.pop()
-        stack[-1].sections.append(section.closed())
+        section.close_into(stack[-1])
         ledger.error(
             "missing-close",
             section.path or "section",
@@ -173,9 +179,9 @@ def _open_section(line: str, number: int, stack: list[_Open], ledger: Ledger) ->
             "Nest less deeply; no section of a corosync.conf has more than two above it.",
             number,
         )
-        # Deeper sections are flattened, so that no file can build a tree deeper than the limit.
         path = stack[-1].path
-    stack.append(_Open(name, number, path))
+    # What has no name or lies too deep is dropped, so no file can build a tree deeper than the limit.
+    stack.append(_Open(name, number, path, kept=bool(name) and path != stack[-1].path))
 
 
 def _close_section(number: int, stack: list[_Open], ledger: Ledger) -> None:
@@ -189,7 +195,7 @@ def _close_section(number: int, stack: list[_Open], ledger: Ledger) -> None:
         )
         return
     section = stack.pop()
-    stack[-1].sections.append(section.closed())
+    section.close_into(stack[-1])
 
 
 def _add_entry(line: str, number: int, section: _Open, ledger: Ledger) -> None:

@@ -76,7 +76,8 @@ def find_local(
     for node in nodes:
         if any(link.address in surroundings.addresses for link in node.links.values()):
             return node.nodeid
-    if settings.nodes:
+    # A node whose entry could not be read may be this host: then that is what to correct.
+    if settings.nodes and len(nodes) == len(settings.nodes):
         ledger.error(
             "local-node-absent",
             "nodelist",

@@ -55,11 +55,9 @@ def load_file(path: str) -> tuple[ClusterConfig | None, list[Finding], Surroundi
 
 def _local_addresses() -> tuple[str, ...]:
     with IPRoute() as route:
-        found = [
-            message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-            for message in route.get_addr()
-        ]
-    return tuple(str(ip_address(address)) for address in filter(None, found))
+        found: list[dict[str, str]] = [dict(message["attrs"]) for message in route.get_addr()]
+    addresses = [attrs.get("IFA_LOCAL", attrs.get("IFA_ADDRESS", "")) for attrs in found]
+    return tuple(str(ip_address(address)) for address in addresses if address)
 
 
 def _resolve(name: str) -> tuple[str, ...]:
