@@ -29,7 +29,7 @@ from ninefold.controller.events import Decide, Effect, Happened, Multicast
 from ninefold.controller.executor import pending_operation
 from ninefold.controller.messages import FenceOrder, Order, Perform, encode
 from ninefold.core.instants import NEVER, Instant
-from ninefold.scheduler.digest import operation_digest
+from ninefold.scheduler.digests import operation_digest
 from ninefold.scheduler.model import Action, ActionKind, Transition
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class Direction:
         self._number += 1
         ring = self._situation.ring
         self._orders = {}
-        self.carrier = Carrier(f"{self._situation.me}-{ring.seq}-{self._number}", transition)
+        self.carrier = Carrier(f"{self._number}:{self._situation.me}-{ring.seq}", transition)
         count = sum(1 for action in transition.actions if action.kind is not ActionKind.PSEUDO)
         fields = {"transition": self.carrier.name, "actions": str(count)}
         return [Happened("transition", f"{count} actions to carry out", fields)]
@@ -337,7 +337,9 @@ def order_of(action: Action, node: NodeId, transition: str) -> Order:
         action.resource,
         action.expected_rc,
         call,
-        digest=operation_digest(action),
+        digest=operation_digest(
+            action.parameters, interval_ms=action.interval_ms, timeout_ms=action.timeout_ms
+        ),
         start_delay_ms=action.start_delay_ms,
         needs_quorum=action.task in ("start", "promote"),
     )

@@ -345,8 +345,13 @@ class World:
         duration = host.rng.randint(*QUICK_MS)
         outcome = Outcome(Rc.OK, OpStatus.DONE)
         target = self._by_name.get(call.parameters.get("plug", call.parameters.get("port", "")))
+        registered = host.resources.active
         if call.action == "metadata":
             outcome = Outcome(Rc.OK, OpStatus.DONE, output=FENCE_METADATA)
+        elif call.action == "stop":
+            registered[call.resource] = False
+        elif call.action == "monitor" and not call.interval_ms and not registered.get(call.resource):
+            outcome = Outcome(Rc.NOT_RUNNING, OpStatus.DONE)
         elif self.fence_device == "fails":
             outcome = Outcome(Rc.ERROR, OpStatus.DONE, "the device does not answer")
         elif call.action in ("off", "reboot", "on"):
@@ -356,6 +361,8 @@ class World:
                 duration = host.rng.randint(*FENCE_MS)
                 # The device acts at once and answers later, whatever becomes of who asked.
                 self._fence(target, call.action)
+        elif call.action == "start":
+            registered[call.resource] = True
         self._later(host, duration, ev.AgentFinished(token, outcome))
 
     def _fence(self, target: Host, action: str) -> None:
