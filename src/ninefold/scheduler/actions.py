@@ -267,6 +267,10 @@ def _walk_restart(work: Workspace, resource: Resource, *, need_stop: bool) -> No
         begin = start(work, resource, resource.assigned, optional=True)
         if need_stop and begin.runnable and resource.is_managed:
             begin.optional = False
+        if resource.blocked:
+            # It would have to be stopped first, and must not be.
+            begin.runnable = False
+            begin.why_not = "it is blocked after a failure"
         if resource.start_pending:
             begin.always = True
             begin.optional = begin.optional and not begin.runnable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from ninefold.scheduler.actions import DEFAULT_TIMEOUT_MS, act, configured, key_of, plain
 from ninefold.scheduler.digests import operation_digest, restart_digest
 from ninefold.scheduler.model import Reason
-from ninefold.scheduler.resources import parameters_on
+from ninefold.scheduler.resources import operation_parameters, parameters_on
 from ninefold.scheduler.words import Role, milliseconds
 from ninefold.scheduler.workspace import Ordering, Relation
 
@@ -48,7 +48,8 @@ def apply_changes(work: Workspace, records: list[Recorded]) -> None:
     """Compare every history with the configuration."""
     for record in records:
         node, resource = record.node, record.resource
-        if not node.online or node.unclean or node.pending:
+        usable = node.available or (node.online and node.maintenance and not node.unclean)
+        if not usable:
             continue
         if resource.removed:
             if resource.managed:
@@ -72,9 +73,11 @@ def _agent_changed(record: Recorded) -> bool:
 
 def _compare(work: Workspace, record: Recorded, entry: Entry) -> None:
     resource, node = record.resource, record.node
+    if entry.status < 0:
+        return
     if entry.interval_ms > 0:
         op = configured(resource, entry.task, entry.interval_ms)
-        if op is None:
+        if op is None or not op.enabled:
             if work.options.stop_removed_actions and resource.managed:
                 sentence = f"{entry.task} every {entry.interval_ms} ms is no longer configured."
                 cancel(work, resource, node, entry, Reason("removed", sentence))
@@ -92,7 +95,9 @@ def _compare_digests(work: Workspace, record: Recorded, entry: Entry, op: Operat
     recorded = entry.element.get("op-digest")
     if recorded is None:
         return
-    parameters = parameters_on(work, resource, node)
+    parameters = dict(parameters_on(work, resource, node))
+    if op is not None:
+        parameters |= operation_parameters(work, op, node)
     timeout_ms = milliseconds(None if op is None else op.meta.get("timeout"), DEFAULT_TIMEOUT_MS)
     now = operation_digest(parameters, interval_ms=entry.interval_ms, timeout_ms=timeout_ms)
     if now == recorded:

@@ -58,9 +58,6 @@ def _head(parent: Element, action: Action, node_ids: Mapping[str, str]) -> Eleme
     if action.node and action.kind is not ActionKind.PSEUDO:
         element.set("on_node", action.node)
         element.set("on_node_uuid", node_ids.get(action.node, ""))
-    if action.kind is ActionKind.PSEUDO and action.node:
-        element.set("on_node", action.node)
-        element.set("on_node_uuid", node_ids.get(action.node, ""))
     return element
 
 
@@ -82,4 +79,8 @@ def _body(element: Element, action: Action, node_ids: Mapping[str, str]) -> None
     attributes |= action.parameters
     body = etree.SubElement(element, "attributes")
     for name in sorted(attributes):
-        body.set(name, attributes[name])
+        if name[:1].isdigit():
+            # Not the name of an XML attribute; the field writes such parameters as children.
+            etree.SubElement(body, "param", name=name, value=attributes[name])
+        else:
+            body.set(name, attributes[name])

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 _COUNT: Final = "fail-count-"
 _LAST: Final = "last-failure-"
-_KEY: Final = re.compile(r"(?P<resource>.+?)(?:#(?P<task>[a-z_-]+)_(?P<interval>\d+))?$", re.IGNORECASE)
+_KEY: Final = re.compile(
+    r"(?P<resource>.+?)(?:#(?P<task>[a-z_-]+)_(?P<interval>\d+))?$", re.IGNORECASE
+)
 
 
 def _matching(prefix: str, resource: Resource, node: Node) -> list[tuple[str, str, str]]:

@@ -62,7 +62,7 @@ def _fencing(work: Workspace, node: Node) -> Action:
 
 def _around_fencing(resource: Resource, node: Node, fencing: Action) -> None:
     for action in resource.actions:
-        if action.task in {"start", "promote"} and resource.needs_fencing:
+        if action.task in {"start", "promote"} and _waits(resource, node):
             link(fencing, action, Relation.ORDERED)
         elif action.task in {"stop", "demote"} and action.node is node:
             if not resource.is_managed:
@@ -78,12 +78,22 @@ def _around_fencing(resource: Resource, node: Node, fencing: Action) -> None:
                 link(fencing, action, Relation.ORDERED)
 
 
+def _waits(resource: Resource, lost: Node) -> bool:
+    """Whether a start waits for the fencing of `lost`.
+
+    What needs no more than quorum still waits if it is not known whether `lost` runs it.
+    """
+    if resource.needs_fencing:
+        return True
+    return resource.needs_quorum and lost.name not in resource.known_on
+
+
 def _shutdown(work: Workspace, node: Node) -> Action:
     action = plain(work, "do_shutdown", f"do_shutdown-{node.name}", node, "shutdown")
     action.reasons.append(Reason("node-shutdown", f"{node.name} asked to leave."))
     for other in work.actions:
         if other.task == "stop" and other.node is node:
-            link(other, action, Relation.ORDERED | Relation.UNRUNNABLE_FIRST_BLOCKS)
+            link(other, action, Relation.ORDERED)
     return action
 
 

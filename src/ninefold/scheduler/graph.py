@@ -16,7 +16,7 @@ from ninefold.scheduler.model import (
     Reason,
     Transition,
 )
-from ninefold.scheduler.resources import parameters_on
+from ninefold.scheduler.resources import operation_parameters, parameters_on
 from ninefold.scheduler.scores import INFINITY
 from ninefold.scheduler.words import Role, integer
 from ninefold.scheduler.workspace import Relation, Variant
@@ -102,6 +102,8 @@ def _export(work: Workspace, action: Action) -> GraphAction:
         agent = (resource.agent_class, resource.provider, resource.agent_type)
         if not resource.removed:
             parameters = dict(parameters_on(work, resource, node))
+            if action.operation is not None:
+                parameters |= operation_parameters(work, action.operation, node)
     return GraphAction(
         id=action.id,
         key=action.key,

@@ -171,6 +171,7 @@ def _replay_one(work: Workspace, story: Story, entry: Entry) -> None:
     story.known = story.known or (entry.status != PENDING)
     match verdict.outcome:
         case Outcome.PENDING:
+            story.known = story.known or not entry.probe
             _on_pending(story, entry)
         case Outcome.DONE:
             _on_done(work, story, entry, verdict.role)
@@ -256,7 +257,7 @@ def _on_failure(work: Workspace, story: Story, entry: Entry, outcome: Outcome, r
     policy = policy_of(work, resource, entry.task, entry.interval_ms)
     if policy is OnFail.IGNORE:
         resource.ignore_failure = True
-        _on_done(work, story, entry, role)
+        _on_done(work, story, entry, Role.UNKNOWN)
         return
     story.last_failure = (entry.task, entry.interval_ms)
     if outcome is Outcome.FATAL:

@@ -17,7 +17,7 @@ def schedule_probes(work: Workspace) -> None:
     if not work.options.probe:
         return
     for node in work.nodes:
-        if not node.online or node.unclean or node.pending:
+        if not node.online or node.unclean:
             continue
         for resource in work.resources:
             for leaf in resource.primitives():
@@ -41,5 +41,14 @@ def _probe(work: Workspace, resource: Resource, node: Node) -> None:
         Reason("unknown-state", f"It is not known whether {node.name} runs {resource.id}.")
     )
     work.orderings.append(
-        Ordering(action, None, "", None, resource, key_of(resource.id, "start"), Relation.ORDERED)
+        # A node that is still joining cannot answer yet, and may be running it.
+        Ordering(
+            action,
+            None,
+            "",
+            None,
+            resource,
+            key_of(resource.id, "start"),
+            Relation.ORDERED | Relation.UNRUNNABLE_FIRST_BLOCKS,
+        )
     )

@@ -35,6 +35,31 @@ def link_orderings(work: Workspace) -> None:
         for then in thens:
             for first in firsts:
                 _link(work, ordering, first, then)
+            for probe in _probes_before(ordering):
+                _link_probe(ordering, probe, then)
+
+
+def _probes_before(ordering: Ordering) -> list[Action]:
+    """Whatever waits for a stop also waits for the probes, which may find something to stop."""
+    resource = ordering.first_resource
+    if resource is None or not ordering.first_key.endswith("_stop_0"):
+        return []
+    if ordering.then is not None:
+        return []
+    return [
+        action
+        for leaf in resource.primitives()
+        for action in leaf.actions
+        if action.task == "monitor" and action.interval_ms == 0 and not action.optional
+    ]
+
+
+def _link_probe(ordering: Ordering, probe: Action, then: Action) -> None:
+    if Relation.IF_BOTH_REQUIRED_ON_SAME_NODE in ordering.relation and (
+        probe.node is not then.node
+    ):
+        return
+    link(probe, then, Relation.ORDERED)
 
 
 def _firsts(work: Workspace, ordering: Ordering) -> list[Action]:
@@ -105,6 +130,8 @@ def propagate(work: Workspace) -> None:
         parent = action.resource.parent if action.resource is not None else None
         if parent is not None:
             _aggregate(parent, action)
+    for action in work.actions:
+        _without_members(action)
     while queue:
         then = queue.popleft()
         waiting.discard(then.id)
@@ -135,13 +162,25 @@ def _aggregate(parent: Resource, action: Action) -> list[Action]:
             continue
         before = (own.optional, own.runnable)
         own.optional = own.optional and action.optional
-        if own.task == "running" and not action.runnable:
+        if own.task == _COMPLETED[action.task] and not action.runnable:
             own.runnable = False
+            own.why_not = action.why_not
         if before != (own.optional, own.runnable):
             changed.append(own)
             changed.extend(own.after)
             changed.extend(_after_of_parent(own))
     return changed
+
+
+def _without_members(action: Action) -> None:
+    """A group is not running if one of its members will not be started."""
+    group = action.resource
+    if group is None or group.variant is not Variant.GROUP or action.task != "running":
+        return
+    for member in group.children:
+        if not any(inner.task == "start" for inner in member.actions):
+            action.runnable = False
+            action.why_not = f"{member.id} will not run"
 
 
 def _after_of_parent(action: Action) -> list[Action]:
@@ -164,7 +203,8 @@ def _apply(edge: Edge, then: Action) -> list[Action]:
         return changed
     if Relation.FIRST_IMPLIES_THEN in relation and not first.optional:
         changed += _require(then, first)
-    if Relation.UNRUNNABLE_FIRST_BLOCKS in relation and not first.runnable:
+    stop_stuck = first.task == "stop" and Relation.FIRST_IMPLIES_THEN in relation
+    if (stop_stuck or Relation.UNRUNNABLE_FIRST_BLOCKS in relation) and not first.runnable:
         changed += _block(then, first)
     if Relation.THEN_IMPLIES_FIRST in relation and not then.optional:
         changed += _require(first, then)
@@ -190,6 +230,8 @@ def _already_done(then: Action) -> bool:
     if resource is None:
         return False
     running = resource.role > Role.STOPPED
+    if not then.optional:
+        return False
     return (then.task == "start" and running) or (then.task == "stop" and not running)
 
 

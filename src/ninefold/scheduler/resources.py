@@ -217,6 +217,13 @@ def parameters_on(work: Workspace, resource: Resource, node: Node | None) -> dic
     return merged
 
 
+def operation_parameters(work: Workspace, op: Operation, node: Node | None) -> dict[str, str]:
+    """Return the parameters that an `<op>` itself adds or overrides."""
+    attributes = None if node is None else node.attributes
+    scope = Scope(now=work.now, attributes=attributes)
+    return merged_nvpairs(op.element, "instance_attributes", scope)
+
+
 def with_references(root: Element) -> Element:
     """Return `root`, or a copy in which every `id-ref` holds what it refers to."""
     from copy import deepcopy  # noqa: PLC0415  (only documents with references pay for it)
