@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ninefold.lab import processes, start
+from ninefold.lab import furniture, processes, start
 from ninefold.lab.client import Lab
 from ninefold.lab.errors import (
     AlreadyRunning,
@@ -23,7 +23,7 @@ from ninefold.lab.errors import (
     WrongPower,
 )
 from ninefold.lab.model import Block, Direction, FenceDevice, FenceMode, Power
-from ninefold.lab.plan import Settings
+from ninefold.lab.plan import Plan, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,7 +157,10 @@ def test_var_lib_and_the_logs_outlive_a_power_cut_and_run_does_not(lab: Lab) -> 
 def test_a_frozen_process_stands_still_until_it_is_thawed(lab: Lab) -> None:
     tick = "while :; do echo x >>/run/ticks; sleep 0.02; done"
     with lab.start("node1", "sh", "-c", tick) as ticking:
-        size = lambda: lab.run("node1", "stat", "-c%s", "/run/ticks").stdout  # noqa: E731
+
+        def size() -> str:
+            return lab.run("node1", "stat", "-c%s", "/run/ticks").stdout
+
         assert within(5, lambda: size() != "")
 
         assert lab.freeze("node1", "/run/ticks") >= 1
@@ -349,7 +352,7 @@ def network_namespaces() -> set[str]:
 @pytest.mark.usefixtures("running")
 def test_down_leaves_nothing() -> None:
     before = network_namespaces()
-    links = sorted(os.listdir("/sys/class/net"))
+    links = sorted(path.name for path in Path("/sys/class/net").iterdir())
     lab = Lab.up(Settings(nodes=2, name="pytest-down", stack="none"))
     lab.run("node1", "sh", "-c", "setsid sleep 600 >/dev/null 2>&1 &")
     what = remains(lab)
@@ -359,7 +362,7 @@ def test_down_leaves_nothing() -> None:
 
     assert leftovers(*what) == []
     assert network_namespaces() <= before
-    assert sorted(os.listdir("/sys/class/net")) == links
+    assert sorted(path.name for path in Path("/sys/class/net").iterdir()) == links
     start.end(lab._launcher)  # type: ignore[arg-type]
 
 
@@ -403,9 +406,7 @@ def test_a_lab_ends_with_whoever_started_it(number: signal.Signals) -> None:
 
 
 @pytest.mark.usefixtures("running")
-def test_what_a_lab_without_a_launcher_left_is_cleared_by_the_next(
-    tmp_path: Path,
-) -> None:
+def test_what_a_lab_without_a_launcher_left_is_cleared_by_the_next() -> None:
     # As after a power cut: the link leads to a directory in which nobody answers.
     stale = start.DATA_ROOT / "ninefold-lab-pytest-stale-00000000"
     stale.mkdir()
@@ -420,14 +421,12 @@ def test_what_a_lab_without_a_launcher_left_is_cleared_by_the_next(
 
 @pytest.mark.usefixtures("running")
 def test_a_host_that_cannot_boot_says_why_and_nothing_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ninefold.lab import furniture
-
     broken = "#!/bin/sh\necho the disk is on fire >&2\nexit 1\n"
     real = furniture.furnish
 
-    def furnish(plan: furniture.Plan, directory: Path) -> None:
+    def furnish(plan: Plan, directory: Path) -> None:
         real(plan, directory)
         (directory / "shared" / "host-init").write_text(broken)
 

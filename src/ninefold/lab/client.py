@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import subprocess
 import time
@@ -46,6 +45,8 @@ if TYPE_CHECKING:
 # A boot (20 s) or a death (10 s) may be under way when the request comes.
 REPLY_LIMIT_S: Final = 40
 DOWN_LIMIT_S: Final = 30
+# A launcher that is still clearing away needs less than a second.
+STALE_LIMIT_S: Final = 3
 
 Answer = TypeVar("Answer", Done, Report)
 
@@ -204,20 +205,18 @@ class Lab:
             start.end(self._launcher)
             self._launcher = None
             return
+        limit_s = DOWN_LIMIT_S
         try:
             self._ask(Down(), Done)
         except NotRunning:
             if not self._link.is_symlink():
                 raise
-        deadline = time.monotonic() + DOWN_LIMIT_S
-        while self._link.is_symlink() or self._directory_left():
-            if time.monotonic() > deadline:
-                break
+            limit_s = STALE_LIMIT_S
+        deadline = time.monotonic() + limit_s
+        while self._link.is_symlink() and time.monotonic() < deadline:
             time.sleep(0.01)
+        # Only if the launcher was killed too: it removes the link last.
         start.clear(self._link)
-
-    def _directory_left(self) -> bool:
-        return os.path.lexists(self._link)
 
     def _changed(self, request: Request) -> PowerEvent:
         event = self._ask(request, Done).event

@@ -142,6 +142,7 @@ def _read(path: str) -> str:
 def _clients(hosts: tuple[HostPlan, ...]) -> tuple[str, ...]:
     """Return the switch's address on each link, the last but one of the hosts' network."""
     clients = []
+    _distinct(hosts)
     for link, first in enumerate(hosts[0].addresses):
         network = ipaddress.ip_network(f"{first}/{defaults.PREFIX}", strict=False)
         client = str(network[CLIENT_HOST_NUMBER])
@@ -154,6 +155,23 @@ def _clients(hosts: tuple[HostPlan, ...]) -> tuple[str, ...]:
                 raise BadPlan(f"{client} is the lab's client; {host.name} needs another address.")
         clients.append(client)
     return tuple(clients)
+
+
+def _distinct(hosts: tuple[HostPlan, ...]) -> None:
+    """Raise `BadPlan` unless names can be host names, addresses are numeric, and none is used twice."""
+    seen: dict[str, str] = {}
+    for host in hosts:
+        if not HOST_NAME.fullmatch(host.name):
+            raise BadPlan(f"{host.name!r} cannot be the name of a host.")
+        for address in host.addresses:
+            try:
+                ipaddress.IPv4Address(address)
+            except ValueError:
+                raise BadPlan(f"{host.name}: a lab needs numeric IPv4, not {address}.") from None
+        for word in (f"name {host.name}", f"nodeid {host.nodeid}", *host.addresses):
+            if word in seen:
+                raise BadPlan(f"{word} belongs to two hosts, {seen[word]} and {host.name}.")
+            seen[word] = host.name
 
 
 def _keep() -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 A lab is one directory below /var/tmp (a real disk, so that what a host saves is really saved) and
 one symbolic link that leads from its name to that directory. A small shell outside the namespaces
-waits for the supervisor and removes both, however it ended.
+waits for the supervisor and removes both, the link last, however it ended.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ _USER: Final = ("--user", "--map-root-user")
 _PROBE: Final = ("sh", "-c", "mount -t proc proc /proc")
 _LAUNCHER: Final = """\
 unshare "$@" 2>>"$LAB_DIRECTORY/supervisor.log"
-[ "$(readlink "$LAB_LINK")" = "$LAB_DIRECTORY" ] && rm -f "$LAB_LINK"
 chmod -R u+rwx "$LAB_DIRECTORY" 2>/dev/null
 rm -rf "$LAB_DIRECTORY"
+[ "$(readlink "$LAB_LINK")" = "$LAB_DIRECTORY" ] && rm -f "$LAB_LINK"
 """
 
 
