@@ -226,7 +226,8 @@ def test_a_deadline_that_passed_is_never_left_standing(data: st.DataObject) -> N
     for number in (1, 2):
         world.step(data.draw(orders(devices, number)))
     for _ in range(30):
-        if world.calls and data.draw(st.booleans()):
+        answering = data.draw(st.booleans())
+        if world.calls and answering:
             token = data.draw(st.sampled_from(sorted(world.calls)))
             world.step(AgentEnded(token, data.draw(st.sampled_from(ANSWERS))))
         elif world.fencer.deadline < NEVER:
