@@ -436,3 +436,27 @@ def test_a_host_that_cannot_boot_says_why_and_nothing_is_left(
 
     assert not start.link_of("pytest-fire").is_symlink()
     assert not list(start.DATA_ROOT.glob("ninefold-lab-pytest-fire-*"))
+
+
+@pytest.mark.usefixtures("running")
+def test_a_kernel_that_stacks_no_overlays_gives_hosts_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = furniture.furnish
+
+    def furnish(plan: Plan, directory: Path) -> None:
+        real(plan, directory)
+        script = directory / "shared" / "host-init"
+        script.write_text(script.read_text().replace("-t overlay", "-t nosuchfilesystem"))
+
+    monkeypatch.setattr(furniture, "furnish", furnish)
+    with Lab.up(Settings(nodes=1, name="pytest-links", stack="none")) as lab:
+        assert "overlay" not in lab.run("node1", "cat", "/proc/mounts").stdout
+        assert lab.run("node1", "cat", "/etc/hostname").stdout == "node1\n"
+        assert lab.run("node1", "test", "-r", "/etc/passwd").returncode == 0
+        assert lab.run("node1", "sh", "-c", "echo 1 >/etc/x; echo 1 >/var/lib/x").returncode == 0
+        lab.crash("node1")
+        lab.power_on("node1")
+        assert lab.run("node1", "cat", "/etc/x", "/var/lib/x").stdout == "1\n1\n"
+        assert fence(lab, "node1", "action=status\nplug=node1\n").returncode == 0
+    assert not Path("/etc/x").exists()
