@@ -201,10 +201,22 @@ class Gather:
             core.fail |= {sender}
         elif sender in core.installed.members:
             core.fail |= fail
+        elif self._forsakes_ours(now, fail):
+            core.fail |= {sender}
         else:
-            # A stranger's word counts only for those that we do not hear either.
-            core.fail |= {n for n in fail & core.proc if core.evidence.silent(now, n)}
+            core.fail |= fail
         return before != (core.proc, core.fail)
+
+    def _forsakes_ours(self, now: Instant, fail: frozenset[NodeId]) -> bool:
+        """Whether a stranger wants a ring without a member of ours that we do hear.
+
+        Totem would take its word and Corosync would wait for its agreement, which cannot come, so
+        that rings chase each other for many consensus timeouts (issues 506 and 760). We part from
+        the stranger at once: it finds us again after its own ring is installed, with no grudge.
+        """
+        core = self._core
+        ours = fail & frozenset(core.installed.members)
+        return any(not core.evidence.silent(now, node) for node in sorted(ours))
 
     def _note_paused(self, now: Instant) -> None:
         """Tell, once each, who is silent though its kernel answers."""
