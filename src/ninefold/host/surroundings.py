@@ -12,7 +12,7 @@ import pwd
 import socket
 import stat
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pyroute2 import IPRoute
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from ninefold.config.grammar import Section
     from ninefold.config.model import ClusterConfig
     from ninefold.core.findings import Finding
-
-_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 
 
 def look(tree: Section) -> Surroundings:
@@ -65,7 +63,7 @@ def _resolve(name: str) -> tuple[str, ...]:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError):
         return ()
-    addresses = [str(entry[4][0]) for entry in found if entry[0] in _FAMILIES]
+    addresses = [str(entry[4][0]) for entry in found]
     return tuple(dict.fromkeys(addresses))
 
 

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ninefold.quorum.events import InfoReceived
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -118,8 +120,6 @@ def test_no_bytes_of_a_peer_raise(cluster_of: Any, data: bytes) -> None:
     cluster.start(1, 2, 3)
     cluster.ring(1, 2, 3)
     machine = cluster.machines[1]
-
-    from ninefold.quorum.events import InfoReceived
 
     machine.step(0, InfoReceived(2, data))
 
