@@ -272,8 +272,8 @@ def _walk_restart(work: Workspace, resource: Resource, *, need_stop: bool) -> No
             begin.runnable = False
             begin.why_not = "it is blocked after a failure"
         if resource.start_pending:
+            # It is under way: shown, so that what follows waits for it, but not a restart.
             begin.always = True
-            begin.optional = begin.optional and not begin.runnable
 
 
 def _walk_target(work: Workspace, resource: Resource) -> None:

@@ -73,8 +73,6 @@ def _agent_changed(record: Recorded) -> bool:
 
 def _compare(work: Workspace, record: Recorded, entry: Entry) -> None:
     resource, node = record.resource, record.node
-    if entry.status < 0:
-        return
     if entry.interval_ms > 0:
         op = configured(resource, entry.task, entry.interval_ms)
         if op is None or not op.enabled:
@@ -93,7 +91,7 @@ def _compare(work: Workspace, record: Recorded, entry: Entry) -> None:
 def _compare_digests(work: Workspace, record: Recorded, entry: Entry, op: Operation | None) -> None:
     resource, node = record.resource, record.node
     recorded = entry.element.get("op-digest")
-    if recorded is None:
+    if not recorded:
         return
     parameters = dict(parameters_on(work, resource, node))
     if op is not None:
@@ -112,7 +110,8 @@ def _compare_digests(work: Workspace, record: Recorded, entry: Entry, op: Operat
         _restart(work, resource, node, why)
     elif entry.interval_ms > 0:
         resource.reschedule.append((node.name, key_of(resource.id, entry.task, entry.interval_ms)))
-    elif not unchanged:
+    else:
+        # A reload would do where only the restart digest is unchanged; a restart always does.
         _restart(work, resource, node, why)
 
 

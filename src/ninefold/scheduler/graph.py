@@ -154,6 +154,8 @@ def _distinct(found: list[Reason]) -> tuple[Reason, ...]:
 
 def _blocked(work: Workspace, resource: Resource) -> str:
     """Say in a sentence what keeps a resource from where it shall be, "" if nothing does."""
+    if work.options.fencing_enabled and not work.has_fence_device:
+        return "Fencing is enabled and no fence device is configured, so nothing may be started."
     for node in resource.active:
         if node.unclean and resource.needs_fencing and not can_fence(work, node):
             return f"{node.name} is lost and cannot be fenced: {_why_not_fenced(work)}."

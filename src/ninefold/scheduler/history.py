@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Node, Workspace
 
 _TASKS: Final = frozenset(
-    {"monitor", "start", "stop", "promote", "demote", "migrate_to", "migrate_from"}
+    {"monitor", "asyncmon", "start", "stop", "promote", "demote", "migrate_to", "migrate_from"}
 )
 # Policies that a later success does not undo.
 _LASTING: Final = frozenset({OnFail.STOP, OnFail.BAN, OnFail.STANDBY, OnFail.FENCE})
@@ -154,7 +154,7 @@ def _replay(work: Workspace, record: Recorded) -> None:
     active = story.role > Role.STOPPED
     if active and not node.online and resource.is_managed and not node.unclean:
         fence(node, f"{resource.id} is thought to be active there")
-    if not node.unclean or node.online:
+    if not node.unclean:
         _apply_policy(work, story)
     if active:
         _add_running(work, resource, node)
@@ -255,6 +255,9 @@ def _after_migrate_to(work: Workspace, story: Story, entry: Entry) -> Role:
 def _on_failure(work: Workspace, story: Story, entry: Entry, outcome: Outcome, role: Role) -> None:
     resource, node = story.record.resource, story.record.node
     policy = policy_of(work, resource, entry.task, entry.interval_ms)
+    if policy is OnFail.IGNORE and outcome is not Outcome.FAILED:
+        # What will fail again there cannot be ignored.
+        policy = OnFail.RESTART
     if policy is OnFail.IGNORE:
         resource.ignore_failure = True
         _on_done(work, story, entry, Role.UNKNOWN)

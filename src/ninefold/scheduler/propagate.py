@@ -74,7 +74,8 @@ def _firsts(work: Workspace, ordering: Ordering) -> list[Action]:
     task = ordering.first_key.rsplit("_", 2)[-2]
     if resource is ordering.then_resource or resource.variant is Variant.UNSUPPORTED:
         return []
-    if task in {"stop", "demote"} or Relation.UNRUNNABLE_FIRST_BLOCKS not in ordering.relation:
+    blocking = Relation.UNRUNNABLE_FIRST_BLOCKS | Relation.ASYMMETRIC
+    if task in {"stop", "demote"} or not ordering.relation & blocking:
         return []
     if ordering.then is not None and ordering.then.resource is resource:
         return []
@@ -219,7 +220,10 @@ def _intermediate(first: Action, then: Action) -> list[Action]:
     cannot_start = then.task == "start" and not then.runnable
     changed: list[Action] = []
     if not then.optional or cannot_start:
-        changed += _require(first, then)
+        required = _require(first, then)
+        if required and cannot_start:
+            first.reasons.extend(then.reasons)
+        changed += required
     if not first.optional and not first.runnable:
         changed += _block(then, first)
     return changed

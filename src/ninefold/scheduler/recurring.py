@@ -91,6 +91,9 @@ def _while_stopped(work: Workspace, resource: Resource, op: Operation) -> None:
         action.expected_rc = 7
         action.meta["name"] = op.name
         action.meta["op_target_rc"] = "7"
+        for probe in resource.actions:
+            if probe.task == "monitor" and probe.interval_ms == 0 and probe.node is node:
+                work.orderings.append(Ordering(probe, None, "", action, None, "", Relation.ORDERED))
         for stop in resource.actions:
             if stop.task == "stop" and stop.node is node:
                 work.orderings.append(Ordering(stop, None, "", action, None, "", Relation.ORDERED))

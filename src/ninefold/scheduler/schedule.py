@@ -56,6 +56,11 @@ def schedule_document(document: Element, now: WallSeconds) -> Transition:
         ordering.internal(work, resource)
     changes.note_existing(records)
     changes.apply_changes(work, records)
+    if options.fencing_enabled and not work.has_fence_device:
+        work.warn(
+            "Fencing is enabled and no fence device is configured: nothing is started or moved."
+            " Configure a device (class stonith), or set stonith-enabled to false."
+        )
     assign.assign_all(work)
     _create(work)
     fence_and_shut_down(work)
