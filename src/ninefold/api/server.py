@@ -90,6 +90,7 @@ def build(gate: Gate) -> Litestar:
 
     return Litestar(
         [status, cib, versions, requests, events, stream, statistics],
+        logging_config=None,
         openapi_config=OpenAPIConfig(title="Ninefold", version=__version__),
     )
 

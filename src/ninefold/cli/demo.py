@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.out import complaints, console, show_json
+from ninefold.cli.simdemo import simulated_failover
 from ninefold.cli.stage import Stage, active
 from ninefold.design.nines import outage_sentence
 from ninefold.drill.failover import FailoverReport, Seen, good_hosts, judge
 from ninefold.lab.errors import LabError, NamespacesNotPermitted
 from ninefold.lab.plan import Settings
-from ninefold.sim.demo import play_demo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,9 @@ class Teller:
     def at(self, at_s: float, who: str, text: str, style: str = "") -> None:
         """Print a line of the timeline."""
         if not self._silent:
-            console.print(f"  {at_s - self.zero_s:+8.3f} s  {who:<8} {text}", style=style, markup=False)
+            console.print(
+                f"  {at_s - self.zero_s:+8.3f} s  {who:<8} {text}", style=style, markup=False
+            )
 
 
 def demo(
@@ -84,7 +86,9 @@ def demo(
 def simulated(settings: Settings, teller: Teller) -> FailoverReport:
     """Play the same story in the virtual world, and say so."""
     teller.say("The story is played in the simulator: the same machines, virtual time.")
-    report, lines = play_demo(settings.nodes, settings.token_ms, settings.token_coefficient_ms)
+    report, lines = simulated_failover(
+        settings.nodes, settings.token_ms, settings.token_coefficient_ms
+    )
     teller.zero_s = 0.0
     for seen in lines:
         if seen.what in SHOWN or seen.what == "power":
@@ -187,5 +191,3 @@ def show(report: FailoverReport, teller: Teller, *, as_json: bool, where: str) -
         )
     for problem in report.problems:
         console.print(f"NOT AS IT MUST BE: {problem}", style="bold red", markup=False)
-
-

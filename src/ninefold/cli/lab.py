@@ -76,8 +76,8 @@ def up(
             _show(lab.status())
             return
         with lab:
-            _show(lab.status())
             try:
+                _show(lab.status())
                 lab.wait()
             except KeyboardInterrupt:
                 typer.echo("Ending the lab.", err=True)

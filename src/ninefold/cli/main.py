@@ -6,6 +6,7 @@ import typer
 
 from ninefold import __version__
 from ninefold.cli import cib, config, nodes, resources
+from ninefold.cli.demo import demo
 from ninefold.cli.events import events
 from ninefold.cli.lab import lab_app
 from ninefold.cli.nines import nines
@@ -25,6 +26,7 @@ app.add_typer(cib.app, name="cib")
 app.command()(events)
 app.add_typer(config.app, name="config")
 app.command()(nines)
+lab_app.command()(demo)
 app.add_typer(lab_app, name="lab")
 app.command()(web)
 

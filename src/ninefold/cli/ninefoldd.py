@@ -17,7 +17,7 @@ import typer
 from ninefold.api.server import DoorError, open_socket, serve
 from ninefold.core.findings import Severity
 from ninefold.daemon.service import Service
-from ninefold.daemon.settings import CannotStart, Settings
+from ninefold.daemon.settings import CannotStart, Settings, begin
 from ninefold.host.udp import RingUnbindable
 
 # sysexits.h: the configuration is wrong.
@@ -61,7 +61,16 @@ def main(
         ocf_roots=directories("NINEFOLD_OCF_PATH"),
         watchdog_ms=watchdog_ms,
     )
-    raise typer.Exit(asyncio.run(live(settings)))
+    try:
+        beginning = begin(settings)
+    except CannotStart as problem:
+        for finding in problem.findings:
+            sys.stderr.write(f"ninefoldd: {finding}\n")
+        raise typer.Exit(EXIT_CONFIG) from problem
+    for finding in beginning.findings:
+        if finding.severity is not Severity.INFO:
+            logging.getLogger("ninefold").warning("%s", finding)
+    raise typer.Exit(asyncio.run(live(Service(settings, beginning))))
 
 
 def directories(variable: str) -> tuple[Path, ...]:
@@ -70,19 +79,11 @@ def directories(variable: str) -> tuple[Path, ...]:
     return tuple(Path(part) for part in value.split(":") if part)
 
 
-async def live(settings: Settings) -> int:
+async def live(service: Service) -> int:
     """Run a node and its door until it has left; return the exit code."""
+    path = service.settings.run / SOCKET_NAME
     try:
-        service = Service(settings)
-    except CannotStart as problem:
-        for finding in problem.findings:
-            sys.stderr.write(f"ninefoldd: {finding}\n")
-        return EXIT_CONFIG
-    for finding in service.beginning.findings:
-        if finding.severity is not Severity.INFO:
-            logging.getLogger("ninefold").warning("%s", finding)
-    try:
-        door = open_socket(settings.run / SOCKET_NAME)
+        door = open_socket(path)
         service.start()
     except (DoorError, RingUnbindable) as problem:
         sys.stderr.write(f"ninefoldd: {problem}\n")
@@ -93,14 +94,24 @@ async def live(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stop)
     tell_systemd("READY=1")
+    beating = asyncio.ensure_future(beat())
     assert service.ended is not None
     reason = await service.ended
+    beating.cancel()
     tell_systemd("STOPPING=1")
     await service.close()
     server.end()
     await serving
-    (settings.run / SOCKET_NAME).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
     return 1 if reason else 0
+
+
+async def beat() -> None:
+    """Tell systemd's watchdog that this loop turns: twice as often as it wants to hear."""
+    wanted_us = int(os.environ.get("WATCHDOG_USEC", "0"))
+    while wanted_us:
+        tell_systemd("WATCHDOG=1")
+        await asyncio.sleep(wanted_us / 2_000_000)
 
 
 def tell_systemd(word: str) -> None:

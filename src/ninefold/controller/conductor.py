@@ -148,6 +148,7 @@ class Controller:
     def _on_configured(self, event: ev.Configured) -> list[ev.Effect]:
         situation = self.situation
         was, situation.members = situation.members, event.members
+        had_quorum = situation.quorate
         situation.annexes = {
             node: read_annex(node, event.annexes.get(node)) for node in event.members
         }
@@ -162,6 +163,8 @@ class Controller:
             situation.fence_failures.pop(situation.annexes[node].name, None)
         self.direction.reset()
         effects: list[ev.Effect] = [self._told(was)]
+        if situation.quorate != had_quorum:
+            effects.append(quorum_told(event.verdict))
         effects += self.replica.on_configured(
             event.ring, situation.annexes, quorate=situation.quorate
         )
@@ -217,7 +220,7 @@ class Controller:
     def _on_quorum(self, verdict: Verdict) -> list[ev.Effect]:
         situation = self.situation
         was, situation.verdict = situation.quorate, verdict
-        quorate = situation.quorate
+        quorate = verdict.quorate
         if was == quorate:
             return []
         self.direction.news("quorum changed")
@@ -225,9 +228,7 @@ class Controller:
             situation.senior = situation.senior or situation.ring.seq
         else:
             situation.senior = 0
-        what = "quorum-gained" if quorate else "quorum-lost"
-        text = verdict.reason or ("has quorum" if quorate else "has no quorum")
-        return [ev.Happened(what, text), *self.replica.on_quorum(quorate=quorate)]
+        return [quorum_told(verdict), *self.replica.on_quorum(quorate=quorate)]
 
     def _propose(self, change: Change, why: str) -> list[ev.Effect]:
         return self.replica.propose(change, self.situation.cause("cluster", why))
@@ -397,6 +398,13 @@ class Controller:
             return []
         self._forming = situation.ring
         return [ev.Multicast(msg.encode(msg.Formed(situation.wall)))]
+
+
+def quorum_told(verdict: Verdict) -> ev.Happened:
+    """Return what an operator reads when quorum comes or goes."""
+    what = "quorum-gained" if verdict.quorate else "quorum-lost"
+    votes = {"votes": str(verdict.votes), "threshold": str(verdict.threshold)}
+    return ev.Happened(what, verdict.reason, votes)
 
 
 def read_annex(node: NodeId, payload: bytes | None) -> msg.Annex:

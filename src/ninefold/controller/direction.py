@@ -72,7 +72,9 @@ class Direction:
 
     @property
     def idle(self) -> bool:
-        """Is nothing decided, ordered or under way?"""
+        """Is nothing decided, ordered or under way here? Only the DC ever is at work."""
+        if not self._situation.am_dc:
+            return True
         return self.carrier is None and self._deciding is None and not self._news
 
     def reset(self) -> None:

@@ -18,7 +18,7 @@ from ninefold.agents.model import OpStatus, Outcome, Rc
 from ninefold.cib.document import Cib
 from ninefold.daemon.journal import Journal, shown_event
 from ninefold.daemon.reply import Reply
-from ninefold.daemon.settings import Settings, begin, ring_seq_file
+from ninefold.daemon.settings import ring_seq_file
 from ninefold.host import clock
 from ninefold.host.agents import FENCE_DIRECTORIES, AgentRunner
 from ninefold.host.files import save_ring_seq
@@ -26,7 +26,7 @@ from ninefold.host.loop import MachineLoop, collect_when_idle, tame_gc
 from ninefold.host.probe import KernelProbe
 from ninefold.host.store import StoreError
 from ninefold.host.udp import RingSockets
-from ninefold.host.watchdog import open_watchdog
+from ninefold.host.watchdog import NoWatchdog, open_watchdog
 from ninefold.node import events as ev
 from ninefold.node.machine import Node
 from ninefold.scheduler import schedule
@@ -35,6 +35,8 @@ from ninefold.totem.packet import EPOCH_BYTES
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from concurrent.futures import Future
+
+    from ninefold.daemon.settings import Beginning, Settings
 
 LOG: Final = logging.getLogger("ninefold.daemon")
 
@@ -48,10 +50,9 @@ CLOCK_PERIOD_S: Final = 10.0
 class Service:
     """A running node. Make it, `start` it, wait for `ended`."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Read everything the node begins from; raises `CannotStart`."""
+    def __init__(self, settings: Settings, beginning: Beginning) -> None:
         self.settings = settings
-        self.beginning = begin(settings)
+        self.beginning = beginning
         config = self.beginning.config
         self.name = config.node(config.local).name
         self.node = Node(
@@ -71,7 +72,11 @@ class Service:
         self.ended: asyncio.Future[str] | None = None
         self._loop: asyncio.AbstractEventLoop
         self._machine: MachineLoop[ev.Event, ev.Effect]
-        self._watchdog = open_watchdog(settings.watchdog_ms)
+        self._watchdog = (
+            open_watchdog(settings.watchdog_ms)
+            if settings.watchdog_ms
+            else NoWatchdog("none was asked for")
+        )
 
     def start(self) -> None:
         """Open the sockets and begin; raises `RingUnbindable`."""
@@ -233,7 +238,9 @@ class Service:
 
     async def past_events(self, after: int, limit: int) -> list[dict[str, Any]]:
         """Return logged events with an id greater than `after`, or the newest if that is 0."""
-        found = await asyncio.wrap_future(self.beginning.store.events(after, limit))
+        store = self.beginning.store
+        wanted = store.events(after, limit) if after else store.latest_events(limit)
+        found = await asyncio.wrap_future(wanted)
         return [shown_event(self.name, logged) for logged in found]
 
     def subscribe(self) -> asyncio.Queue[dict[str, Any] | None]:

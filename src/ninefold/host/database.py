@@ -346,10 +346,15 @@ class Database:
 
     def events(self, after_id: int, limit: int) -> tuple[LoggedEvent, ...]:
         """Return the oldest events after `after_id`, oldest first."""
-        rows = self._connection.execute(
-            "SELECT id, at, what, text, fields FROM events WHERE id > ? ORDER BY id LIMIT ?",
-            (after_id, limit),
-        ).fetchall()
+        return self._events("WHERE id > ? ORDER BY id LIMIT ?", (after_id, limit))
+
+    def latest_events(self, limit: int) -> tuple[LoggedEvent, ...]:
+        """Return the newest events, oldest of them first."""
+        return self._events("ORDER BY id DESC LIMIT ?", (limit,))[::-1]
+
+    def _events(self, which: str, numbers: tuple[int, ...]) -> tuple[LoggedEvent, ...]:
+        query = f"SELECT id, at, what, text, fields FROM events {which}"  # noqa: S608 - our own words
+        rows = self._connection.execute(query, numbers).fetchall()
         return tuple(
             LoggedEvent(
                 row[0], row[1], row[2], row[3], msgspec.json.decode(row[4], type=dict[str, str])

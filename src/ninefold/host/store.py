@@ -142,6 +142,10 @@ class Store:
         """Return the oldest events after `after_id`, oldest first."""
         return self._ask(lambda database: database.events(after_id, _rows(limit)))
 
+    def latest_events(self, limit: int = 100) -> Future[tuple[LoggedEvent, ...]]:
+        """Return the newest events, oldest of them first."""
+        return self._ask(lambda database: database.latest_events(_rows(limit)))
+
     def history(self, limit: int = 100) -> Future[tuple[Kept, ...]]:
         """Return the newest versions, newest first, with who, why and when."""
         return self._ask(lambda database: database.history(_rows(limit)))
