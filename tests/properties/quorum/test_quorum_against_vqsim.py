@@ -3,7 +3,9 @@
 Known departures, each for safety or sooner service:
 
 * wait_for_all: a partition in which a waiting node meets a quorate one is quorate at once here; there
-  the flag is cleared after counting, so the verdict lags until the next membership.
+  the flag is cleared after counting, so the verdict lags until the next membership. And here losing
+  quorum arms it again (specs/totem.md §11), while vqsim 3.1.7 was seen to make two of three quorate
+  after all three had been alone. Majorities that are not whole are therefore not compared.
 * auto_tie_breaker: here the members share what they remember, so one ring has one verdict; there each
   node goes by its own memory, so two halves of four may both win. Exact ties are not compared.
 """
@@ -74,7 +76,9 @@ def run_vqsim(text: str, commands: list[str]) -> list[Status]:
                 output = program.stdout.read()
             finally:
                 program.kill()
-    shown = [block for block in re.split(r"^#vqsim> ", output, flags=re.M) if block[:4] == "show"]
+    shown = [
+        block for block in re.split(r"^#vqsim> ", output, flags=re.MULTILINE) if block[:4] == "show"
+    ]
     assert len(shown) == len(commands) + 1
     return [
         {
@@ -88,7 +92,8 @@ def run_vqsim(text: str, commands: list[str]) -> list[Status]:
 def history(dice: random.Random, size: int) -> tuple[list[str], list[list[tuple[int, ...]]]]:
     """Return commands for vqsim and the partitions after each: nodes are moved about."""
     nodes = range(1, size + 1)
-    commands, splits = [], []
+    commands: list[str] = []
+    splits: list[list[tuple[int, ...]]] = []
     last: list[tuple[int, ...]] = [tuple(nodes)]
     while len(commands) < _STEPS:
         labels = {node: dice.randrange(3) for node in nodes}
@@ -139,7 +144,7 @@ def test_random_history_of_splits(cluster_of: Any, option: str, seed: int) -> No
                 compared += 1
                 if option == "auto_tie_breaker" and 2 * present == sum(votes):
                     continue
-                if option == "wait_for_all" and ours and len(members) < size:
+                if option == "wait_for_all" and size // 2 < len(members) < size:
                     continue
                 assert ours == quorate, (split, members, node)
     assert compared >= _STEPS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 
@@ -9,9 +11,11 @@ from ninefold.config import timers
 from ninefold.config.changes import changes
 from ninefold.config.grammar import parse
 from ninefold.config.load import authkey, check, load
-from ninefold.config.model import ClusterConfig
 from ninefold.config.surroundings import KeyFile, Surroundings, names_to_resolve
 from ninefold.core.findings import Finding, Severity
+
+if TYPE_CHECKING:
+    from ninefold.config.model import ClusterConfig
 
 HERE = Surroundings(
     hostnames=("n1.example.org",),
@@ -107,7 +111,7 @@ def test_name_is_resolved_in_the_order_of_ip_version() -> None:
     assert names_to_resolve(parse(conf)[0]) == ("n2",)
     ipv4 = good(conf.replace("version: 2\n", "version: 2\nip_version: ipv4-6\n", 1))
     assert ipv4.nodes[1].links[0].address == "10.0.0.2"
-    assert finding(conf, "mixed-families")
+    assert finding(conf, "mixed-families").severity is Severity.ERROR
 
 
 def test_timers_follow_from_the_token_and_the_number_of_nodes() -> None:
