@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -10,8 +11,10 @@ import threading
 import time
 from typing import IO, TYPE_CHECKING, Final
 
+from pyroute2.netlink.exceptions import NetlinkError
+
 from ninefold.lab import processes
-from ninefold.lab.errors import LabBroken, WrongPower
+from ninefold.lab.errors import LabBroken, LabError, NamespacesNotPermitted, WrongPower
 from ninefold.lab.model import HostStatus, Power
 
 if TYPE_CHECKING:
@@ -62,17 +65,15 @@ class Host:
                 return
             self._forget()
             self._boots += 1
-            self._init = init = self._unshare()
-            assert init.stdin is not None
-            assert init.stdout is not None
-            shown, *_ = numbers = self._pids(init.stdout)
-            self._init_pid = shown
-            self._init_fd = os.pidfd_open(numbers[-2])
-            self._pid_namespace = processes.pid_namespace(shown)
-            self._switch.plug(self.plan, f"/proc/{shown}/ns/net")
-            init.stdin.write(b"go\n")
-            init.stdin.close()
-            init.stdout.close()
+            try:
+                self._boot()
+            except BaseException:
+                # Half a host is worse than none. Its first process ends with unshare(1).
+                if self._init is not None:
+                    self._init.kill()
+                    self._init.wait(DEATH_LIMIT_S)
+                self._forget()
+                raise
 
     def off(self) -> None:
         """End every process at once, with SIGKILL to the first; nothing if it is off.
@@ -123,6 +124,21 @@ class Host:
             log_dir=str(self.directory / "log"),
         )
 
+    def _boot(self) -> None:
+        self._init = init = self._unshare()
+        assert init.stdin is not None
+        assert init.stdout is not None
+        with init.stdin, init.stdout:
+            shown, *_ = numbers = self._pids(init.stdout)
+            self._init_pid = shown
+            self._init_fd = os.pidfd_open(numbers[-2])
+            self._pid_namespace = processes.pid_namespace(shown)
+            try:
+                self._switch.plug(self.plan, f"/proc/{shown}/ns/net")
+            except NetlinkError as error:
+                raise _no_cable(self.plan.name, error) from error
+            init.stdin.write(b"go\n")
+
     def _unshare(self) -> subprocess.Popen[bytes]:
         shared = self.directory.parents[1] / "shared"
         command = ["unshare", *NAMESPACES, "--fork", "--kill-child=KILL"]
@@ -155,9 +171,6 @@ class Host:
                 break
             line += part
         if not line.endswith(b"\n"):
-            assert self._init is not None
-            self._init.kill()
-            self._init.wait(DEATH_LIMIT_S)
             log = (self.directory / "log" / BOOT_LOG).read_text(errors="replace")
             raise LabBroken(f"{self.plan.name} does not boot: {log[-LOG_TAIL_CHARS:].strip()}")
         return [int(number) for number in line.split()]
@@ -171,6 +184,13 @@ class Host:
     def _need_on(self) -> None:
         if self.power is Power.OFF:
             raise WrongPower(f"{self.plan.name} is off.")
+
+
+def _no_cable(name: str, error: NetlinkError) -> LabError:
+    sentence = f"{name} gets no network: {error}."
+    if error.code in (errno.EOPNOTSUPP, errno.EPERM):
+        return NamespacesNotPermitted(sentence)
+    return LabBroken(sentence)
 
 
 def environment(plan: Plan) -> dict[str, str]:
