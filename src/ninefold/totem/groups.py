@@ -171,14 +171,22 @@ class Groups:
         if not self._synchronising or ring != self._ring:
             return
         assert sum(map(len, annexes.values())) <= ANNEX_BYTES_MAX
-        processes = tuple(
-            (group, member.pid)
-            for group in sorted(self._groups)
-            for member in self._groups[group]
-            if member.node == self._me
-        )
-        brings = _Brings(ring.seq, ring.representative, annexes, processes)
+        brings = _Brings(ring.seq, ring.representative, annexes, self._local_processes())
         self._packer.push(_ENCODER.encode(brings), Lane.BARRIER)
+
+    def _local_processes(self) -> tuple[tuple[str, int], ...]:
+        """Return the members here, and those whose join still waits behind the barrier.
+
+        A joining process counts from the barrier on: what the others send right after it is for it
+        too, and its own join would come too late in the order.
+        """
+        joined = [
+            (group, member.pid)
+            for group, members in self._groups.items()
+            for member in members
+            if member.node == self._me
+        ]
+        return tuple(sorted({*joined, *self._wanted}))
 
     # --- what the ring delivers ---
 
