@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler import reasons
+from ninefold.scheduler.model import Reason
 from ninefold.scheduler.nodes import fence
 from ninefold.scheduler.words import Role, milliseconds
 from ninefold.scheduler.workspace import Action, Variant
@@ -297,12 +298,12 @@ def _explain(work: Workspace, resource: Resource, current: Node | None) -> None:
         if current is not None and target is not None and current is not target:
             action.reasons.append(reasons.moved(resource, current, target))
         elif target is None and resource.next_role is Role.STOPPED:
-            action.reasons.extend(_why_stopped(work, resource, current))
+            action.reasons.extend(_why_stopped(work, resource))
         elif current is None and action.task == "start":
-            action.reasons.append(reasons.Reason("wanted", f"{resource.id} is wanted started."))
+            action.reasons.append(Reason("wanted", f"{resource.id} is wanted started."))
 
 
-def _why_stopped(work: Workspace, resource: Resource, current: Node | None) -> list[reasons.Reason]:
+def _why_stopped(work: Workspace, resource: Resource) -> list[Reason]:
     if work.options.stop_all or resource.target_role is Role.STOPPED:
         return [reasons.target_stopped(resource)]
     if resource.removed:

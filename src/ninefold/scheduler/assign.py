@@ -174,10 +174,8 @@ def _without_device(work: Workspace, resource: Resource) -> bool:
     return False
 
 
-def rank_nodes(
-    work: Workspace, resource: Resource, scores: dict[str, int], current: Node | None
-) -> list[Node]:
-    """Return the nodes of `resource`, best first."""
+def rank_nodes(work: Workspace, scores: dict[str, int], current: Node | None) -> list[Node]:
+    """Return the nodes that `scores` knows, best first."""
     strategy = work.options.placement_strategy
 
     def key(node: Node) -> tuple[int, int, int, bytes]:
@@ -192,7 +190,7 @@ def rank_nodes(
 
 def _best_node(work: Workspace, resource: Resource, prefer: Node | None) -> Node | None:
     current = resource.active[0] if resource.active else None
-    ranked = rank_nodes(work, resource, resource.scores, current)
+    ranked = rank_nodes(work, resource.scores, current)
     if not ranked:
         return None
     best = ranked[0]

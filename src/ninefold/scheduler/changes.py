@@ -56,7 +56,7 @@ def apply_changes(work: Workspace, records: list[Recorded]) -> None:
                 delete(work, resource, node)
         elif _agent_changed(record):
             why = Reason("agent-changed", f"{resource.id} has a different agent now.")
-            _restart(work, resource, node, why)
+            _restart(work, resource, why)
             delete(work, resource, node)
         elif resource.role > Role.STOPPED and node in resource.active:
             for entry in since_start(record):
@@ -76,11 +76,13 @@ def _compare(work: Workspace, record: Recorded, entry: Entry) -> None:
     if entry.interval_ms > 0:
         op = configured(resource, entry.task, entry.interval_ms)
         if op is None or not op.enabled:
-            if work.options.stop_removed_actions and resource.managed:
+            if work.options.stop_removed_actions:
                 sentence = f"{entry.task} every {entry.interval_ms} ms is no longer configured."
                 cancel(work, resource, node, entry, Reason("removed", sentence))
             return
         if node.maintenance or resource.maintenance:
+            sentence = f"{resource.id} is in maintenance."
+            cancel(work, resource, node, entry, Reason("maintenance", sentence))
             return
         _compare_digests(work, record, entry, op)
     elif entry.task in _COMPARED or (entry.probe and entry.rc in {0, 8}):
@@ -107,15 +109,15 @@ def _compare_digests(work: Workspace, record: Recorded, entry: Entry, op: Operat
         restart_digest(parameters, names) == restart_recorded
     )
     if restart_recorded is not None and not unchanged:
-        _restart(work, resource, node, why)
+        _restart(work, resource, why)
     elif entry.interval_ms > 0:
         resource.reschedule.append((node.name, key_of(resource.id, entry.task, entry.interval_ms)))
     else:
         # A reload would do where only the restart digest is unchanged; a restart always does.
-        _restart(work, resource, node, why)
+        _restart(work, resource, why)
 
 
-def _restart(work: Workspace, resource: Resource, node: Node, why: Reason) -> None:
+def _restart(work: Workspace, resource: Resource, why: Reason) -> None:
     action = act(work, resource, "start", None, optional=False)
     action.reasons.append(why)
     resource.placement_reasons.append(why)
@@ -159,7 +161,7 @@ def cancel_key(
     # A stop ends the repetition by itself.
     work.orderings.append(
         Ordering(action, None, "", None, resource, key_of(resource.id, "stop"),
-                 Relation.ORDERED | Relation.THEN_CANCELS_FIRST)
+                 Relation.ORDERED)
     )  # fmt: skip
     return action
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ninefold.scheduler.actions import key_of
@@ -131,7 +132,7 @@ def _unpack_sets(work: Workspace, element: Element) -> None:
                     work, identity, resource, other, score,
                     dependent_role=names[0], primary_role=names[1], influence=influence,
                 )  # fmt: skip
-    for left, right in zip(sets, sets[1:], strict=False):
+    for left, right in pairwise(sets):
         _between(work, identity, (left, right), parse(outer, INFINITY), influence)
 
 

@@ -83,8 +83,13 @@ def _follow_graphed(work: Workspace) -> None:
 
 
 def _inputs(action: Action) -> tuple[int, ...]:
-    found = {edge.action.id for edge in action.before if edge.action.graphed}
-    return tuple(sorted(found))
+    return tuple(
+        sorted(
+            edge.action.id
+            for edge in action.before
+            if edge.action.graphed and edge.relation is not Relation.COLOCATED
+        )
+    )
 
 
 def _export(work: Workspace, action: Action) -> GraphAction:

@@ -155,7 +155,7 @@ def _replay(work: Workspace, record: Recorded) -> None:
     if active and not node.online and resource.is_managed and not node.unclean:
         fence(node, f"{resource.id} is thought to be active there")
     if not node.unclean:
-        _apply_policy(work, story)
+        _apply_policy(story)
     if active:
         _add_running(work, resource, node)
     resource.role = max(resource.role, story.role)
@@ -167,7 +167,7 @@ def _replay_one(work: Workspace, story: Story, entry: Entry) -> None:
     record = story.record
     if entry.status != PENDING and _expired(work, story, entry):
         return
-    verdict = judge(record.resource, record.node, entry)
+    verdict = judge(record.resource, entry)
     story.known = story.known or (entry.status != PENDING)
     match verdict.outcome:
         case Outcome.PENDING:
@@ -187,7 +187,7 @@ def _expired(work: Workspace, story: Story, entry: Entry) -> bool:
     resource, node = record.resource, record.node
     if resource.failure_timeout <= 0 or entry.last_rc_change <= 0:
         return False
-    outcome = judge(resource, node, entry).outcome
+    outcome = judge(resource, entry).outcome
     if outcome not in {Outcome.FAILED, Outcome.HARD, Outcome.FATAL}:
         return False
     if entry.rc == 5:
@@ -295,7 +295,7 @@ def _ban(work: Workspace, story: Story, entry: Entry, *, everywhere: bool) -> No
     resource.placement_reasons.append(reasons.hard_error(resource, node, entry.task, entry.rc))
 
 
-def _apply_policy(work: Workspace, story: Story) -> None:
+def _apply_policy(story: Story) -> None:
     resource, node = story.record.resource, story.record.node
     reason = story.failed_reason
     match story.policy:

@@ -15,7 +15,7 @@ from ninefold.scheduler.workspace import OnFail
 
 if TYPE_CHECKING:
     from ninefold.scheduler.history import Entry
-    from ninefold.scheduler.workspace import Node, Resource, Workspace
+    from ninefold.scheduler.workspace import Resource, Workspace
 
 OK: Final = 0
 INVALID: Final = 2
@@ -56,7 +56,7 @@ class Verdict(msgspec.Struct, frozen=True):
     ban: bool = False
 
 
-def judge(resource: Resource, node: Node, entry: Entry) -> Verdict:
+def judge(resource: Resource, entry: Entry) -> Verdict:
     """Say what `entry` means for `resource`."""
     if entry.status == STATUS_PENDING:
         return Verdict(Outcome.PENDING)

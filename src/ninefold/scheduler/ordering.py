@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler.actions import key_of, plain
@@ -106,10 +107,10 @@ def _unpack_sets(work: Workspace, element: Element, kind: str, *, symmetrical: b
         if not boolean(one.get("sequential"), default=True):
             continue
         action = (one.get("action") or "start").lower()
-        for first, then in zip(inside, inside[1:], strict=False):
+        for first, then in pairwise(inside):
             pair = ((first, action), (then, action))
             _ordered_pair(work, pair, set_kind, symmetrical=symmetrical, origin=origin)
-    for left, right in zip(sets, sets[1:], strict=False):
+    for left, right in pairwise(sets):
         _between_sets(work, (left, right), kind, symmetrical=symmetrical, origin=origin)
 
 

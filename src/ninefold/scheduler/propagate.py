@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Final
 from ninefold.scheduler import reasons
 from ninefold.scheduler.actions import act
 from ninefold.scheduler.fencing import link
+from ninefold.scheduler.scores import INFINITY
 from ninefold.scheduler.words import Role
 from ninefold.scheduler.workspace import Relation, Variant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ninefold.scheduler.workspace import Action, Edge, Ordering, Resource, Workspace
 
 _COMPLETED: Final = {
@@ -34,9 +37,27 @@ def link_orderings(work: Workspace) -> None:
         thens = _thens(ordering)
         for then in thens:
             for first in firsts:
-                _link(work, ordering, first, then)
+                _link(ordering, first, then)
             for probe in _probes_before(ordering):
                 _link_probe(ordering, probe, then)
+
+    _link_colocated(work)
+
+
+def _link_colocated(work: Workspace) -> None:
+    """Who must run with somebody does not start if that one cannot."""
+    for one in work.colocations:
+        if one.score < INFINITY or not one.id:
+            continue
+        for dependent in one.dependent.primitives()[:1]:
+            for primary in one.primary.primitives():
+                for then in _starts(dependent):
+                    for first in _starts(primary):
+                        link(first, then, Relation.COLOCATED)
+
+
+def _starts(resource: Resource) -> list[Action]:
+    return [action for action in resource.actions if action.task == "start"]
 
 
 def _probes_before(ordering: Ordering) -> list[Action]:
@@ -101,11 +122,9 @@ def _thens(ordering: Ordering) -> list[Action]:
     return [a for a in resource.actions if a.key == ordering.then_key and a.task != "cancel"]
 
 
-def _link(work: Workspace, ordering: Ordering, first: Action, then: Action) -> None:
+def _link(ordering: Ordering, first: Action, then: Action) -> None:
     relation = ordering.relation
     if Relation.IF_BOTH_REQUIRED_ON_SAME_NODE in relation and first.node is not then.node:
-        return
-    if Relation.THEN_CANCELS_FIRST in relation and first.node is not then.node:
         return
     if first.task == "monitor" and first.interval_ms == 0 and then.resource is not first.resource:
         return
@@ -143,13 +162,12 @@ def propagate(work: Workspace) -> None:
             _quota(then, changed)
 
 
-def _quota(then: Action, changed: object) -> None:
+def _quota(then: Action, changed: Callable[[Action], None]) -> None:
     enough = sum(
         edge.action.runnable for edge in then.before if Relation.MIN_RUNNABLE in edge.relation
     )
     if enough < then.required_before and then.runnable:
         then.runnable = False
-        assert callable(changed)
         changed(then)
 
 
@@ -193,11 +211,8 @@ def _apply(edge: Edge, then: Action) -> list[Action]:
     """Apply one relation; return what changed."""
     first, relation = edge.action, edge.relation
     changed: list[Action] = []
-    if Relation.THEN_CANCELS_FIRST in relation:
-        if not then.optional and not first.optional:
-            first.optional = True
-            changed.append(first)
-        return changed
+    if Relation.COLOCATED in relation and not first.optional and not first.runnable:
+        changed += _block(then, first)
     if Relation.ASYMMETRIC in relation:
         if not first.runnable and not _already_done(then):
             changed += _block(then, first)

@@ -6,6 +6,7 @@ the warnings and never acted upon.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler.rules import Scope, merged_nvpairs
@@ -226,12 +227,10 @@ def operation_parameters(work: Workspace, op: Operation, node: Node | None) -> d
 
 def with_references(root: Element) -> Element:
     """Return `root`, or a copy in which every `id-ref` holds what it refers to."""
-    from copy import deepcopy  # noqa: PLC0415  (only documents with references pay for it)
-
     if root.find(".//*[@id-ref]") is None:
         return root
     copy = deepcopy(root)
-    known = {e.get("id"): e for e in copy.iter() if isinstance(e.tag, str) and e.get("id")}
+    known = {e.get("id"): e for e in copy.iter("*") if e.get("id")}
     for element in list(copy.iterfind(".//*[@id-ref]")):
         source, parent = known.get(element.get("id-ref")), element.getparent()
         if source is None or parent is None or source.tag != element.tag:

@@ -5,6 +5,8 @@ Date specifications and durations are read in UTC. A condition that cannot be re
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -14,11 +16,10 @@ from ninefold.scheduler.scores import parse
 from ninefold.scheduler.words import boolean, milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lxml.etree import _Element as Element
 
 _DAY: Final = 86_400
+_ORDINAL: Final = re.compile(r"(\d{4})-(\d{3})$")
 _DURATIONS: Final = {
     "seconds": 1, "minutes": 60, "hours": 3600, "days": _DAY, "weeks": 7 * _DAY,
     "months": 30 * _DAY, "years": 365 * _DAY,
@@ -37,7 +38,7 @@ class Scope(msgspec.Struct, frozen=True):
 def holds(rule: Element, scope: Scope) -> bool:
     """Whether `rule` is true; a rule without conditions is."""
     any_of = (rule.get("boolean-op") or "and").lower() == "or"
-    answers = [_condition(part, scope) for part in rule if isinstance(part.tag, str)]
+    answers = [_condition(part, scope) for part in rule.iterchildren("*")]
     if not answers:
         return not any_of
     return any(answers) if any_of else all(answers)
@@ -112,7 +113,12 @@ def instant(text: str | None) -> int | None:
     """Read an ISO 8601 date as epoch seconds; without a zone it is UTC."""
     if not text:
         return None
+    # The standard library reads calendar and week dates, but not ordinal ones (2005-020).
+    ordinal = _ORDINAL.match(text.strip())
     try:
+        if ordinal:
+            first = datetime(int(ordinal[1]), 1, 1, tzinfo=UTC)
+            return int(first.timestamp()) + (int(ordinal[2]) - 1) * _DAY
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         return None

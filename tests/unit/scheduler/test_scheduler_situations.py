@@ -6,6 +6,7 @@ stickiness 100. Each test changes one thing and states what shall follow.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -257,7 +258,7 @@ def test_standby_moves_the_group_in_order() -> None:
     stops = [action(transition, f"{name}_stop_0") for name in ("web", "vip")]
     starts = [action(transition, f"{name}_start_0") for name in ("vip", "web")]
     chain = [*stops, *starts]
-    for earlier, later in zip(chain, chain[1:], strict=False):
+    for earlier, later in pairwise(chain):
         assert waits_for(transition, later, earlier)
     assert "node-standby" in codes(starts[0])
 
@@ -351,7 +352,9 @@ def test_maintenance_mode_touches_nothing() -> None:
 
 
 def test_target_role_stopped_stops() -> None:
-    stopped = f'<group id="g">{primitive("vip")}{primitive("web", {"target-role": "Stopped"})}</group>'
+    stopped = (
+        f'<group id="g">{primitive("vip")}{primitive("web", {"target-role": "Stopped"})}</group>'
+    )
 
     transition = schedule_document(cib(usual(), FENCER + stopped), NOW)
 
@@ -376,14 +379,12 @@ def test_a_mandatory_order_restarts_what_comes_after() -> None:
     order = '<rsc_order id="o" first="vip" then="web"/>'
     failed = running("vip", op("vip", "monitor", 7, call=4, interval=1000))
     n2 = state("n2", probed("fencer"), failed, running("web"))
-    document = cib(
-        usual(n2=n2), FENCER + primitive("vip") + primitive("web"), constraints=order
-    )
+    document = cib(usual(n2=n2), FENCER + primitive("vip") + primitive("web"), constraints=order)
 
     transition = schedule_document(document, NOW)
 
     chain = ["web_stop_0", "vip_stop_0", "vip_start_0", "web_start_0"]
-    for earlier, later in zip(chain, chain[1:], strict=False):
+    for earlier, later in pairwise(chain):
         assert waits_for(transition, action(transition, later), action(transition, earlier))
 
 

@@ -1,0 +1,83 @@
+"""Recorded cluster states: how many of them get the decision that was recorded for them.
+
+Equality is judged by the corpus's own comparer: the same set of actions, and the same order among
+them. The floors say what is reached today; they are raised as features are added, never lowered.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from lxml import etree
+
+from ninefold.scheduler import schedule_document
+from ninefold.scheduler.export import graph_xml, score_lines
+from ninefold.scheduler.rules import instant
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "scheduler"
+
+# Any present or future time serves where a case names none (measured by its collectors).
+SOME_NOW = 1_782_900_000
+
+# Cases that reach each level today, of the 522 recorded here.
+ACTIONS_FLOOR = 186
+ORDER_FLOOR = 179
+SCORES_FLOOR = 197
+
+pytestmark = pytest.mark.skipif(
+    not (CORPUS / "manifest.json").exists(), reason="the recorded decisions are not here"
+)
+
+
+def load_comparer() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("scheduler_compare", CORPUS / "compare.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def now_of(case: dict[str, Any], root: etree._Element) -> int:
+    arguments = case["args"]
+    if "-t" in arguments:
+        moment = instant(arguments[arguments.index("-t") + 1])
+        assert moment is not None
+        return moment
+    return int(root.get("execution-date") or SOME_NOW)
+
+
+def test_recorded_decisions_are_reached_and_no_state_breaks_the_engine() -> None:
+    comparer = load_comparer()
+    cases = json.loads((CORPUS / "manifest.json").read_text())
+    reached = {"actions": 0, "order": 0, "scores": 0}
+
+    for case in cases:
+        name = case["name"]
+        root = etree.parse(CORPUS / "xml" / f"{name}.xml").getroot()
+        before = etree.tostring(root)
+        transition = schedule_document(root, now_of(case, root))
+        assert etree.tostring(root) == before, name
+        ids = {
+            node.get("uname") or "": node.get("id") or ""
+            for node in root.iterfind("configuration/nodes/node")
+        }
+        recorded = (CORPUS / "exp" / f"{name}.exp").read_text()
+        graph = comparer.compare_graph(recorded, graph_xml(transition, ids))
+        wanted = (CORPUS / "scores" / f"{name}.scores").read_text()
+        scores = comparer.compare_scores(wanted, "\n".join(score_lines(transition)))
+        reached["actions"] += graph["keys"]
+        reached["order"] += graph["order"]
+        reached["scores"] += scores["set"]
+
+    assert len(cases) == 522
+    assert reached["actions"] >= ACTIONS_FLOOR, reached
+    assert reached["order"] >= ORDER_FLOOR, reached
+    assert reached["scores"] >= SCORES_FLOOR, reached
