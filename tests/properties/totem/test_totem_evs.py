@@ -265,3 +265,28 @@ def test_extended_virtual_synchrony_holds_in_a_storm(seed: int) -> None:
     for node in world.nodes:
         if node not in storm.lost_lives:
             assert set(storm.sent[node]) <= set(world.hosts[node].payloads())
+
+
+# 10019: rings chased each other for 20 consensus timeouts after the storm. 248: processes that join
+# in the middle of a ring's life.
+@pytest.mark.parametrize("seed", [10019, 248])
+def test_rings_that_once_chased_each_other_find_together(seed: int) -> None:
+    dice = random.Random(seed)
+    world = World(
+        dice.choice((3, 4, 5)),
+        seed=seed,
+        totem=FAST,
+        delay=dice.choice(((1, 1), (1, 5), (1, 20))),
+        loss=dice.choice((0.0, 0.02, 0.1)),
+        dup=dice.choice((0.0, 0.05)),
+        disk=dice.choice(((0, 0), (0, 10))),
+    )
+    storm = Storm(world, seed)
+
+    world.start()
+    storm.blow(100)
+    storm.calm()
+    whole = world.run_until(lambda: world.formed(*world.nodes), limit=8 * FAST.consensus)
+
+    check_evs(world)
+    assert whole
