@@ -48,12 +48,26 @@ class Commit:
         match core.state:
             case RingState.GATHER if self._is_ours(token):
                 self._enter(now, token)
+            case RingState.GATHER:
+                self._refuse(now, token)
             case RingState.COMMIT if self._is_second_rotation(token):
                 self._enter_recovery(now, token)
             case RingState.RECOVERY if self._is_second_rotation(token):
                 self._start_ring(token)
             case _:
                 core.drop("commit-token-unexpected")
+
+    def _refuse(self, now: Instant, token: CommitToken) -> None:
+        """Say at once that we have learned of others since we agreed.
+
+        Its creator waits for the token and counts only joins that know of its ring (a whole token
+        timeout in Corosync): so our next join does.
+        """
+        core = self._core
+        core.drop("commit-token-unexpected")
+        if core.me in token.members and token.ring_seq > core.attempted_seq:
+            core.ring_seq = max(core.ring_seq, token.ring_seq)
+            core.arm(Timer.SEND_JOIN, now)
 
     def on_saved(self, now: Instant, seq: int) -> None:
         """Send the commit token on, if that is the ring that was saved."""
