@@ -90,6 +90,9 @@ def _furnish_host(plan: Plan, host: HostPlan, directory: Path, names: str) -> No
     (directory / "fence" / "shared").mkdir()
     _write(directory / "etc" / "hosts", names)
     _write(directory / "upper" / "etc" / "hostname", f"{host.name}\n")
+    if plan.user_namespace:
+        # One user and one group exist there; giving a file to another group that is named fails.
+        _write(directory / "upper" / "etc" / "group", "root:x:0:\n")
     corosync = directory / "etc" / "corosync"
     _write(corosync / "corosync.conf", plan.conf)
     key = corosync / "authkey"
