@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler import reasons
 from ninefold.scheduler.failcounts import effective, recorded
-from ninefold.scheduler.history_outcome import Outcome, judge, policy_of
+from ninefold.scheduler.history_outcome import (
+    STATUS_NOT_INSTALLED,
+    Outcome,
+    judge,
+    policy_of,
+)
 from ninefold.scheduler.nodes import fence
 from ninefold.scheduler.resources import register
 from ninefold.scheduler.scores import INFINITY, add
@@ -255,8 +260,8 @@ def _after_migrate_to(work: Workspace, story: Story, entry: Entry) -> Role:
 def _on_failure(work: Workspace, story: Story, entry: Entry, outcome: Outcome, role: Role) -> None:
     resource, node = story.record.resource, story.record.node
     policy = policy_of(work, resource, entry.task, entry.interval_ms)
-    if policy is OnFail.IGNORE and outcome is not Outcome.FAILED:
-        # What will fail again there cannot be ignored.
+    if policy is OnFail.IGNORE and entry.status == STATUS_NOT_INSTALLED:
+        # The agent itself is gone from there: nothing could be told about it any more.
         policy = OnFail.RESTART
     if policy is OnFail.IGNORE:
         resource.ignore_failure = True
