@@ -92,7 +92,20 @@ def test_nothing_of_the_application_passes_a_closed_barrier() -> None:
     assert closed == []
     assert world.groups[1].congested is False
     kinds = [type(effect) for effect in world.log[1]]
-    assert kinds == [Activated, GroupChanged]
+    assert kinds == [GroupChanged, Activated]
+
+
+def test_what_is_sent_right_after_the_barrier_reaches_a_process_that_joined_behind_it() -> None:
+    # The fresh node's own join comes after the other's message in the order.
+    world = Ordered(1, 2)
+    for node in (1, 2):
+        world.groups[node].join("g", 10)
+
+    world.ring(1, 2)
+    world.groups[1].submit("g", 10, b"welcome")
+    world.flow(1, 2)
+
+    assert [e.payload for e in world.log[2] if isinstance(e, Delivered)] == [b"welcome"]
 
 
 def test_join_message_leave_come_in_order_and_to_the_own_process_too() -> None:
@@ -176,6 +189,7 @@ def test_a_process_that_its_own_node_does_not_know_any_more_is_down() -> None:
     world.flow(1, 2)
 
     world.groups[2]._groups.clear()
+    world.groups[2]._wanted.clear()
     world.ring(1, 2)
 
     assert world.changes(1)[-1].left == ((GroupMember(2, 10), LeaveReason.PROCDOWN),)
