@@ -21,6 +21,7 @@ from ninefold.totem.stack import Stack
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
     from ninefold.cib.document import Cib
     from ninefold.cib.model import Stamp
@@ -49,8 +50,11 @@ class Node:
         rng: random.Random,
         stamp: Stamp,
         cib: Cib,
+        watch: Callable[[control.Event], None] | None = None,
     ) -> None:
         self.config = config
+        # Sees what the controller is told before it is told: a simulator's checkers, nothing else.
+        self._watch = watch
         self.stack = Stack(config, key=key, ring_seq=ring_seq, epoch=epoch, rng=rng)
         self.quorum = Quorum(config)
         names = {entry.nodeid: entry.name for entry in config.nodes}
@@ -187,6 +191,8 @@ class Node:
                     assert_never(effect)
 
     def _control(self, event: control.Event, out: list[Effect]) -> None:
+        if self._watch is not None:
+            self._watch(event)
         for effect in self.controller.step(self._now, event):
             match effect:
                 case control.Multicast(payload):
