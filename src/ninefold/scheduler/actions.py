@@ -18,6 +18,12 @@ DEFAULT_TIMEOUT_MS: Final = 20_000
 _NOT_META: Final = frozenset({"id", "interval", "interval-origin", "start-delay", "timeout"})
 
 
+# Reasons of a placement that are also reasons to stop.
+_RESTARTS: Final = frozenset(
+    {"failed", "changed", "agent-changed", "multiply-active", "stop-failed"}
+)
+
+
 def key_of(resource: str, task: str, interval_ms: int = 0) -> str:
     """Return the operation key `RESOURCE_TASK_INTERVALMS`."""
     return f"{resource}_{task}_{interval_ms}"
@@ -263,7 +269,8 @@ def _walk_restart(work: Workspace, resource: Resource, *, need_stop: bool) -> No
     for node in resource.active:
         action = stop(work, resource, node, optional=not need_stop)
         if need_stop:
-            action.reasons.extend(resource.placement_reasons[-1:])
+            why = (r for r in resource.placement_reasons if r.code in _RESTARTS)
+            action.reasons.extend(why)
     if resource.next_role >= Role.STARTED:
         begin = start(work, resource, resource.assigned, optional=True)
         if need_stop and begin.runnable and resource.is_managed:

@@ -239,7 +239,9 @@ def _intermediate(first: Action, then: Action) -> list[Action]:
         if required and cannot_start:
             first.reasons.extend(then.reasons)
         changed += required
-    if not first.optional and not first.runnable:
+    # A later member that cannot be stopped keeps the earlier ones from being stopped under it.
+    held = then.task == "stop" and first.resource is not None and first.resource.blocked
+    if not first.runnable and (held or not first.optional):
         changed += _block(then, first)
     return changed
 

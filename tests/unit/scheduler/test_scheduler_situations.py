@@ -328,6 +328,17 @@ def test_a_failed_stop_without_fencing_blocks() -> None:
     assert placement(transition, "web").blocked
 
 
+def test_a_member_is_not_stopped_under_one_that_could_not_be_stopped() -> None:
+    failed = running("web", op("web", "stop", 1, call=5))
+    n2 = state("n2", running("vip"), failed)
+    document = cib(usual(n2=n2), GROUP, properties={"stonith-enabled": "false"}, standby="n2")
+
+    transition = schedule_document(document, NOW)
+
+    assert absent(transition, "vip_stop_0")
+    assert absent(transition, "vip_start_0")
+
+
 def test_a_failed_start_goes_elsewhere() -> None:
     failed = history(
         "vip", op("vip", "monitor", 7, expected=7), op("vip", "start", 1, call=2, at=NOW - 5)
