@@ -70,6 +70,13 @@ def _unpack(work: Workspace, element: Element, parent: Resource | None) -> Resou
         resource.agent_type = element.get("type") or source.get("type") or ""
     resource.meta = _meta(work, resource, template)
     _apply_meta(work, resource)
+    if _remote(resource):
+        work.warn(f"{identity} is left alone: remote and guest nodes are not supported yet.")
+        resource.variant, resource.managed = Variant.UNSUPPORTED, False
+        work.by_id[identity] = resource
+        return resource
+    if boolean(resource.meta.get("allow-migrate"), default=False):
+        work.warn(f"{identity} is moved by a stop and a start: live migration comes later.")
     if variant is Variant.GROUP:
         resource.ordered = not is_false(resource.meta.get("ordered"))
         resource.colocated = not is_false(resource.meta.get("colocated"))
@@ -79,6 +86,12 @@ def _unpack(work: Workspace, element: Element, parent: Resource | None) -> Resou
         resource.operations = _operations(work, resource, template)
     register(work, resource)
     return resource
+
+
+def _remote(resource: Resource) -> bool:
+    agent = (resource.agent_class, resource.provider, resource.agent_type)
+    guest = resource.variant is Variant.PRIMITIVE and "remote-node" in resource.meta
+    return guest or agent == ("ocf", "pacemaker", "remote")
 
 
 def _template(work: Workspace, element: Element) -> Element | None:

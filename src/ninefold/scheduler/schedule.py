@@ -61,6 +61,11 @@ def schedule_document(document: Element, now: WallSeconds) -> Transition:
             "Fencing is enabled and no fence device is configured: nothing is started or moved."
             " Configure a device (class stonith), or set stonith-enabled to false."
         )
+    if options.placement_strategy in {"utilization", "balanced"}:
+        work.warn(
+            f"placement-strategy={options.placement_strategy} is not supported yet:"
+            " what the resources need and the nodes offer is not counted."
+        )
     assign.assign_all(work)
     _create(work)
     fence_and_shut_down(work)
