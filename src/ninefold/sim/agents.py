@@ -38,7 +38,8 @@ FENCE_METADATA = """<?xml version="1.0"?>
 class Fault(msgspec.Struct):
     """A scripted fault of one resource on one host: which action, and how it goes wrong.
 
-    `how` is `fail` (exit code 1), `hang` (until the timeout), or `lie` (says 0, does nothing).
+    `how` is `fails` (exit code 1, nothing done), `half` (exit code 1, yet done) or `hangs` (done,
+    but the agent does not return before its timeout).
     """
 
     resource: str
@@ -66,25 +67,26 @@ class Resources:
         """Return how long the call takes and what comes of it; `finish` makes it so."""
         duration = self._rng.randint(*QUICK_MS)
         fault = self._fault(call)
-        if fault == "hang":
+        if fault == "hangs":
             reason = f"killed after {call.timeout_ms} ms"
             return call.timeout_ms, Outcome(Rc.ERROR, OpStatus.TIMEOUT, reason)
-        if fault == "fail":
-            return duration, Outcome(Rc.ERROR, OpStatus.DONE, "scripted fault")
+        if fault:
+            return duration, Outcome(Rc.ERROR, OpStatus.DONE, "the agent says so")
         if call.action == "monitor":
             rc = Rc.OK if self.is_active(call.resource) else Rc.NOT_RUNNING
             return duration, Outcome(rc, OpStatus.DONE)
         return duration, Outcome(Rc.OK, OpStatus.DONE)
 
     def finish(self, call: Call, outcome: Outcome) -> None:
-        """Let a call that ended take effect."""
-        if outcome.status is not OpStatus.DONE or outcome.rc != Rc.OK:
-            return
-        if self._fault(call) == "lie":
-            return
-        if call.action == "start":
+        """Let a call that ended take effect.
+
+        The worst case of each: a start that hung has started it, a stop that hung has not stopped it.
+        """
+        good = outcome.status is OpStatus.DONE and outcome.rc == Rc.OK
+        half = not good and self._fault(call) in ("half", "hangs")
+        if call.action == "start" and (good or half):
             self.active[call.resource] = True
-        elif call.action == "stop":
+        elif call.action == "stop" and good:
             self.active[call.resource] = False
 
     def _fault(self, call: Call) -> str:

@@ -3,11 +3,13 @@
 The nodes are not asked what they believe. Each checker is told what really happened and raises
 `Violation` with the story of the moment.
 
-    exclusive    a resource runs on at most one host at any time
+    exclusive    a resource runs on at most one host at any time (S1)
     fence first  what ran on a host that did not stop it starts elsewhere only after that host's
-                 power was cut by a fence device (or a person's word), or it came back by itself
+                 power was cut by a fence device (or a person's word), or it came back by itself (S2)
     quorum       nothing starts on a host whose partition has no quorum, and no two separate
-                 partitions have it at once (but for two_node)
+                 partitions have it at once, but for two_node (S3)
+    no needless  no healthy host, undisturbed for as long as anybody could have been wrong about it,
+    fencing      is ever fenced, unless somebody asked for that or a stop on it failed (S8)
 """
 
 from __future__ import annotations
@@ -78,7 +80,7 @@ class Checkers:
             )
 
     def on_stop(self, now: Instant, node: NodeId, resource: str) -> None:
-        """A stop took effect on a host."""
+        """A stop took effect on a host, or the process died by itself."""
         where = self._active.get(resource, [])
         if node in where:
             where.remove(node)
@@ -116,3 +118,33 @@ class Checkers:
                     f"{now}: {me.node} in {me.members} and {other.node} in {other.members} both have "
                     f"quorum"
                 )
+
+    def on_quorum(self, now: Instant, me: Partition, votes: int, all_votes: int) -> None:
+        """A node was told that it has quorum: its members must be more than half of all votes."""
+        if me.quorate and not self._two_node and 2 * votes <= all_votes:
+            raise Violation(f"{now}: {me.node} has quorum in {me.members}, {votes} of {all_votes}")
+
+
+class Health(msgspec.Struct, frozen=True):
+    """A host at the moment at which a fence device takes its power, in truth.
+
+    `disturbed_at` is when anything was last done to it: power, daemon, cables, a scripted failure.
+    """
+
+    node: NodeId
+    running: bool
+    connected: bool
+    disturbed_at: Instant
+    stop_fails: bool
+    requested: bool
+
+
+def check_needed(now: Instant, health: Health, memory_ms: int) -> None:
+    """Raise `Violation` if a fencing had no cause; `memory_ms` is how long a mistake can last."""
+    if not health.running or not health.connected or health.stop_fails or health.requested:
+        return
+    if now - health.disturbed_at > memory_ms:
+        raise Violation(
+            f"{now}: {health.node} is fenced, though it is healthy and nothing has happened to it for "
+            f"{now - health.disturbed_at} ms"
+        )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from ninefold.cib.document import Cib
     from ninefold.cib.model import Stamp
 
 # An fsync on an ordinary SSD.
-FSYNC_MS = (1, 12)
+FSYNC_MS: Final = (1, 12)
 
 
 class Disk:
@@ -22,4 +22,5 @@ class Disk:
 
     def keep(self, stamp: Stamp, cib: Cib) -> None:
         """Make a document durable; an older one never replaces a newer."""
-        self.document = (stamp, cib)
+        if self.document is None or stamp >= self.document[0]:
+            self.document = (stamp, cib)

@@ -19,8 +19,11 @@ from ninefold.sim.disk import Disk
 from ninefold.totem.packet import EPOCH_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ninefold.cib.document import Cib
     from ninefold.config.model import ClusterConfig
+    from ninefold.controller import events as control
     from ninefold.core.ids import NodeId
     from ninefold.node import events as ev
 
@@ -51,6 +54,10 @@ class Host:
         self.node: Node | None = None
         # Grows at every power cut and every end of the daemon: what was under way is void.
         self.life = 0
+        # Grows at every power cut: an agent outlives the daemon, not the power.
+        self.boot = 0
+        # The whole machine stands still: not even its kernel answers.
+        self.frozen = False
         self.armed: Instant = NEVER
         self.inbox: deque[ev.Event] = deque()
         # The clock of this boot began then, in the world's time.
@@ -62,8 +69,8 @@ class Host:
         """Is the daemon stepping?"""
         return self.powered and self.daemon is Daemon.RUNNING and self.node is not None
 
-    def make_node(self, key: bytes) -> Node:
-        """Begin the daemon from what is on the disk."""
+    def make_node(self, key: bytes, watch: Callable[[control.Event], None]) -> Node:
+        """Begin the daemon from what is on the disk; `watch` sees what its controller is told."""
         document = self.disk.document
         stamp, cib = document or (Stamp(0, self._first_cib.version), self._first_cib)
         self.node = Node(
@@ -74,6 +81,7 @@ class Host:
             rng=random.Random(self.rng.random()),  # noqa: S311 - as above
             stamp=stamp,
             cib=cib,
+            watch=watch,
         )
         self.daemon = Daemon.RUNNING
         self.armed = NEVER
@@ -90,4 +98,6 @@ class Host:
         """Let everything go that is not on the disk."""
         self.end_daemon()
         self.powered = False
+        self.frozen = False
+        self.boot += 1
         self.resources.active.clear()

@@ -13,7 +13,7 @@ from ninefold.core.instants import Millis
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ninefold.core.ids import NodeId
 
@@ -25,6 +25,11 @@ class Weather(msgspec.Struct):
     duplication: float = 0.0
     delay_min_ms: Millis = 1
     delay_max_ms: Millis = 1
+
+    @property
+    def calm(self) -> bool:
+        """Does every packet arrive once and soon?"""
+        return not self.loss and not self.duplication and self.delay_max_ms <= 1
 
 
 class Network:
@@ -49,14 +54,19 @@ class Network:
                 self.cut(node, other, link)
                 self.cut(other, node, link)
 
-    def partition(self, side: Iterable[NodeId]) -> None:
-        """Cut between `side` and the rest."""
-        inside = tuple(side)
-        for one in inside:
-            for other in self._nodes:
-                if other not in inside:
-                    self.cut(one, other)
-                    self.cut(other, one)
+    def rejoin(self, node: NodeId, link: int | None = None) -> None:
+        """Mend every cable of a node, or those of one link."""
+        for path in [p for p in self._cut if node in p[:2] and link in (None, p[2])]:
+            del self._cut[path]
+
+    def partition(self, sides: Sequence[Sequence[NodeId]]) -> None:
+        """Cut between each two of the sides; nodes in none of them keep all their cables."""
+        for index, side in enumerate(sides):
+            for other_side in sides[index + 1 :]:
+                for one in side:
+                    for other in other_side:
+                        self.cut(one, other)
+                        self.cut(other, one)
 
     def heal(self) -> None:
         """Mend every cable."""
@@ -66,14 +76,23 @@ class Network:
         """Is that direction of that link whole?"""
         return (sender, receiver, link) not in self._cut
 
+    def connected(self, one: NodeId, other: NodeId) -> bool:
+        """Does some link work between the two, both ways?"""
+        return any(
+            self.reaches(one, other, link) and self.reaches(other, one, link)
+            for link in range(self._links)
+        )
+
     def journeys(self, sender: NodeId, receiver: NodeId, link: int) -> list[Millis]:
         """Return the delays after which copies of a packet arrive; none if it is lost."""
-        if not self.reaches(sender, receiver, link):
+        if self._cut and not self.reaches(sender, receiver, link):
             return []
         weather = self.weather
         if weather.loss and self._rng.random() < weather.loss:
             return []
         copies = 2 if weather.duplication and self._rng.random() < weather.duplication else 1
+        if weather.delay_min_ms == weather.delay_max_ms:
+            return [weather.delay_min_ms] * copies
         return [
             self._rng.randint(weather.delay_min_ms, weather.delay_max_ms) for _ in range(copies)
         ]

@@ -1,52 +1,51 @@
 """The virtual world: the real machines of every node, on one clock, in one thread, from one seed.
 
-Nothing here decides for a node. The world delivers packets, runs timers, performs effects with the
-durations a host would need, and keeps the ground truth that the checkers look at.
+Nothing here decides for a node. The world delivers packets, runs timers, and keeps the ground truth
+that the checkers look at; `effects` performs what the nodes ask for.
 """
 
 from __future__ import annotations
 
 import heapq
 import random
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ninefold.agents.model import OpStatus, Outcome, Rc
 from ninefold.config.load import load
 from ninefold.config.surroundings import KeyFile, Surroundings
+from ninefold.controller import events as control
 from ninefold.core.instants import NEVER, Instant
 from ninefold.node import events as ev
 from ninefold.scheduler import schedule
-from ninefold.sim.agents import FENCE_METADATA, QUICK_MS
-from ninefold.sim.checkers import Checkers, Partition
-from ninefold.sim.disk import FSYNC_MS
+from ninefold.sim.checkers import Checkers, Health, Partition, check_needed
+from ninefold.sim.effects import Effects
 from ninefold.sim.host import SOCKET_BUFFER_PACKETS, Daemon, Host
 from ninefold.sim.network import Network
+from ninefold.sim.promises import Promises
+from ninefold.sim.views import Views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from ninefold.agents.model import Call
     from ninefold.cib.document import Cib
     from ninefold.config.model import ClusterConfig
     from ninefold.core.ids import NodeId
     from ninefold.core.instants import Millis
+    from ninefold.scheduler.model import Transition
 
 KEY: Final = bytes(range(256))
 
 # The wall clock of the virtual world at its beginning.
 EPOCH: Final = 1_700_000_000
 
-# The policy engine on a small cluster.
-DECISION_MS: Final = (2, 8)
-
-# How long a fence device needs to cut the power, and a host to boot.
-FENCE_MS: Final = (20, 200)
-BOOT_MS: Final = (3_000, 8_000)
-
 # An event that is handled more often than this in one millisecond is a loop without time.
 EVENTS_PER_MS_MAX: Final = 20_000
+
+# For how long after a disturbance somebody may still act on a wrong belief: three rounds of token and
+# consensus, the wait for absent nodes at a start, a join's patience, and the longest pause between
+# two attempts to fence.
+SLOW_BELIEFS_MS: Final = 20_000 + 10_000 + 60_000
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -56,12 +55,23 @@ class Line(msgspec.Struct, frozen=True):
     who: str
     what: str
     text: str
+    fields: dict[str, str] = {}
 
 
 class World:
-    """A cluster in a box. All public verbs take effect at the present moment."""
+    """A cluster in a box. All public verbs take effect at the present moment.
 
-    def __init__(self, seed: int, conf: str, cib: Cib) -> None:
+    `decide` is the policy engine; a test may give a broken one to see it found out.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        conf: str,
+        cib: Cib,
+        *,
+        decide: Callable[[Cib, int], Transition] = schedule,
+    ) -> None:
         self.now: Instant = 0
         self.rng = random.Random(f"world {seed}")  # noqa: S311 - a seed must give the same world
         self.trace: list[Line] = []
@@ -70,16 +80,20 @@ class World:
         self._count = 0
         configs = read_conf(conf)
         self.hosts = {c.local: Host(c, f"host {seed} {c.local}", cib) for c in configs}
-        first = configs[0]
-        links = len(first.node(first.local).links)
+        self.config = configs[0]
+        links = len(self.config.node(self.config.local).links)
         self.network = Network(self.hosts, links, self.rng)
-        self.checkers = Checkers(two_node=first.quorum.two_node)
-        self._addresses = {
-            (entry.links[link].address, entry.links[link].port): entry.nodeid
-            for entry in first.nodes
-            for link in entry.links
-        }
+        options = self.config.quorum
+        self._plain_majority = not (
+            options.two_node or options.auto_tie_breaker or options.last_man_standing
+        )
+        self.checkers = Checkers(two_node=options.two_node)
+        self.views = Views()
+        self.promises = Promises()
+        self.effects = Effects(self, decide)
         self._by_name = {host.name: host for host in self.hosts.values()}
+        self._disturbed: dict[NodeId, Instant] = {}
+        self._requested: dict[NodeId, bool] = {}
         self.fence_device = "works"
         self.hold_off: list[NodeId] = []
         self.fences: list[tuple[Instant, str, str]] = []
@@ -113,11 +127,15 @@ class World:
             self.advance(step)
         return True
 
-    # What can be done to hosts.
+    # Power.
 
     def host(self, name: str) -> Host:
         """Return a host by name; `KeyError` if there is none."""
         return self._by_name[name]
+
+    def find(self, name: str) -> Host | None:
+        """Return a host by name, if there is one."""
+        return self._by_name.get(name)
 
     def power_on(self, node: NodeId) -> None:
         """Switch a host on: its daemon starts."""
@@ -126,88 +144,196 @@ class World:
             return
         host.powered = True
         host.booted_at = self.now
+        self.disturb(node)
+        self._requested.pop(node, None)
         self.checkers.on_boot(self.now, node)
-        self.say(host.name, "power", "on")
+        self.say(host.name, "power", "power on")
         self.start_daemon(node)
+
+    def power_off(self, node: NodeId, why: str = "loses power") -> None:
+        """Cut a host's power."""
+        host = self.hosts[node]
+        if not host.powered:
+            return
+        self.disturb(node)
+        host.cut_power()
+        self.checkers.on_power_off(self.now, node)
+        self.say(host.name, "power", why)
+
+    def fence(self, host: Host, action: str) -> None:
+        """Do a fence device's work."""
+        self.fences.append((self.now, action, host.name))
+        if action == "on":
+            self.power_on(host.id)
+            return
+        health = Health(
+            host.id,
+            host.alive,
+            self._connected(host.id),
+            self._disturbed.get(host.id, 0),
+            any(fault.action in ("stop", "*") for fault in host.resources.faults),
+            self._requested.get(host.id, False),
+        )
+        check_needed(self.now, health, self.memory_ms)
+        self.power_off(host.id, "loses power by the fence device")
+        self.checkers.on_silenced(self.now, host.id)
+
+    @property
+    def memory_ms(self) -> Millis:
+        """For how long after a disturbance somebody may still act on a wrong belief."""
+        return 3 * (self.config.totem.token + self.config.totem.consensus) + SLOW_BELIEFS_MS
+
+    def _connected(self, node: NodeId) -> bool:
+        calm = self.network.weather.calm
+        return calm and all(self.network.connected(node, n) for n in self.hosts if n != node)
+
+    def disturb(self, node: NodeId) -> None:
+        """Note that something is done to a host: for the checker of needless fencing."""
+        self._disturbed[node] = self.now
+
+    def request_fencing(self, node: NodeId) -> None:
+        """Note that somebody asked for a host to be fenced."""
+        self._requested[node] = True
+
+    # Daemons.
 
     def start_daemon(self, node: NodeId) -> None:
         """Start the daemon of a powered host."""
         host = self.hosts[node]
         if not host.powered or host.daemon is not Daemon.GONE:
             return
-        host.make_node(KEY)
-        self._step(host, ev.ClockRead(EPOCH + self.now // 1000))
-        self._step(host, ev.Started())
-
-    def power_off(self, node: NodeId) -> None:
-        """Cut a host's power."""
-        host = self.hosts[node]
-        if not host.powered:
-            return
-        host.cut_power()
-        self.checkers.on_power_off(self.now, node)
-        self.say(host.name, "power", "off")
+        self.disturb(node)
+        self.views.forget(node)
+        host.make_node(KEY, lambda event: self._watch(host, event))
+        self.step(host, ev.ClockRead(EPOCH + self.now // 1000))
+        self.step(host, ev.Started())
 
     def kill_daemon(self, node: NodeId) -> None:
         """Kill the daemon alone."""
+        self.disturb(node)
         self.hosts[node].end_daemon()
 
     def pause(self, node: NodeId) -> None:
         """Stop the daemon by a signal."""
         host = self.hosts[node]
+        self.disturb(node)
         if host.alive:
             host.daemon = Daemon.PAUSED
+
+    def freeze(self, node: NodeId) -> None:
+        """Let the whole machine stand still, its kernel too; `resume` lets it go on."""
+        self.pause(node)
+        self.hosts[node].frozen = True
 
     def resume(self, node: NodeId) -> None:
         """Let a stopped daemon go on: everything that waited comes at once."""
         host = self.hosts[node]
+        self.disturb(node)
+        host.frozen = False
         if host.daemon is not Daemon.PAUSED:
             return
         host.daemon = Daemon.RUNNING
-        if host.node is not None and host.node.deadline <= self._clock(host):
-            self._step(host, ev.Woke())
+        if host.node is not None and host.node.deadline <= self.clock(host):
+            self.step(host, ev.Woke())
         while host.inbox and host.alive:
-            self._step(host, host.inbox.popleft())
+            self.step(host, host.inbox.popleft())
+
+    def stop(self, node: NodeId) -> None:
+        """Ask a daemon to stop cleanly."""
+        self.disturb(node)
+        self.post(self.hosts[node], ev.Stop())
+
+    # Cables.
+
+    def isolate(self, node: NodeId, link: int | None = None) -> None:
+        """Cut a host off, on one link or on all."""
+        self.network.isolate(node, link)
+        self.disturb(node)
+
+    def rejoin(self, node: NodeId, link: int | None = None) -> None:
+        """Mend a host's cables."""
+        self.network.rejoin(node, link)
+        self.disturb(node)
+
+    def partition(self, sides: Sequence[Sequence[NodeId]]) -> None:
+        """Cut between sides."""
+        self.network.partition(sides)
+        self.disturb_all()
+
+    def cut(self, sender: NodeId, receiver: NodeId) -> None:
+        """Cut one direction between two hosts."""
+        self.network.cut(sender, receiver)
+        self.disturb(sender)
+        self.disturb(receiver)
+
+    def heal(self) -> None:
+        """Mend every cable."""
+        self.network.heal()
+        self.disturb_all()
+
+    def disturb_all(self) -> None:
+        """Note that something is done to the whole network."""
+        for node in self.hosts:
+            self.disturb(node)
+
+    # Resources.
+
+    def kill(self, resource: str) -> None:
+        """Let a resource's process die wherever it runs."""
+        for host in self.hosts.values():
+            if host.resources.is_active(resource):
+                host.resources.active[resource] = False
+                self.checkers.on_stop(self.now, host.id, resource)
+                self.say(host.name, "died", f"the process of {resource} dies")
+
+    # The door.
 
     def ask(self, node: NodeId, user: str, body: bytes) -> int:
         """Hand a request in at a node's door; its answer will be in `answers`."""
         self._count += 1
         number = self._count
-        self._post(self.hosts[node], ev.Requested(number, user, body))
+        self.promises.on_asked(number, body)
+        self.post(self.hosts[node], ev.Requested(number, user, body))
         return number
 
-    def stop(self, node: NodeId) -> None:
-        """Ask a daemon to stop cleanly."""
-        self._post(self.hosts[node], ev.Stop())
+    def answered(self, answer: ev.Answer) -> None:
+        """Take an answer."""
+        self.answers[answer.request] = answer
+        self.promises.on_answer(answer)
 
-    def say(self, who: str, what: str, text: str) -> None:
+    def say(self, who: str, what: str, text: str, fields: dict[str, str] | None = None) -> None:
         """Add a line to the trace."""
-        self.trace.append(Line(self.now, who, what, text))
+        self.trace.append(Line(self.now, who, what, text, fields or {}))
 
     # Stepping.
 
-    def _clock(self, host: Host) -> Instant:
+    def clock(self, host: Host) -> Instant:
+        """Return what a host's monotonic clock shows."""
         return self.now - host.booted_at
 
-    def _post(self, host: Host, event: ev.Event) -> None:
+    def post(self, host: Host, event: ev.Event) -> None:
+        """Hand an event to a daemon, or to the kernel that keeps it while the daemon stands still."""
         if host.alive:
-            self._step(host, event)
+            self.step(host, event)
         elif host.daemon is Daemon.PAUSED and len(host.inbox) < SOCKET_BUFFER_PACKETS:
-            host.inbox.append(event)
+            if not (host.frozen and isinstance(event, ev.PacketReceived)):
+                host.inbox.append(event)
 
-    def _later(self, host: Host, delay: Millis, event: ev.Event) -> None:
+    def later(self, host: Host, delay: Millis, event: ev.Event) -> None:
+        """Hand an event to a daemon later, if it is still the same one then."""
         life = host.life
 
         def happen() -> None:
             if host.life == life and host.powered:
-                self._post(host, event)
+                self.post(host, event)
 
         self.at(delay, happen)
 
-    def _step(self, host: Host, event: ev.Event) -> None:
+    def step(self, host: Host, event: ev.Event) -> None:
+        """Step a daemon and perform what it asks for."""
         assert host.node is not None
-        for effect in host.node.step(self._clock(host), event):
-            self._perform(host, effect)
+        for effect in host.node.step(self.clock(host), event):
+            self.effects.perform(host, effect)
         self._arm(host)
 
     def _arm(self, host: Host) -> None:
@@ -225,155 +351,25 @@ class World:
             host.armed = NEVER
             if not host.alive or host.node is None:
                 return
-            if host.node.deadline <= self._clock(host):
-                self._step(host, ev.Woke())
+            if host.node.deadline <= self.clock(host):
+                self.step(host, ev.Woke())
             else:
                 self._arm(host)
 
         self.at(due - self.now, ring)
 
-    # Performing.
-
-    def _perform(self, host: Host, effect: ev.Effect) -> None:
-        match effect:
-            case ev.SendPacket():
-                self._send(host, effect)
-            case ev.SaveRingSeq(seq):
-                self._save_ring_seq(host, seq)
-            case ev.ProbeKernel(peer, link, _):
-                self._probe(host, peer, link)
-            case ev.SaveCib():
-                self._save_cib(host, effect)
-            case ev.RunAgent(token, call):
-                self._run(host, token, call)
-            case ev.Decide(version, cib, now):
-                transition = schedule(cib, now)
-                self._later(host, host.rng.randint(*DECISION_MS), ev.Decided(version, transition))
-            case ev.Answer(request):
-                self.answers[request] = effect
-            case ev.Happened(what, text):
-                self.say(host.name, what, text)
-            case ev.Halted():
-                host.end_daemon()
-                self.say(host.name, "halted", "the daemon has left")
-            case ev.SelfFence(reason):
-                self.say(host.name, "self-fence", reason)
-                self.power_off(host.id)
-            case _:
-                assert_never(effect)
-
-    def _send(self, host: Host, packet: ev.SendPacket) -> None:
-        receiver = self._addresses.get((packet.address, packet.port))
-        if receiver is None:
-            return
-        source = host.config.node(host.id).links[packet.link]
-        event = ev.PacketReceived(packet.link, source.address, source.port, packet.data)
-        for delay in self.network.journeys(host.id, receiver, packet.link):
-            self._later(self.hosts[receiver], delay, event)
-
-    def _probe(self, host: Host, peer: NodeId, link: int) -> None:
-        there = self.network.reaches(host.id, peer, link) and self.hosts[peer].powered
-        if there and self.network.reaches(peer, host.id, link):
-            self._later(host, 2, ev.ProbeAnswered(peer))
-
-    def _save_ring_seq(self, host: Host, seq: int) -> None:
-        life = host.life
-
-        def saved() -> None:
-            if host.life == life:
-                host.disk.ring_seq = max(host.disk.ring_seq, seq)
-                self._post(host, ev.RingIdSaved(seq))
-
-        self.at(host.rng.randint(*FSYNC_MS), saved)
-
-    def _save_cib(self, host: Host, effect: ev.SaveCib) -> None:
-        life = host.life
-
-        def saved() -> None:
-            if host.life != life:
-                return
-            if host.disk.full:
-                self._post(host, ev.CibNotSaved(effect.stamp, "no space left on device"))
-                return
-            host.disk.keep(effect.stamp, effect.cib)
-            self._post(host, ev.CibSaved(effect.stamp))
-
-        # One writer: saves become durable in the order in which they were asked for.
-        self.at(FSYNC_MS[1], saved)
-
-    def _run(self, host: Host, token: int, call: Call) -> None:
-        if call.agent.standard == "stonith":
-            self._run_fence_agent(host, token, call)
-            return
-        if call.action == "start":
-            self._check_launch(host, call.resource)
-        duration, outcome = host.resources.begin(call)
-        life = host.life
-
-        def ended() -> None:
-            if host.life != life:
-                # The daemon is gone, but a start that its agent had begun still takes effect.
-                if host.powered and call.action == "start":
-                    self._take_effect(host, call, outcome)
-                return
-            self._take_effect(host, call, outcome)
-            self._post(host, ev.AgentFinished(token, outcome))
-
-        self.at(duration, ended)
-
-    def _take_effect(self, host: Host, call: Call, outcome: Outcome) -> None:
-        before = host.resources.is_active(call.resource)
-        host.resources.finish(call, outcome)
-        after = host.resources.is_active(call.resource)
-        if after and not before:
-            self.checkers.on_start(self.now, host.id, call.resource)
-        elif call.action == "stop" and not after:
-            self.checkers.on_stop(self.now, host.id, call.resource)
-
-    def _check_launch(self, host: Host, resource: str) -> None:
-        partitions = [
-            Partition(
-                h.id, h.node.controller.situation.members, h.node.controller.situation.quorate
+    def _watch(self, host: Host, event: control.Event) -> None:
+        self.views.on_event(self.now, host.id, event)
+        verdict = None
+        if isinstance(event, control.Configured | control.QuorumChanged):
+            verdict = event.verdict
+        if verdict is not None and self._plain_majority and host.node is not None:
+            members = host.node.stack.members
+            votes = {n: h.config.node(n).quorum_votes for n, h in self.hosts.items()}
+            me = Partition(host.id, members, verdict.quorate)
+            self.checkers.on_quorum(
+                self.now, me, sum(votes[n] for n in members), sum(votes.values())
             )
-            for h in self.hosts.values()
-            if h.node is not None and h.powered
-        ]
-        me = next(partition for partition in partitions if partition.node == host.id)
-        self.checkers.on_launch(self.now, resource, me, partitions)
-
-    def _run_fence_agent(self, host: Host, token: int, call: Call) -> None:
-        duration = host.rng.randint(*QUICK_MS)
-        outcome = Outcome(Rc.OK, OpStatus.DONE)
-        target = self._by_name.get(call.parameters.get("plug", call.parameters.get("port", "")))
-        registered = host.resources.active
-        if call.action == "metadata":
-            outcome = Outcome(Rc.OK, OpStatus.DONE, output=FENCE_METADATA)
-        elif call.action == "stop":
-            registered[call.resource] = False
-        elif call.action == "monitor" and not call.interval_ms and not registered.get(call.resource):
-            outcome = Outcome(Rc.NOT_RUNNING, OpStatus.DONE)
-        elif self.fence_device == "fails":
-            outcome = Outcome(Rc.ERROR, OpStatus.DONE, "the device does not answer")
-        elif call.action in ("off", "reboot", "on"):
-            if target is None:
-                outcome = Outcome(Rc.ERROR, OpStatus.DONE, "no such plug")
-            else:
-                duration = host.rng.randint(*FENCE_MS)
-                # The device acts at once and answers later, whatever becomes of who asked.
-                self._fence(target, call.action)
-        elif call.action == "start":
-            registered[call.resource] = True
-        self._later(host, duration, ev.AgentFinished(token, outcome))
-
-    def _fence(self, target: Host, action: str) -> None:
-        self.fences.append((self.now, action, target.name))
-        if action == "on":
-            self.power_on(target.id)
-            return
-        self.power_off(target.id)
-        self.checkers.on_silenced(self.now, target.id)
-        if action == "reboot" and target.id not in self.hold_off:
-            self.at(target.rng.randint(*BOOT_MS), lambda: self.power_on(target.id))
 
     # Looking.
 

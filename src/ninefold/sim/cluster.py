@@ -1,0 +1,174 @@
+"""What a virtual cluster is made of, as text: its `corosync.conf` and its CIB.
+
+The same two documents that a real cluster reads, so that the simulator also plays their parsers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from xml.sax.saxutils import quoteattr
+
+import msgspec
+
+from ninefold.cib.document import Cib
+from ninefold.core.instants import Millis
+
+# One network a link; the last number is the node's id.
+_NETWORK: Final = "10.{link}.0.{node}"
+
+_OPERATION_TIMEOUT: Final = "20s"
+
+
+class Primitive(msgspec.Struct):
+    """A resource. `prefers` is a node it leans to, with the score 50; `options` are its meta."""
+
+    name: str
+    prefers: str = ""
+    monitor: str = "1s"
+    timeouts: dict[str, str] = {}
+    options: dict[str, str] = {}
+
+
+class Shape(msgspec.Struct):
+    """A cluster to be built. `totem` and `quorum` are further keys of those sections."""
+
+    nodes: int = 3
+    links: int = 2
+    seed: int = 1
+    fencing: bool = True
+    token_ms: Millis | None = None
+    token_coefficient_ms: Millis | None = None
+    totem: dict[str, str] = {}
+    quorum: dict[str, str] = {}
+    properties: dict[str, str] = {}
+    resources: list[Primitive] = []
+    groups: dict[str, list[str]] = {}
+    stickiness: int = 100
+
+    @property
+    def names(self) -> list[str]:
+        """`node1`, `node2`, ..."""
+        return [f"node{number}" for number in range(1, self.nodes + 1)]
+
+
+def corosync_conf(shape: Shape) -> str:
+    """Return the `corosync.conf` of a cluster."""
+    totem = {"version": "2", "cluster_name": "sim", "transport": "knet"}
+    totem |= {"crypto_cipher": "aes256", "crypto_hash": "sha256"}
+    if shape.token_ms is not None:
+        totem["token"] = str(shape.token_ms)
+    if shape.token_coefficient_ms is not None:
+        totem["token_coefficient"] = str(shape.token_coefficient_ms)
+    quorum = {"provider": "corosync_votequorum"}
+    sections = [_section("totem", totem | shape.totem)]
+    sections.append("nodelist {\n" + "".join(_node(shape, n) for n in _ids(shape)) + "}\n")
+    sections.append(_section("quorum", quorum | shape.quorum))
+    return "\n".join(sections)
+
+
+def _ids(shape: Shape) -> range:
+    return range(1, shape.nodes + 1)
+
+
+def _section(name: str, entries: dict[str, str]) -> str:
+    lines = "".join(f"    {key}: {value}\n" for key, value in entries.items())
+    return f"{name} {{\n{lines}}}\n"
+
+
+def _node(shape: Shape, number: int) -> str:
+    lines = [f"nodeid: {number}", f"name: node{number}"]
+    for link in range(shape.links):
+        lines.append(f"ring{link}_addr: {_NETWORK.format(link=link, node=number)}")
+    return "    node {\n" + "".join(f"        {line}\n" for line in lines) + "    }\n"
+
+
+def cib_xml(shape: Shape) -> str:
+    """Return the CIB that every node of a cluster begins with."""
+    properties = {
+        "stonith-enabled": "true" if shape.fencing else "false",
+        "no-quorum-policy": "stop",
+        "stonith-timeout": "60s",
+        "cluster-name": "sim",
+    } | shape.properties
+    grouped = [member for members in shape.groups.values() for member in members]
+    alone = [primitive for primitive in shape.resources if primitive.name not in grouped]
+    by_name = {primitive.name: primitive for primitive in shape.resources}
+    resources = [_FENCE.format(names=",".join(shape.names))] if shape.fencing else []
+    resources += [_primitive(primitive) for primitive in alone]
+    for group, members in shape.groups.items():
+        inner = "".join(_primitive(by_name[member]) for member in members)
+        resources.append(f"<group id={quoteattr(group)}>{inner}</group>")
+    return _CIB.format(
+        options="".join(_pair(f"opt-{name}", name, value) for name, value in properties.items()),
+        resources="".join(resources),
+        constraints="".join(_preference(p) for p in shape.resources if p.prefers),
+        stickiness=shape.stickiness,
+    )
+
+
+def document(shape: Shape) -> Cib:
+    """Return the parsed CIB; `ValueError` if it has errors."""
+    cib, findings = Cib.parse(cib_xml(shape))
+    if cib is None:
+        raise ValueError("\n".join(map(str, findings)))
+    return cib
+
+
+def _pair(pair_id: str, name: str, value: str) -> str:
+    return f"<nvpair id={quoteattr(pair_id)} name={quoteattr(name)} value={quoteattr(value)}/>"
+
+
+def _primitive(primitive: Primitive) -> str:
+    name = primitive.name
+    operations = []
+    if primitive.monitor not in ("", "0"):
+        operations.append(("monitor", primitive.monitor))
+    operations += [("start", "0"), ("stop", "0")]
+    rows = "".join(
+        f'<op id="{name}-{task}" name="{task}" interval="{interval}" '
+        f'timeout="{primitive.timeouts.get(task, _OPERATION_TIMEOUT)}"/>'
+        for task, interval in operations
+    )
+    meta = "".join(
+        _pair(f"{name}-meta-{key}", key, value) for key, value in primitive.options.items()
+    )
+    options = f'<meta_attributes id="{name}-meta">{meta}</meta_attributes>' if meta else ""
+    return (
+        f'<primitive id="{name}" class="ocf" provider="sim" type="service">{options}'
+        f"<operations>{rows}</operations></primitive>"
+    )
+
+
+def _preference(primitive: Primitive) -> str:
+    name, node = primitive.name, primitive.prefers
+    return f'<rsc_location id="{name}-prefers-{node}" rsc="{name}" node="{node}" score="50"/>'
+
+
+_FENCE: Final = (
+    '<primitive id="fence" class="stonith" type="fence_sim">'
+    '<instance_attributes id="fence-params">'
+    '<nvpair id="fence-host-check" name="pcmk_host_check" value="static-list"/>'
+    '<nvpair id="fence-host-list" name="pcmk_host_list" value="{names}"/>'
+    "</instance_attributes><operations>"
+    '<op id="fence-monitor" name="monitor" interval="60s" timeout="20s"/>'
+    "</operations></primitive>"
+)
+
+_CIB: Final = """\
+<cib validate-with="pacemaker-3.9" admin_epoch="0" epoch="1" num_updates="0">
+  <configuration>
+    <crm_config>
+      <cluster_property_set id="cib-bootstrap-options">{options}</cluster_property_set>
+    </crm_config>
+    <nodes/>
+    <resources>{resources}</resources>
+    <constraints>{constraints}</constraints>
+    <rsc_defaults>
+      <meta_attributes id="rsc-defaults">
+        <nvpair id="rsc-stickiness" name="resource-stickiness" value="{stickiness}"/>
+      </meta_attributes>
+    </rsc_defaults>
+  </configuration>
+  <status/>
+</cib>
+"""

@@ -1,0 +1,213 @@
+"""Perform what a node asks for, with the durations that a host would need.
+
+Packets go through the network, saves to the disk, agents to the resources, fence agents to the
+virtual power switch. What becomes true here is told to the checkers at that moment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, assert_never
+
+from ninefold.agents.model import OpStatus, Outcome, Rc
+from ninefold.node import events as ev
+from ninefold.sim.agents import FENCE_METADATA, QUICK_MS
+from ninefold.sim.checkers import Partition
+from ninefold.sim.disk import FSYNC_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ninefold.agents.model import Call
+    from ninefold.cib.document import Cib
+    from ninefold.core.ids import NodeId
+    from ninefold.scheduler.model import Transition
+    from ninefold.sim.host import Host
+    from ninefold.sim.world import World
+
+# The policy engine on a small cluster.
+DECISION_MS: Final = (2, 8)
+
+# How long a fence device needs to cut the power, also a slow one, and a host to boot.
+FENCE_MS: Final = (20, 200)
+FENCE_SLOW_MS: Final = 15_000
+BOOT_MS: Final = (3_000, 8_000)
+
+# A kernel answers a probe within this.
+PROBE_MS: Final = 2
+
+# What a recorder of packets keeps: some seconds of a small cluster.
+TAPPED_MAX: Final = 2000
+
+
+class Effects:
+    """The performer of a world's hosts. `tapped` records (receiver, packet) while `tap` is set."""
+
+    def __init__(self, world: World, decide: Callable[[Cib, int], Transition]) -> None:
+        self._world = world
+        self._decide = decide
+        self.tap = False
+        self.tapped: list[tuple[NodeId, ev.PacketReceived]] = []
+        self._addresses = {
+            (entry.links[link].address, entry.links[link].port): entry.nodeid
+            for entry in world.config.nodes
+            for link in entry.links
+        }
+        # One writer a host: its saves become durable in the order in which they were asked for.
+        self._disk_free_at: dict[NodeId, int] = {}
+
+    def perform(self, host: Host, effect: ev.Effect) -> None:
+        """Do what one effect asks for."""
+        world = self._world
+        match effect:
+            case ev.SendPacket():
+                self._send(host, effect)
+            case ev.SaveRingSeq(seq):
+                self._save_ring_seq(host, seq)
+            case ev.ProbeKernel(peer, link, _):
+                self._probe(host, peer, link)
+            case ev.SaveCib():
+                self._save_cib(host, effect)
+            case ev.RunAgent(token, call):
+                self._run(host, token, call)
+            case ev.Decide(version, cib, now):
+                decided = ev.Decided(version, self._decide(cib, now))
+                world.later(host, host.rng.randint(*DECISION_MS), decided)
+            case ev.Answer():
+                world.answered(effect)
+            case ev.Happened(what, text, fields):
+                world.say(host.name, what, text, fields)
+            case ev.Halted():
+                host.end_daemon()
+                world.say(host.name, "halted", "the daemon has left")
+            case ev.SelfFence(reason):
+                world.power_off(host.id, f"resets itself: {reason}")
+            case _:
+                assert_never(effect)
+
+    def _send(self, host: Host, packet: ev.SendPacket) -> None:
+        receiver = self._addresses.get((packet.address, packet.port))
+        if receiver is None:
+            return
+        source = host.config.node(host.id).links[packet.link]
+        event = ev.PacketReceived(packet.link, source.address, source.port, packet.data)
+        if self.tap and len(self.tapped) < TAPPED_MAX:
+            self.tapped.append((receiver, event))
+        for delay in self._world.network.journeys(host.id, receiver, packet.link):
+            self._world.later(self._world.hosts[receiver], delay, event)
+
+    def _probe(self, host: Host, peer: NodeId, link: int) -> None:
+        network, there = self._world.network, self._world.hosts[peer]
+        back = network.reaches(host.id, peer, link) and network.reaches(peer, host.id, link)
+        if back and there.powered and not there.frozen:
+            self._world.later(host, PROBE_MS, ev.ProbeAnswered(peer))
+
+    # The disk.
+
+    def _on_disk(self, host: Host, saved: Callable[[], None]) -> None:
+        """Let a write become durable after those that were asked for before."""
+        world, life = self._world, host.life
+
+        def happen() -> None:
+            if host.life == life:
+                saved()
+
+        # What gathers while the disk is busy shares one fsync, as in the real store.
+        done = max(world.now + host.rng.randint(*FSYNC_MS), self._disk_free_at.get(host.id, 0))
+        self._disk_free_at[host.id] = done
+        world.at(done - world.now, happen)
+
+    def _save_ring_seq(self, host: Host, seq: int) -> None:
+        def saved() -> None:
+            host.disk.ring_seq = max(host.disk.ring_seq, seq)
+            self._world.post(host, ev.RingIdSaved(seq))
+
+        self._on_disk(host, saved)
+
+    def _save_cib(self, host: Host, effect: ev.SaveCib) -> None:
+        def saved() -> None:
+            if host.disk.full:
+                reason = "no space left on device"
+                self._world.post(host, ev.CibNotSaved(effect.stamp, reason))
+                return
+            host.disk.keep(effect.stamp, effect.cib)
+            self._world.post(host, ev.CibSaved(effect.stamp))
+
+        self._on_disk(host, saved)
+
+    # Agents.
+
+    def _run(self, host: Host, token: int, call: Call) -> None:
+        world = self._world
+        if call.agent.standard == "stonith":
+            self._run_fence_agent(host, token, call)
+            return
+        if call.action == "start":
+            self._check_launch(host, call.resource)
+        duration, outcome = host.resources.begin(call)
+        life, boot = host.life, host.boot
+
+        def ended() -> None:
+            # An agent outlives its daemon: what it had begun still takes effect.
+            if host.boot != boot or not host.powered:
+                return
+            self._take_effect(host, call, outcome)
+            if host.life == life:
+                world.post(host, ev.AgentFinished(token, outcome))
+
+        world.at(duration, ended)
+
+    def _take_effect(self, host: Host, call: Call, outcome: Outcome) -> None:
+        world = self._world
+        before = host.resources.is_active(call.resource)
+        host.resources.finish(call, outcome)
+        after = host.resources.is_active(call.resource)
+        if after and not before:
+            world.checkers.on_start(world.now, host.id, call.resource)
+        elif call.action == "stop" and not after:
+            world.checkers.on_stop(world.now, host.id, call.resource)
+
+    def _check_launch(self, host: Host, resource: str) -> None:
+        world = self._world
+        partitions = [
+            Partition(
+                h.id, h.node.controller.situation.members, h.node.controller.situation.quorate
+            )
+            for h in world.hosts.values()
+            if h.node is not None and h.powered
+        ]
+        me = next(partition for partition in partitions if partition.node == host.id)
+        world.checkers.on_launch(world.now, resource, me, partitions)
+
+    def _run_fence_agent(self, host: Host, token: int, call: Call) -> None:
+        world = self._world
+        duration = host.rng.randint(*QUICK_MS)
+        outcome = Outcome(Rc.OK, OpStatus.DONE)
+        registered = host.resources.active
+        if call.action == "metadata":
+            outcome = Outcome(Rc.OK, OpStatus.DONE, output=FENCE_METADATA)
+        elif call.action == "stop":
+            registered[call.resource] = False
+        elif call.action == "monitor" and not call.interval_ms:
+            if not registered.get(call.resource):
+                outcome = Outcome(Rc.NOT_RUNNING, OpStatus.DONE)
+        elif world.fence_device == "fails":
+            outcome = Outcome(Rc.ERROR, OpStatus.DONE, "the device does not answer")
+        elif call.action == "start":
+            registered[call.resource] = True
+        elif call.action in ("off", "reboot", "on"):
+            slow = world.fence_device == "slow"
+            duration = FENCE_SLOW_MS if slow else host.rng.randint(*FENCE_MS)
+            target = world.find(call.parameters.get("plug", call.parameters.get("port", "")))
+            if target is None:
+                outcome = Outcome(Rc.ERROR, OpStatus.DONE, "no such plug")
+            else:
+                # The device acts at some moment, whatever becomes of who asked, and answers last.
+                act = duration // 2 if slow else 0
+                world.at(act, lambda: self._fence(target, call.action))
+        world.later(host, duration, ev.AgentFinished(token, outcome))
+
+    def _fence(self, target: Host, action: str) -> None:
+        world = self._world
+        world.fence(target, action)
+        if action == "reboot" and target.id not in world.hold_off:
+            world.at(target.rng.randint(*BOOT_MS), lambda: world.power_on(target.id))

@@ -1,0 +1,116 @@
+"""What a scenario may demand: sentences that are silent when they hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ninefold.sim.stage import Stage
+
+
+class StageError(Exception):
+    """A command cannot be carried out: what is wrong, and what to write instead."""
+
+
+class Unmet(StageError):
+    """What was expected does not hold."""
+
+
+def demand(stage: Stage, words: list[str]) -> None:
+    """Check one expectation; raise `Unmet` if it does not hold."""
+    for name, check in EXPECTATIONS.items():
+        if name in words[:2]:
+            check(stage, words)
+            return
+    known = ", ".join(sorted(EXPECTATIONS))
+    raise StageError(f"expect knows {known}; this is none of them: {' '.join(words)!r}")
+
+
+def _on(stage: Stage, words: list[str]) -> None:
+    """`expect db on node2`."""
+    where = stage.world.where(words[0])
+    if where != sorted(words[2:]):
+        raise Unmet(f"{words[0]} runs on {where or 'no node'}")
+
+
+def _nowhere(stage: Stage, words: list[str]) -> None:
+    """`expect db nowhere`."""
+    where = stage.world.where(words[0])
+    if where:
+        raise Unmet(f"{words[0]} runs on {where}")
+
+
+def _fenced(stage: Stage, words: list[str]) -> None:
+    """`expect fenced nobody`, `expect fenced node2`, `expect fenced node2 node1`: in that order."""
+    fenced = [name for _, action, name in stage.world.fences if action != "on"]
+    wanted = [] if words[1:] == ["nobody"] else words[1:]
+    if fenced != wanted:
+        raise Unmet(f"fenced so far: {', '.join(fenced) or 'nobody'}")
+
+
+def _within(stage: Stage, words: list[str]) -> None:
+    """`expect within 5s db on node2`: let time pass until it holds."""
+    from ninefold.core.durations import millis  # noqa: PLC0415 - kept beside its one use
+
+    limit, rest = millis(words[1]) or 0, words[2:]
+    began = stage.world.now
+
+    def holds() -> bool:
+        try:
+            demand(stage, rest)
+        except Unmet:
+            return False
+        return True
+
+    if not stage.world.advance_until(holds, limit, step=10):
+        try:
+            demand(stage, rest)
+        except Unmet as error:
+            raise Unmet(f"not within {words[1]} since {began} ms: {error}") from error
+
+
+def _acknowledged(stage: Stage, words: list[str]) -> None:
+    """`expect acknowledged`: what was asked last."""
+    ok, text = stage.last_answer
+    if not ok:
+        raise Unmet(f"the answer was: {text}")
+
+
+def _refused(stage: Stage, words: list[str]) -> None:
+    """`expect refused no-quorum`: what was asked last, with that code."""
+    ok, text = stage.last_answer
+    if ok or (words[1:] and f'"{words[1]}"' not in text):
+        raise Unmet(f"the answer was: {text}")
+
+
+def _attribute(stage: Stage, words: list[str]) -> None:
+    """`expect property NAME=VALUE at node2`: in that node's document."""
+    name, _, value = words[1].partition("=")
+    host = stage.host(words[3])
+    if host.node is None:
+        raise Unmet(f"{host.name} has no daemon")
+    found = host.node.controller.replica.authority.property(name, "")
+    if found != value:
+        raise Unmet(f"{host.name} has {name}={found!r}")
+
+
+def _members(stage: Stage, words: list[str]) -> None:
+    """`expect members node1 node3`: every daemon that runs is in that ring, or not in the list."""
+    wanted = tuple(stage.host(name).id for name in words[1:])
+    for name, members in stage.world.partitions().items():
+        if name in words[1:] and members != wanted:
+            raise Unmet(f"{name} is in a ring of {members}")
+
+
+EXPECTATIONS: Final[dict[str, Callable[[Stage, list[str]], None]]] = {
+    "within": _within,
+    "fenced": _fenced,
+    "acknowledged": _acknowledged,
+    "refused": _refused,
+    "property": _attribute,
+    "members": _members,
+    "nowhere": _nowhere,
+    "on": _on,
+}

@@ -1,0 +1,72 @@
+"""How everything stands, in a few lines: in truth, and as each partition's status says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ninefold.controller import requests as rq
+from ninefold.sim.host import Daemon
+
+if TYPE_CHECKING:
+    from ninefold.sim.host import Host
+    from ninefold.sim.world import World
+
+# The engine answers a status within this.
+STATUS_MS = 50
+
+
+def outlook(world: World) -> list[str]:
+    """Return what runs where, who is in which partition, and everything that is not well."""
+    names = {name for host in world.hosts.values() for name in host.resources.active}
+    runs = [f"{name} on {', '.join(world.where(name))}" for name in sorted(names) if world.where(name)]
+    lines = [f"  => {'; '.join(runs) or 'nothing runs'}"]
+    gone = [f"{host.name} {_gone(host)}" for host in world.hosts.values() if not host.alive]
+    if gone:
+        lines.append(f"  => {'; '.join(gone)}")
+    told: list[str] = []
+    for host in world.hosts.values():
+        if not host.alive or host.node is None:
+            continue
+        ring = str(host.node.controller.situation.ring)
+        if ring not in told:
+            told.append(ring)
+            lines += _status(world, host)
+    return lines
+
+
+def _gone(host: Host) -> str:
+    if not host.powered:
+        return "is off"
+    if host.frozen:
+        return "is frozen"
+    return "has a paused daemon" if host.daemon is Daemon.PAUSED else "has no daemon"
+
+
+def _status(world: World, host: Host) -> list[str]:
+    number = world.ask(host.id, "root", rq.encode(rq.ShowStatus()))
+    if not world.advance_until(lambda: number in world.answers, STATUS_MS, step=5):
+        return [f"  => {host.name} does not answer"]
+    status: Any = msgspec.json.decode(world.answers[number].body)
+    members = [node["name"] for node in status["nodes"] if node["member"]]
+    quorum = "quorate" if status["quorum"]["quorate"] else "no quorum"
+    lines = [f"  => {', '.join(members)}: {quorum}, DC {status['dc'] or 'none'}"]
+    for node in status["nodes"]:
+        if node["state"] not in ("online", "offline"):
+            detail = f" ({node['detail']})" if node["detail"] else ""
+            lines.append(f"  => {node['name']} is {node['state']}{detail}")
+    for row in status["fencing"]:
+        if row["state"] == "failed":
+            lines.append(f"  => fencing of {row['node']} failed: {row['reason']}")
+    lines += [f"  => {r['id']} waits: {r['blocked']}" for r in status["resources"] if r["blocked"]]
+    for resource, counts in sorted(status["fail_counts"].items()):
+        for node, count in sorted(counts.items()):
+            lines.append(f"  => fail count of {resource} on {node}: {_count(count)}")
+    if status["store"]:
+        lines.append(f"  => the disk of {host.name}: {status['store']}")
+    return lines
+
+
+def _count(count: int) -> str:
+    return "INFINITY" if count >= 1_000_000 else str(count)
