@@ -305,7 +305,9 @@ class Controller:
             return []
         state = SetNodeState(node, change.name, join="member")
         _, effects = self.replica.amend(state, cause)
-        if node == situation.me:
+        if node == situation.me and situation.quorate:
+            # Only now does the cluster's document know that this is a new beginning. Told to a
+            # partition without quorum it would be forgotten: an old request to shut down would last.
             situation.fresh = False
         if node not in situation.joined:
             situation.joined.append(node)

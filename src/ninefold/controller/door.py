@@ -173,8 +173,16 @@ class Door:
     def say_goodbye(self) -> list[Effect]:
         """Nothing runs here any more: tell everybody, and leave when that has come back."""
         situation = self._situation
+        # The request has been carried out: left standing it would say of an absent node that it is
+        # leaving, and a cluster that starts without it would not fence it.
         change = SetNodeState(
-            situation.me, situation.name, in_ccm=False, crmd="offline", join="down", expected="down"
+            situation.me,
+            situation.name,
+            in_ccm=False,
+            crmd="offline",
+            join="down",
+            expected="down",
+            shutdown=0,
         )
         cause = situation.cause("cluster", f"{situation.name} leaves")
         return self._replica.propose(change, cause)
