@@ -33,6 +33,8 @@ def outlook(world: World) -> list[str]:
         if ring not in told:
             told.append(ring)
             lines += _status(world, host)
+        if trouble := host.node.controller.replica.store_trouble:
+            lines.append(f"  => the disk of {host.name}: {trouble}")
     return lines
 
 
@@ -63,8 +65,6 @@ def _status(world: World, host: Host) -> list[str]:
     for resource, counts in sorted(status["fail_counts"].items()):
         for node, count in sorted(counts.items()):
             lines.append(f"  => fail count of {resource} on {node}: {_count(count)}")
-    if status["store"]:
-        lines.append(f"  => the disk of {host.name}: {status['store']}")
     return lines
 
 

@@ -31,8 +31,6 @@ TOLD: Final = frozenset(
         "not-converging",
         "peer-paused",
         "power",
-        "quorum-gained",
-        "quorum-lost",
         "self-fence",
         "started",
         "stopped",
@@ -79,6 +77,9 @@ def _settled(lines: Sequence[Line]) -> list[Line]:
 
 
 def _sentence(line: Line, who: list[str], since: Instant) -> str:
+    text = line.text
+    if line.what in ("peer-paused", "sync-timeout"):
+        text = f"{text} ({line.fields.get('nodes', '')})"
     seconds = (line.at - since + 500) // 1000
     time = f"{seconds:3d}s " if seconds else "     "
-    return f"{time}{', '.join(sorted(who))}: {line.text}"
+    return f"{time}{', '.join(sorted(who))}: {text}"
