@@ -92,7 +92,8 @@ class Client:
         connection = _Connection(self.path, None)
         response = self._send(connection, "GET", "/v1/events/stream", None)
         for line in response:
-            if line.startswith(b"data:"):
+            # A stream that was cut off may end in the middle of a line.
+            if line.startswith(b"data:") and line.endswith(b"\n"):
                 yield json.loads(line[5:])
 
     def _json(self, method: str, path: str, body: bytes | None = None) -> Any:
