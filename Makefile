@@ -45,7 +45,7 @@ docs: setup
 	@echo 'see docs/_build/html/index.html'
 
 bench: setup packages
-	$(BIN)/python benchmarks/failover
+	$(BIN)/python -m benchmarks.failover
 
 # --universal pins for every Python from 3.11 on, with markers; addresses of indexes stay out of the file.
 constraints:
