@@ -90,11 +90,14 @@ class Client:
     def follow(self) -> Iterator[dict[str, Any]]:
         """Yield events as they happen, until the node ends."""
         connection = _Connection(self.path, None)
-        response = self._send(connection, "GET", "/v1/events/stream", None)
-        for line in response:
-            # A stream that was cut off may end in the middle of a line.
-            if line.startswith(b"data:") and line.endswith(b"\n"):
-                yield json.loads(line[5:])
+        try:
+            response = self._send(connection, "GET", "/v1/events/stream", None)
+            for line in response:
+                # A stream that was cut off may end in the middle of a line.
+                if line.startswith(b"data:") and line.endswith(b"\n"):
+                    yield json.loads(line[5:])
+        finally:
+            connection.close()
 
     def _json(self, method: str, path: str, body: bytes | None = None) -> Any:
         connection = _Connection(self.path, TIMEOUT_S)

@@ -125,6 +125,11 @@ class Follower:
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
+    @property
+    def ended(self) -> bool:
+        """Has the stream ended, with its node or for another reason?"""
+        return not self._thread.is_alive()
+
     def _read(self) -> None:
         with contextlib.suppress(DoorClosedError, OSError, http.client.HTTPException):
             for event in self._stream:
