@@ -24,12 +24,21 @@ _PENDING: Final = -1
 _DONE: Final = 0
 _CANCELLED: Final = 1
 
+# What a probe (a monitor without interval) may find: running, stopped, running as promoted.
+_FOUND: Final = (0, 7, 8)
+
 
 def operation_failed(operation: Operation) -> bool:
     """Tell whether a finished operation did not end as it was asked to."""
     if operation.op_status in (_PENDING, _CANCELLED):
         return False
     return operation.op_status != _DONE or operation.rc != operation.expected_rc
+
+
+def probe_found(operation: Operation) -> bool:
+    """Tell whether a probe found out what it was to find out, expected or not: that is no failure."""
+    probe = operation.task == "monitor" and not operation.interval_ms
+    return probe and operation.op_status == _DONE and operation.rc in _FOUND
 
 
 def operation_pending(operation: Operation) -> bool:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ninefold.cib.model import INFINITY, FailCount, Failure, NodeState
-from ninefold.cib.operations import operation_failed, operation_from_xml
+from ninefold.cib.operations import operation_failed, operation_from_xml, probe_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,8 @@ def failures(element: Element) -> Iterator[Failure]:
     told: list[tuple[str, int]] = []
     for operation in operations(element):
         key = (operation.key, operation.call_id)
-        if operation_failed(operation) and key not in told:
+        failed = operation_failed(operation) and not probe_found(operation)
+        if failed and key not in told:
             told.append(key)
             yield Failure(node.node, node.name, operation)
 

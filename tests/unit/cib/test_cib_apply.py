@@ -327,6 +327,15 @@ def test_the_last_operation_replaces_the_one_before_and_recurring_ones_have_thei
     assert cib.operations(1) == (START, MONITOR)
 
 
+@pytest.mark.parametrize(("rc", "failed"), [(0, False), (7, False), (8, False), (1, True)])
+def test_a_probe_that_finds_a_resource_running_has_not_failed(rc: int, failed: bool) -> None:
+    probe = msgspec.structs.replace(MONITOR, interval_ms=0, call_id=2, rc=rc, expected_rc=7)
+
+    cib = after(start(), RecordOperation(1, probe))
+
+    assert [f.operation.rc for f in cib.failures()] == ([rc] if failed else [])
+
+
 def test_an_older_result_does_not_replace_a_newer_one() -> None:
     cib = after(start(), RecordOperation(1, START), RecordOperation(1, STOP))
 
