@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from lxml import etree
 
-from ninefold.agents.durations import milliseconds
+from ninefold.core.durations import millis
 from ninefold.core.findings import Finding, Severity
 from ninefold.core.instants import Millis
 
@@ -155,7 +155,7 @@ def _action(element: etree._Element, agent: str, findings: list[Finding]) -> Age
     spans: dict[str, Millis | None] = {}
     for key in ("timeout", "interval"):
         text = element.get(key)
-        spans[key] = None if text is None else milliseconds(text)
+        spans[key] = None if text is None else millis(text)
         if text is not None and spans[key] is None:
             said = f"gives the action {name} the {key} {text!r}, which is no span of time"
             findings.append(_finding(agent, "metadata-action", said))

@@ -10,7 +10,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Final
 
-from ninefold.agents.durations import milliseconds
+from ninefold.core.durations import millis
 from ninefold.core.findings import Finding, Severity
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _fits(parameter: Parameter, value: str) -> bool:
         case "boolean":
             return value.lower() in _BOOLEANS
         case "second" | "time":
-            return milliseconds(value) is not None
+            return millis(value) is not None
         case "select":
             return not parameter.values or value in parameter.values
         case _:

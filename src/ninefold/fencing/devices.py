@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ninefold.agents.durations import milliseconds
+from ninefold.core.durations import millis
 from ninefold.core.findings import Finding, Severity
 from ninefold.core.instants import Millis
 from ninefold.fencing.parameters import agent_parameters
@@ -254,7 +254,7 @@ def _delay_base(text: str, found: _Findings) -> tuple[Millis, dict[str, Millis]]
 
 
 def _span(name: str, text: str, found: _Findings) -> Millis:
-    span = milliseconds(text)
+    span = millis(text)
     if span is None:
         found.error("fence-duration", f"{name} is {text!r}.", "Write a span of time such as 15s.")
         return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from ninefold.agents.durations import milliseconds
+from ninefold.core.durations import millis
 from ninefold.core.findings import Finding, Severity
 from ninefold.core.instants import Millis
 from ninefold.fencing.devices import DEFAULT_TIMEOUT_MS, Covers, Device, read_device
@@ -141,7 +141,7 @@ def _option(options: dict[str, str], name: str, default: str) -> str:
 
 def _timeout(options: dict[str, str], findings: list[Finding]) -> Millis:
     text = _option(options, "timeout", "60s")
-    span = milliseconds(text)
+    span = millis(text)
     if not span:
         findings.append(_wrong("stonith-timeout", f"It is {text!r}.", "Write 60s, for example."))
         return DEFAULT_TIMEOUT_MS

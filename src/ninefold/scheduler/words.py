@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from enum import IntEnum
 from typing import Final
 
+from ninefold.core.durations import millis
+
 _TRUE: Final = frozenset({"true", "on", "yes", "y", "1"})
 _FALSE: Final = frozenset({"false", "off", "no", "n", "0"})
-_UNITS_MS: Final = {
-    "": 1000, "s": 1000, "sec": 1000, "ms": 1, "msec": 1, "us": 0, "usec": 0,
-    "m": 60_000, "min": 60_000, "h": 3_600_000, "hr": 3_600_000,
-}  # fmt: skip
-_DURATION = re.compile(r"\s*([0-9]+)\s*([a-zA-Z]*)\s*$")
-_ISO = re.compile(
-    r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$"
-)
-# Seconds of a year, month, week, day, hour, minute, second.
-_ISO_SECONDS: Final = (31_536_000, 2_592_000, 604_800, 86_400, 3600, 60, 1)
 
 
 class Role(IntEnum):
@@ -54,20 +45,9 @@ def is_false(text: str | None) -> bool:
 
 
 def milliseconds(text: str | None, default: int = 0) -> int:
-    """Read a duration (`20`, `20s`, `1min`, `PT1M`) as milliseconds."""
-    if text is None:
-        return default
-    plain = _DURATION.match(text)
-    if plain:
-        unit = _UNITS_MS.get(plain[2].lower())
-        if unit is None:
-            return default
-        return int(plain[1]) * unit if unit else int(plain[1]) // 1000
-    iso = _ISO.match(text.strip())
-    if iso and text.strip() != "P":
-        parts = zip(iso.groups(), _ISO_SECONDS, strict=True)
-        return 1000 * sum(int(count or 0) * seconds for count, seconds in parts)
-    return default
+    """Read a length of time as milliseconds; what is missing or unreadable is `default`."""
+    length = None if text is None else millis(text)
+    return default if length is None else length
 
 
 def seconds(text: str | None, default_ms: int = 0) -> int:

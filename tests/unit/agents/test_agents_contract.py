@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from ninefold.agents import lsb, ocf
-from ninefold.agents.durations import milliseconds
 from ninefold.agents.exitcodes import verdict
 from ninefold.agents.metadata import Metadata, missing_actions, parse
 from ninefold.agents.model import AgentName, Call, OpStatus, Rc
@@ -164,12 +163,3 @@ def test_every_mistake_in_the_parameters_is_named_at_once() -> None:
 
 def test_right_parameters_have_no_finding() -> None:
     assert not validate(call(datadir="/srv", port="5433", level="b", pcmk_x="y"), database())
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("20", 20_000), ("20s", 20_000), ("1500ms", 1500), ("2min", 120_000), ("1h", 3_600_000),
-     (" 5 s ", 5000), ("0", 0), ("", None), ("-1", None), ("soon", None), ("5 weeks", None)],
-)  # fmt: skip
-def test_spans_of_time(text: str, expected: int | None) -> None:
-    assert milliseconds(text) == expected
