@@ -74,9 +74,10 @@ class Controller:
         """Wake me no later than this."""
         situation = self.situation
         waits = [self.executor.deadline, self.desk.deadline, self.direction.deadline]
-        if situation.am_dc and not situation.formed:
+        # A wait that is over is no reason to be woken: what follows from it is already on its way.
+        if situation.am_dc and not situation.formed and situation.formed_by > situation.now:
             waits.append(situation.formed_by)
-        if situation.am_dc and len(situation.joined) < len(situation.members):
+        if situation.am_dc and not situation.everybody_joined:
             waits.append(situation.join_by)
         return min(waits)
 
