@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import sys
@@ -36,6 +35,9 @@ EVENTS_MAX: Final = 500
 _LOG_STAMP: Final = "%Y %b %d %H:%M:%S.%f"
 RESOURCE: Final = "http"
 GROUP: Final = "web"
+# What the steps of a takeover are called in our event log, and in corosync.log.
+_STEPS: Final = {"token-lost": "token lost", "membership": "membership", "fencing": "fencing"}
+_LOGGED: Final = {"processor failed": "token lost", "new membership": "membership"}
 NODES: Final = 3
 
 
@@ -50,14 +52,6 @@ class Timers(msgspec.Struct, frozen=True):
 DEFAULT: Final = Timers("default token")
 TOKEN_1000: Final = Timers("token 1000", 1000)
 TOKEN_500: Final = Timers("token 500, coefficient 0", 500, 0)
-
-
-class Marks(msgspec.Struct, frozen=True):
-    """When the survivors saw what after a crash, in seconds of CLOCK_MONOTONIC; `None`: not logged."""
-
-    token_lost_s: float | None
-    membership_s: float | None
-    started_s: float | None = None
 
 
 class Cluster(ABC):
@@ -123,8 +117,8 @@ class Cluster(ABC):
         """Return the word by which the lab finds the process that keeps the membership."""
 
     @abstractmethod
-    def marks(self, node: str, since_s: float) -> Marks:
-        """Return what `node` logged after `since_s`."""
+    def marks(self, node: str, since_s: float) -> dict[str, float]:
+        """Return when `node` first logged which step of a takeover after `since_s` (CLOCK_MONOTONIC)."""
 
     @abstractmethod
     def losses(self, node: str, since_s: float) -> tuple[int, int]:
@@ -229,33 +223,24 @@ class Ninefold(Cluster):
     def ring_daemon(self) -> str:
         return "ninefold.cli.ninefoldd"
 
-    def marks(self, node: str, since_s: float) -> Marks:
-        seen = self._events(node, since_s)
-
-        def when(what: str) -> list[float]:
-            return [at_s for at_s, kind in seen if kind == what]
-
-        lost, formed, started = when("token-lost"), when("membership"), when("started")
-        return Marks(
-            lost[0] if lost else None,
-            formed[0] if formed else None,
-            max(started, default=None),
-        )
+    def marks(self, node: str, since_s: float) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for at_s, what, fields in self._events(node, since_s):
+            resource = fields.get("resource", "")
+            step = f"{resource} started" if what == "started" else _STEPS.get(what, "")
+            if step:
+                found.setdefault(step, at_s)
+        return found
 
     def losses(self, node: str, since_s: float) -> tuple[int, int]:
-        kinds = [kind for _, kind in self._events(node, since_s)]
+        kinds = [what for _, what, _ in self._events(node, since_s)]
         return kinds.count("token-lost"), kinds.count("membership")
 
-    def _events(self, node: str, since_s: float) -> list[tuple[float, str]]:
+    def _events(self, node: str, since_s: float) -> list[tuple[float, str, dict[str, str]]]:
         offset_s = time.time() - time.monotonic()
         events = self.stage.client(node).events(0, EVENTS_MAX)
-        # Lines that the store writes about itself carry whole seconds only; none of them is a mark.
-        timed = [
-            (int(event["fields"]["at_ms"]) / 1000 - offset_s, event["what"])
-            for event in events
-            if "at_ms" in event["fields"]
-        ]
-        return [(at_s, what) for at_s, what in timed if at_s >= since_s]
+        timed = [(e["at_ms"] / 1000 - offset_s, e["what"], e["fields"]) for e in events]
+        return [entry for entry in timed if entry[0] >= since_s]
 
     def _command(self, *words: str) -> None:
         program = str(Path(sys.executable).with_name("ninefold"))
@@ -306,13 +291,13 @@ class Pacemaker(Cluster):
     def ring_daemon(self) -> str:
         return "corosync"
 
-    def marks(self, node: str, since_s: float) -> Marks:
-        lines = self._log(node, since_s)
-
-        def first(pattern: str) -> float | None:
-            return next((at_s for at_s, text in lines if re.search(pattern, text)), None)
-
-        return Marks(first("processor failed"), first("new membership"))
+    def marks(self, node: str, since_s: float) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for at_s, text in self._log(node, since_s):
+            for words, step in _LOGGED.items():
+                if words in text:
+                    found.setdefault(step, at_s)
+        return found
 
     def losses(self, node: str, since_s: float) -> tuple[int, int]:
         texts = [text for _, text in self._log(node, since_s)]

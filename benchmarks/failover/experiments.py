@@ -18,7 +18,7 @@ from ninefold.cli.stage import NotSettled
 from ninefold.drill.outage import answered_by_two, answers, outage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from benchmarks.failover.clusters import Cluster
     from ninefold.drill.outage import Outage
@@ -60,17 +60,15 @@ def crash(cluster: Cluster, noise: Noise) -> Sample:
         _until(lambda: _answers_since(poller, at_s, but=victim), "an answer from another host")
         share = noise.share()
         found = _outage(poller, at_s)
-    marks = [cluster.marks(name, at_s) for name in others]
-    fenced = [done_s for done_s, target in cluster.fencings(at_s) if target == victim]
-    times = {
-        "token lost": _first(mark.token_lost_s for mark in marks),
-        "membership": _first(mark.membership_s for mark in marks),
-        "fenced": min(fenced, default=None),
-        "started": max((m.started_s for m in marks if m.started_s is not None), default=None),
-        "answer": found.first_good_s,
-    }
+    times = {"answer": found.first_good_s}
+    for name in others:
+        for step, when_s in cluster.marks(name, at_s).items():
+            times[step] = min(when_s, times.get(step, when_s))
+    for done_s, target in cluster.fencings(at_s):
+        if target == victim:
+            times.setdefault("fenced", done_s)
     detail: dict[str, float | str] = {
-        name: round(when_s - at_s, 3) for name, when_s in times.items() if when_s is not None
+        step: round(times[step] - at_s, 3) for step in sorted(times, key=lambda step: times[step])
     }
     detail |= {"fencings": len(cluster.fencings(at_s)), "died": "DC" if dc == victim else "not DC"}
     return _sample("crash", cluster, found.from_event_s, share, detail)
@@ -219,7 +217,3 @@ def _outage(poller: Poller, at_s: float) -> Outage:
     found = outage(attempts, at_s)
     assert found is not None
     return found
-
-
-def _first(times: Iterable[float | None]) -> float | None:
-    return min((when_s for when_s in times if when_s is not None), default=None)

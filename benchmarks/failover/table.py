@@ -93,7 +93,7 @@ def figure(samples: Sequence[Sample]) -> Figure | None:
 
 def shown(began: Sequence[Row], skipped: dict[str, str]) -> Table:
     """Return the table for a terminal."""
-    table = Table(title="Ninefold beside Corosync + Pacemaker: median [min..max] (runs)")
+    table = Table(title="Ninefold beside Corosync + Pacemaker: median \\[min..max] (runs)")
     for heading in ("quantity", "timers", "Ninefold", "Corosync + Pacemaker", "ratio", "target"):
         table.add_column(heading)
     table.add_column("noise", justify="right")
