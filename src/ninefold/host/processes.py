@@ -20,6 +20,7 @@ import errno
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -116,7 +117,7 @@ def _spawn(argv: Sequence[str], env: Mapping[str, str], stdin: bytes) -> subproc
             file.seek(0)
             source = file.fileno()
         try:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 argv,
                 stdin=source,
                 stdout=subprocess.PIPE,
@@ -132,6 +133,21 @@ def _spawn(argv: Sequence[str], env: Mapping[str, str], stdin: bytes) -> subproc
             ValueError
         ) as error:  # a NUL byte or "=" where the kernel's format has no room for it
             raise SpawnError(argv[0], errno.EINVAL) from error
+    _drop_shield(process.pid)
+    return process
+
+
+def _drop_shield(pid: int) -> None:
+    """Let the kernel weigh a started program like any other when memory runs out.
+
+    systemd shields the daemon (`OOMScoreAdjust=` of the unit), and children inherit that. Shielded
+    services would leave the kernel nobody to end but those that had no part in the shortage. The
+    program runs since some microseconds and has had no time for children of its own.
+    """
+    if int(Path("/proc/self/oom_score_adj").read_text()) < 0:
+        # It may have ended already; it is not reaped, so the number is still its own.
+        with contextlib.suppress(OSError):
+            Path(f"/proc/{pid}/oom_score_adj").write_text("0")
 
 
 class _Stream:

@@ -231,3 +231,20 @@ def _standstill_ms() -> float:
         return sorted(worst)[len(worst) // 2]
 
     return asyncio.run(measure())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may shield a process")
+def test_daemon_shielded_from_the_killer_shields_no_service() -> None:
+    mine = Path("/proc/self/oom_score_adj")
+    before = mine.read_text()
+    try:
+        mine.write_text("-500")
+    except OSError as error:
+        pytest.skip(f"no capability to shield a process: {error.strerror}")
+
+    try:
+        result = sh("sleep 0.1; cat /proc/self/oom_score_adj")
+    finally:
+        mine.write_text(before)
+
+    assert result.stdout.strip() == b"0"
