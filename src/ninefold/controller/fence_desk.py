@@ -126,7 +126,8 @@ class FenceDesk:
         if not report.ok:
             return False, [self._failed(report, fields)]
         annex = situation.annexes.get(report.target)
-        if annex is not None and annex.since > report.since:
+        # In its first ring a controller has handed in 0: it began with this very ring.
+        if annex is not None and (annex.since or situation.ring.seq) > report.since:
             text = f"{report.name} has joined anew since it was fenced; the report is void"
             return False, [Happened("fence-report-void", text, fields)]
         situation.fence_failures.pop(report.name, None)
