@@ -143,6 +143,10 @@ class FenceDesk:
 
     def _failed(self, report: FenceReport, fields: dict[str, str]) -> Happened:
         situation = self._situation
+        if report.target in situation.members and report.since < situation.ring.seq:
+            # If it must be silenced all the same, the next decision says so.
+            text = f"fencing of {report.name} failed ({report.reason}), but it is back as a member"
+            return Happened("fence-report-void", text, fields)
         known = situation.fence_failures.get(report.name)
         attempts = 1 if known is None else known.attempts + 1
         pause = min(RETRY_MAX_MS, RETRY_MIN_MS << min(attempts - 1, 10))
