@@ -114,15 +114,16 @@ def answer(reply: Reply) -> Response[bytes]:
     return Response(reply.body, media_type="application/json", status_code=code)
 
 
-async def follow(gate: Gate) -> AsyncIterator[dict[str, Any]]:
+async def follow(gate: Gate, *, keepalive_s: float = KEEPALIVE_S) -> AsyncIterator[dict[str, Any]]:
     """Yield events as they happen, with a comment now and then so that a dead peer is noticed."""
     queue = gate.subscribe()
     try:
         while True:
             try:
-                event = await asyncio.wait_for(queue.get(), KEEPALIVE_S)
+                event = await asyncio.wait_for(queue.get(), keepalive_s)
             except TimeoutError:
-                yield {"comment": "alive"}
+                # Without the `None` there would be a line of empty data, which is no event.
+                yield {"comment": "alive", "data": None}
                 continue
             if event is None:
                 return
