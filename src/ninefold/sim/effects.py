@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ninefold.agents.model import Call
     from ninefold.cib.document import Cib
     from ninefold.core.ids import NodeId
+    from ninefold.core.instants import Instant
     from ninefold.scheduler.model import Transition
     from ninefold.sim.host import Host
     from ninefold.sim.world import World
@@ -47,6 +48,8 @@ class Effects:
         self._decide = decide
         self.tap = False
         self.tapped: list[tuple[NodeId, ev.PacketReceived]] = []
+        # When the last fencing that was asked for will have been done, by a slow device for example.
+        self.fencing_until: Instant = 0
         self._addresses = {
             (entry.links[link].address, entry.links[link].port): entry.nodeid
             for entry in world.config.nodes
@@ -203,6 +206,7 @@ class Effects:
             else:
                 # The device acts at some moment, whatever becomes of who asked, and answers last.
                 act = duration // 2 if slow else 0
+                self.fencing_until = max(self.fencing_until, world.now + duration)
                 world.at(act, lambda: self._fence(target, call.action))
         world.later(host, duration, ev.AgentFinished(token, outcome))
 

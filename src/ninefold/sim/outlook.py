@@ -20,7 +20,9 @@ STATUS_MS = 50
 def outlook(world: World) -> list[str]:
     """Return what runs where, who is in which partition, and everything that is not well."""
     names = {name for host in world.hosts.values() for name in host.resources.active}
-    runs = [f"{name} on {', '.join(world.where(name))}" for name in sorted(names) if world.where(name)]
+    runs = [
+        f"{name} on {', '.join(world.where(name))}" for name in sorted(names) if world.where(name)
+    ]
     lines = [f"  => {'; '.join(runs) or 'nothing runs'}"]
     gone = [f"{host.name} {_gone(host)}" for host in world.hosts.values() if not host.alive]
     if gone:

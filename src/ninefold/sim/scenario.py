@@ -84,7 +84,9 @@ def read(text: str) -> list[Block]:
             block.commands.append((number, command))
     if block.commands:
         last = block.commands[-1]
-        raise ScenarioError(f"line {last[0]}: {last[1]}: no dashes follow. Add a row of {DASHES!r}.")
+        raise ScenarioError(
+            f"line {last[0]}: {last[1]}: no dashes follow. Add a row of {DASHES!r}."
+        )
     return blocks
 
 

@@ -1,8 +1,8 @@
 """Do all members see the same? Judged from what each node's controller is told.
 
-    same views   whoever is configured in a ring sees the same members, verdict and annexes (S5)
-    total order  within a ring the deliveries of any two members are prefixes of one order, and those
-                 who move on together into the same next ring have delivered the same (S4)
+same views   whoever is configured in a ring sees the same members, verdict and annexes (S5)
+total order  within a ring the deliveries of any two members are prefixes of one order, and those
+             who move on together into the same next ring have delivered the same (S4)
 """
 
 from __future__ import annotations

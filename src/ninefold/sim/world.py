@@ -337,9 +337,12 @@ class World:
         self._arm(host)
 
     def _arm(self, host: Host) -> None:
-        if host.node is None or host.node.deadline >= NEVER:
+        if host.node is None:
             return
-        due = max(self.now, host.booted_at + host.node.deadline)
+        deadline = host.node.deadline
+        if deadline >= NEVER:
+            return
+        due = max(self.now, host.booted_at + deadline)
         if due >= host.armed > self.now:
             return
         host.armed = due
