@@ -203,7 +203,9 @@ def fence_device(
 
 @lab_app.command()
 def probe(
-    url: Annotated[str, typer.Argument(help="http://ADDRESS[:PORT][/PATH]")],
+    url: Annotated[
+        str, typer.Argument(help="http://ADDRESS:PORT/PATH; port and path may be left out.")
+    ],
     every: Annotated[float, typer.Option(help="Milliseconds between requests.")] = 5,
     patience: Annotated[float, typer.Option(help="Give a request up after so many ms.")] = 200,
     for_s: Annotated[float, typer.Option("--for", help="Seconds; Ctrl-C ends it early.")] = 10,

@@ -27,7 +27,7 @@ complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print data for programs.")]
 SocketOption = Annotated[
     str | None,
-    typer.Option("--socket", help="The node's socket [default: /run/ninefold/ninefold.sock]."),
+    typer.Option("--socket", help="The node's socket, if not /run/ninefold/ninefold.sock."),
 ]
 WhyOption = Annotated[str, typer.Option("--why", help="Kept with the change in the history.")]
 

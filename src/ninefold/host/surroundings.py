@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from pyroute2 import IPRoute
 
 from ninefold.config.grammar import decode, parse
-from ninefold.config.load import load
+from ninefold.config.load import check, load
 from ninefold.config.security import KEY_BYTES_MAX
 from ninefold.config.surroundings import KeyFile, Surroundings, wanted
 
 if TYPE_CHECKING:
+    from ninefold.config.explain import CheckReport
     from ninefold.config.grammar import Section
     from ninefold.config.model import ClusterConfig
     from ninefold.core.findings import Finding
@@ -49,6 +50,17 @@ def load_file(path: str) -> tuple[ClusterConfig | None, list[Finding], Surroundi
     surroundings = look(tree)
     config, findings = load(text, file=path, surroundings=surroundings)
     return config, findings, surroundings
+
+
+def check_file(path: str) -> CheckReport:
+    """Return what this host finds about the file `path`, and what each key would be.
+
+    Raises `OSError`.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123 - a path given as text, read once
+        text = decode(file.read())
+    tree, _ = parse(text, file=path)
+    return check(text, path, look(tree))
 
 
 def _local_addresses() -> tuple[str, ...]:
