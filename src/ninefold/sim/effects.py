@@ -45,7 +45,7 @@ class Effects:
 
     def __init__(self, world: World, decide: Callable[[Cib, int], Transition]) -> None:
         self._world = world
-        self._decide = decide
+        self.decide = decide
         self.tap = False
         self.tapped: list[tuple[NodeId, ev.PacketReceived]] = []
         # When the last fencing that was asked for will have been done, by a slow device for example.
@@ -73,7 +73,7 @@ class Effects:
             case ev.RunAgent(token, call):
                 self._run(host, token, call)
             case ev.Decide(version, cib, now):
-                decided = ev.Decided(version, self._decide(cib, now))
+                decided = ev.Decided(version, self.decide(cib, now))
                 world.later(host, host.rng.randint(*DECISION_MS), decided)
             case ev.Answer():
                 world.answered(effect)
