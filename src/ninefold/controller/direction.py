@@ -75,7 +75,9 @@ class Direction:
         """Is nothing decided, ordered or under way here? Only the DC ever is at work."""
         if not self._situation.am_dc:
             return True
-        return self.carrier is None and self._deciding is None and not self._news
+        if self.carrier is not None or self._postponed:
+            return False
+        return self._deciding is None and not self._news
 
     def reset(self) -> None:
         """Begin anew in a new ring: every order of the old one is void."""
