@@ -179,6 +179,10 @@ class Direction:
         if self._news or not self._may_direct():
             return []
         self._set_recheck(transition)
+        for view in transition.nodes:
+            if not view.unclean:
+                # Nobody wants it silenced any more: a failed attempt is no news.
+                self._situation.fence_failures.pop(view.name, None)
         if self._under_way():
             self._postponed = True
             fencing = [

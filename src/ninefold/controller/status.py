@@ -231,5 +231,7 @@ def _fencing(situation: Situation, transition: Transition) -> tuple[FenceStatus,
         if view.unclean
     }
     for name, failure in situation.fence_failures.items():
+        if name not in rows:
+            continue  # it need not be silenced any more: a cleanup, or it came back
         rows[name] = FenceStatus(name, "failed", failure.attempts, failure.reason)
     return tuple(rows[name] for name in sorted(rows))
