@@ -1,6 +1,6 @@
 """The other side of the door, for the command line: plain, synchronous, no dependencies.
 
-DoorClosedError     nobody listens, or this user may not enter
+DoorClosedError     nobody listens, nobody answers, or this user may not enter
 RefusedError        the node said no; `problems` are its sentences
 """
 
@@ -11,7 +11,7 @@ import json
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ninefold.controller import requests as rq
 
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 DEFAULT_SOCKET: Final = "/run/ninefold/ninefold.sock"
 SOCKET_VARIABLE: Final = "NINEFOLD_SOCKET"
 
-# An acknowledgement needs one token rotation and one fsync on a majority; a ring that has to form
-# anew first may take two token timeouts.
-TIMEOUT_S: Final = 30
+# A little more than the door itself waits for the node (`server.ANSWER_S`), whose answer says more.
+TIMEOUT_S: Final = 35
 
 
 class DoorClosedError(Exception):
@@ -88,14 +87,20 @@ class Client:
         return answer
 
     def follow(self) -> Iterator[dict[str, Any]]:
-        """Yield events as they happen, until the node ends."""
+        """Return what happens from now on, until the node ends. Connects before it returns."""
         connection = _Connection(self.path, None)
+        return self._lines(connection, self._send(connection, "GET", "/v1/events/stream", None))
+
+    @staticmethod
+    def _lines(
+        connection: http.client.HTTPConnection, response: http.client.HTTPResponse
+    ) -> Iterator[dict[str, Any]]:
         try:
-            response = self._send(connection, "GET", "/v1/events/stream", None)
             for line in response:
-                # A stream that was cut off may end in the middle of a line.
-                if line.startswith(b"data:") and line.endswith(b"\n"):
+                if line.startswith(b"data:"):
                     yield json.loads(line[5:])
+        except (http.client.HTTPException, ConnectionError):
+            return
         finally:
             connection.close()
 
@@ -106,8 +111,11 @@ class Client:
             return json.loads(response.read())
         except TimeoutError as error:
             raise DoorClosedError(
-                f"The node did not answer within {TIMEOUT_S} s: the ring may be forming anew. "
-                f"Look at 'ninefold events'."
+                f"{self.path}: no answer within {TIMEOUT_S} s. The daemon hangs, or was stopped."
+            ) from error
+        except (http.client.HTTPException, ConnectionError) as error:
+            raise DoorClosedError(
+                f"{self.path}: the node ended before it answered ({error})."
             ) from error
         finally:
             connection.close()
@@ -127,18 +135,23 @@ class Client:
             raise DoorClosedError(
                 f"{self.path}: only root and members of the haclient group may enter."
             ) from error
-        except ConnectionError as error:
-            raise DoorClosedError(
-                f"{self.path}: nobody answers ({error}). Is ninefoldd running?"
-            ) from error
+        except ConnectionRefusedError as error:
+            raise DoorClosedError(f"{self.path}: nobody answers. Is ninefoldd running?") from error
+        except NotADirectoryError as error:
+            raise DoorClosedError(f"{self.path} is no socket.") from error
         if response.status >= http.client.BAD_REQUEST:
             self._raise(response)
         return response
 
-    @staticmethod
-    def _raise(response: http.client.HTTPResponse) -> None:
-        content = json.loads(response.read() or b"{}")
-        if response.status == http.client.FORBIDDEN:
-            raise DoorClosedError(str(content.get("detail", "not allowed")))
+    def _raise(self, response: http.client.HTTPResponse) -> NoReturn:
+        raw = response.read()
+        try:
+            content = json.loads(raw or b"{}")
+        except ValueError:
+            # The HTTP server's own words, as when too many connections are open.
+            text = raw.decode(errors="replace").strip() or response.reason
+            raise DoorClosedError(f"{self.path}: {text} ({response.status}).") from None
         problems = content.get("problems") or [str(content.get("detail", content))]
+        if response.status in (http.client.FORBIDDEN, http.client.GATEWAY_TIMEOUT):
+            raise DoorClosedError(" ".join(problems))
         raise RefusedError(str(content.get("code", response.status)), list(problems))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -31,28 +32,53 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ninefold import __version__
 from ninefold.api.credentials import Peer, group_id, peer_of
 from ninefold.controller import requests as rq
+from ninefold.daemon.reply import Reply, refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from ninefold.api.gate import Gate
-    from ninefold.daemon.reply import Reply
 
 EVENTS_LIMIT: Final = 1000
 KEEPALIVE_S: Final = 15
+
+# Connections at once; more are answered 503. An operator has one, a follower one, a dashboard one.
+CONNECTIONS_MAX: Final = 128
+# A connection that has not brought a whole request by then is closed: it would fill the 128.
+REQUEST_S: Final = 10.0
+# A change needs one token rotation and one sync on a majority. A ring that has to form anew first
+# takes token + consensus, 8 s at the defaults for 9 nodes, and a second round if that fails.
+ANSWER_S: Final = 30.0
+# A client that takes nothing for so long is cut off. What it has not read until then waits in its
+# queue of events, which is bounded, too.
+SEND_S: Final = 20.0
+# The largest request replaces the CIB: 20 MiB of XML, in JSON with its quotes escaped.
+BODY_BYTES_MAX: Final = 32 * 1024 * 1024
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How long the door waits for whom, in seconds, and for how many at once."""
+
+    request_s: float = REQUEST_S
+    answer_s: float = ANSWER_S
+    send_s: float = SEND_S
+    connections: int = CONNECTIONS_MAX
 
 
 class DoorError(Exception):
     """The socket could not be opened; the message says where and what to do."""
 
 
-def build(gate: Gate) -> Litestar:
+def build(gate: Gate, limits: Limits) -> Litestar:
     """Return the application that carries requests to `gate`."""
 
     async def ask(request: Request[Any, Any, Any], body: bytes) -> Response[bytes]:
-        reply = await gate.request(user_of(request), body)
-        return answer(reply)
+        try:
+            async with asyncio.timeout(limits.answer_s):
+                return answer(await gate.request(user_of(request), body))
+        except TimeoutError:
+            return answer(unanswered(limits.answer_s), status=504)
 
     @get("/v1/status")
     async def status(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -69,7 +95,12 @@ def build(gate: Gate) -> Litestar:
 
     @post("/v1/requests", status_code=200)
     async def requests(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return await ask(request, await request.body())
+        try:
+            async with asyncio.timeout(limits.request_s):
+                body = await request.body()
+        except TimeoutError as error:
+            raise HTTPException(status_code=408, detail="The request did not come.") from error
+        return await ask(request, body)
 
     @get("/v1/events")
     async def events(
@@ -91,6 +122,7 @@ def build(gate: Gate) -> Litestar:
     return Litestar(
         [status, cib, versions, requests, events, stream, statistics],
         logging_config=None,
+        request_max_body_size=BODY_BYTES_MAX,
         openapi_config=OpenAPIConfig(title="Ninefold", version=__version__),
     )
 
@@ -108,15 +140,32 @@ def user_of(request: Request[Any, Any, Any]) -> str:
     return peer.user
 
 
-def answer(reply: Reply) -> Response[bytes]:
-    """Return a node's reply as HTTP: 200, or 409 with the refusal."""
-    code = 200 if reply.ok else 409
+def answer(reply: Reply, *, status: int = 409) -> Response[bytes]:
+    """Return a node's reply as HTTP: 200, or `status` with the refusal."""
+    code = 200 if reply.ok else status
     return Response(reply.body, media_type="application/json", status_code=code)
 
 
-async def follow(gate: Gate, *, keepalive_s: float = KEEPALIVE_S) -> AsyncIterator[dict[str, Any]]:
-    """Yield events as they happen, with a comment now and then so that a dead peer is noticed."""
-    queue = gate.subscribe()
+def unanswered(seconds: float) -> Reply:
+    """Return what is said when the node does not answer in time."""
+    return refusal(
+        "unanswered",
+        f"The node gave no answer within {seconds:g} s: the ring may be forming anew, or the disks "
+        f"of the members may be slow. A change may still be carried out: see 'ninefold events'.",
+    )
+
+
+def follow(gate: Gate, *, keepalive_s: float = KEEPALIVE_S) -> AsyncIterator[dict[str, Any]]:
+    """Return events from this moment on, and a comment now and then so that a dead peer is noticed.
+
+    Subscribed before the first answer is sent: who has the headers misses nothing.
+    """
+    return _followed(gate, gate.subscribe(), keepalive_s)
+
+
+async def _followed(
+    gate: Gate, queue: asyncio.Queue[dict[str, Any] | None], keepalive_s: float
+) -> AsyncIterator[dict[str, Any]]:
     try:
         while True:
             try:
@@ -132,20 +181,42 @@ async def follow(gate: Gate, *, keepalive_s: float = KEEPALIVE_S) -> AsyncIterat
         gate.unsubscribe(queue)
 
 
-class CredentialProtocol(H11Protocol):
-    """HTTP/1.1 that knows who connected."""
+class DoorProtocol(H11Protocol):
+    """HTTP/1.1 that knows who connected, and waits for nobody for ever."""
+
+    limits = Limits()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection and ask the kernel whose it is."""
         super().connection_made(transport)
         peer = peer_of(cast("socket.socket", transport.get_extra_info("socket")))
+        self._hurry = self.loop.call_later(self.limits.request_s, transport.close)
         inner = self.app
 
         async def vouched(scope: Any, receive: Any, send: Any) -> None:
+            async def sent(message: Any) -> None:
+                try:
+                    async with asyncio.timeout(self.limits.send_s):
+                        await send(message)
+                except TimeoutError:
+                    # uvicorn takes no notice of what is sent after this, and ends the request.
+                    transport.abort()
+
+            self._hurry.cancel()
             scope.setdefault("extensions", {})["ninefold.peer"] = peer
-            await inner(scope, receive, send)
+            await inner(scope, receive, sent)
 
         self.app = vouched
+
+    def on_response_complete(self) -> None:
+        """Give the next request on this connection, or the rest of this one, as long again."""
+        super().on_response_complete()
+        self._hurry = self.loop.call_later(self.limits.request_s, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._hurry.cancel()
+        super().connection_lost(exc)
 
 
 class DoorServer(uvicorn.Server):
@@ -172,55 +243,79 @@ class DoorServer(uvicorn.Server):
 
 
 def open_socket(path: Path) -> socket.socket:
-    """Bind the unix socket: mode 0660, group haclient where that exists."""
+    """Bind the unix socket: mode 0660, group haclient where that exists. Raises `DoorError`."""
     try:
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        made = _make_directory(path.parent)
         _remove_stale(path)
         listener = socket.socket(socket.AF_UNIX)
-        old = os.umask(0o117)
         try:
+            # Nobody can connect before `listen`, so there is no moment with a wider mode. An umask
+            # would be the whole process's, and the store's thread makes files, too.
             listener.bind(str(path))
-        finally:
-            os.umask(old)
-        group = group_id()
-        if group is not None and os.geteuid() == 0:
-            with contextlib.suppress(PermissionError):
-                os.chown(path, -1, group)
-                os.chown(path.parent, -1, group)
+            _give_to_group(path, 0o660)
+            if made:
+                _give_to_group(path.parent, 0o750)
+            listener.listen(CONNECTIONS_MAX)
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         raise DoorError(
-            f"{path}: cannot open the socket: {error.strerror}. Is the directory writable?"
+            f"{path}: cannot open the socket: {error.strerror or error}. Is the directory writable, "
+            f"and the path shorter than 108 bytes?"
         ) from error
-    listener.listen(64)
     listener.setblocking(False)
     return listener
 
 
+def _make_directory(path: Path) -> bool:
+    """Make the directory; tell whether it is new, and so ours to give away."""
+    if path.is_dir():
+        return False
+    path.mkdir(mode=0o750, parents=True)
+    return True
+
+
+def _give_to_group(path: Path, mode: int) -> None:
+    group = group_id()
+    if group is not None:
+        try:
+            os.chown(path, -1, group)
+        except OSError as error:
+            # EINVAL: a user namespace that does not map the group. Root may enter all the same.
+            if error.errno not in (errno.EPERM, errno.EINVAL):
+                raise
+    path.chmod(mode)
+
+
 def _remove_stale(path: Path) -> None:
+    """Remove a socket that a daemon left behind; raise `DoorError` if that is not what it is."""
     if not path.exists():
         return
     if not stat.S_ISSOCK(path.stat().st_mode):
         raise DoorError(f"{path} exists and is no socket. Remove it or choose another --run.")
-    probe = socket.socket(socket.AF_UNIX)
-    try:
-        probe.connect(str(path))
-    except OSError:
-        path.unlink()
-    else:
+    with socket.socket(socket.AF_UNIX) as probe:
+        # A daemon that hangs, with a full queue of connections, is there all the same.
+        probe.setblocking(False)
+        refused = probe.connect_ex(str(path))
+    if refused != errno.ECONNREFUSED:
         raise DoorError(f"{path}: another daemon is listening there. Stop it first.")
-    finally:
-        probe.close()
+    path.unlink()
 
 
-def serve(gate: Gate) -> DoorServer:
+def serve(gate: Gate, limits: Limits | None = None) -> DoorServer:
     """Return a server for `gate`; run it with `serve(sockets=[open_socket(path)])`."""
+    bounds = limits or Limits()
     config = uvicorn.Config(
-        build(gate),
-        http=CredentialProtocol,
+        build(gate, bounds),
+        http=type("Protocol", (DoorProtocol,), {"limits": bounds}),
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
+        date_header=False,
+        server_header=False,
+        limit_concurrency=bounds.connections,
         timeout_graceful_shutdown=1,
     )
     return DoorServer(config)

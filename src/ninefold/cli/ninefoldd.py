@@ -1,28 +1,45 @@
-"""`ninefoldd`: the daemon of one node. Run by systemd, or by the lab."""
+"""`ninefoldd`: the daemon of one node. Run by systemd, or by the lab.
+
+Exit codes: 0 stopped as asked; 1 the node had to end by itself (the log says why); 2 wrong usage;
+70 a bug, after which a restart is right; 78 it cannot start as things are, all reasons on stderr.
+
+SIGTERM and SIGINT stop the node cleanly: its resources move away, then it leaves the ring. A second
+one hastens nothing: leaving while resources run would have the others fence this node, and whoever
+wants that has SIGKILL. SIGHUP is noted and changes nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ninefold.api.server import DoorError, open_socket, serve
 from ninefold.core.findings import Severity
+from ninefold.daemon.faults import die, guard
+from ninefold.daemon.logs import open_log
+from ninefold.daemon.notify import beat, tell_systemd
 from ninefold.daemon.service import Service
 from ninefold.daemon.settings import CannotStart, Settings, begin
 from ninefold.host.udp import RingUnbindable
 
+if TYPE_CHECKING:
+    import socket
+
+    from ninefold.core.findings import Finding
+
+LOG = logging.getLogger("ninefold")
+
 # sysexits.h: the configuration is wrong.
 EXIT_CONFIG = 78
 SOCKET_NAME = "ninefold.sock"
+LEVELS = ("debug", "info", "warning", "error")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -43,15 +60,13 @@ def main(
     watchdog_ms: Annotated[
         int, typer.Option(help="Arm /dev/watchdog with this timeout; 0: no watchdog.")
     ] = 0,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[
+        str, typer.Option(help="debug, info, warning or error; else as logging.debug says.")
+    ] = "",
 ) -> None:
     """Run this host's part of the cluster until told to stop (SIGTERM)."""
-    logging.basicConfig(
-        level=log_level.upper(),
-        format="%(asctime)s.%(msecs)03d %(levelname)s %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-        stream=sys.stderr,
-    )
+    if log_level and log_level not in LEVELS:
+        raise typer.BadParameter(f"{log_level!r} is none of {', '.join(LEVELS)}.")
     settings = Settings(
         config=config,
         state=state,
@@ -64,13 +79,21 @@ def main(
     try:
         beginning = begin(settings)
     except CannotStart as problem:
-        for finding in problem.findings:
-            sys.stderr.write(f"ninefoldd: {finding}\n")
+        complain(problem.findings)
         raise typer.Exit(EXIT_CONFIG) from problem
-    for finding in beginning.findings:
+    spool, findings = open_log(beginning.config.logging, level=log_level)
+    for finding in (*beginning.findings, *findings):
         if finding.severity is not Severity.INFO:
-            logging.getLogger("ninefold").warning("%s", finding)
-    raise typer.Exit(asyncio.run(live(Service(settings, beginning))))
+            LOG.warning("%s", finding)
+    code = asyncio.run(live(Service(settings, beginning)))
+    spool.close()
+    raise typer.Exit(code)
+
+
+def complain(findings: list[Finding]) -> None:
+    """Say on stderr what is in the way: there is no log yet, or nobody would look there."""
+    for finding in findings:
+        sys.stderr.write(f"ninefoldd: {finding}\n")
 
 
 def directories(variable: str) -> tuple[Path, ...]:
@@ -81,47 +104,73 @@ def directories(variable: str) -> tuple[Path, ...]:
 
 async def live(service: Service) -> int:
     """Run a node and its door until it has left; return the exit code."""
+    loop = asyncio.get_running_loop()
+    guard(loop)
     path = service.settings.run / SOCKET_NAME
     try:
         door = open_socket(path)
+    except DoorError as problem:
+        return cannot_start(str(problem))
+    try:
         service.start()
-    except (DoorError, RingUnbindable) as problem:
-        sys.stderr.write(f"ninefoldd: {problem}\n")
-        return EXIT_CONFIG
-    server = serve(service)
-    serving = asyncio.ensure_future(server.serve(sockets=[door]))
-    loop = asyncio.get_running_loop()
+    except RingUnbindable as problem:
+        door.close()
+        path.unlink(missing_ok=True)
+        return cannot_start(*map(str, problem.findings))
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, service.stop)
-    tell_systemd("READY=1")
-    beating = asyncio.ensure_future(beat())
-    assert service.ended is not None
-    reason = await service.ended
-    beating.cancel()
-    tell_systemd("STOPPING=1")
-    await service.close()
-    server.end()
-    await serving
+        loop.add_signal_handler(number, on_stop, service)
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    LOG.info("ninefoldd runs as %s, pid %d, door %s", service.name, os.getpid(), path)
+    reason = await serve_until_ended(service, door)
     path.unlink(missing_ok=True)
+    LOG.log(logging.ERROR if reason else logging.INFO, "ended: %s", reason or "as asked")
     return 1 if reason else 0
 
 
-async def beat() -> None:
-    """Tell systemd's watchdog that this loop turns: twice as often as it wants to hear."""
-    wanted_us = int(os.environ.get("WATCHDOG_USEC", "0"))
-    while wanted_us:
-        tell_systemd("WATCHDOG=1")
-        await asyncio.sleep(wanted_us / 2_000_000)
+def cannot_start(*reasons: str) -> int:
+    """Say why to whoever started the daemon and to the log; return the exit code."""
+    for reason in reasons:
+        sys.stderr.write(f"ninefoldd: {reason}\n")
+        LOG.error("%s", reason)
+    return EXIT_CONFIG
 
 
-def tell_systemd(word: str) -> None:
-    """Notify systemd (sd_notify(3)) if it listens."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
+async def serve_until_ended(service: Service, door: socket.socket) -> str:
+    """Answer at the door until the node has left; return why, or nothing if it was asked to."""
+    assert service.ended is not None
+    server = serve(service)
+    serving = asyncio.ensure_future(server.serve(sockets=[door]))
+    serving.add_done_callback(door_closed)
+    beating = asyncio.ensure_future(beat())
+    tell_systemd("READY=1", f"STATUS={service.name} is running")
+    reason = await service.ended
+    tell_systemd("STOPPING=1", f"STATUS={reason or 'it has left the ring'}")
+    serving.remove_done_callback(door_closed)
+    await service.close()
+    beating.cancel()
+    server.end()
+    await serving
+    return reason
+
+
+def door_closed(serving: asyncio.Task[None]) -> None:
+    """End the process: a node that cannot be asked or stopped any more must not go on."""
+    error = None if serving.cancelled() else serving.exception()
+    die("the door closed by itself", error)
+
+
+def on_stop(service: Service) -> None:
+    """Stop the node, or say that it is under way."""
+    if service.stopping:
+        LOG.warning("stopping is under way: resources move away first; see 'ninefold status'")
         return
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.connect("\0" + address[1:] if address.startswith("@") else address)
-        notify.sendall(word.encode())
+    tell_systemd(f"STATUS={service.name} moves its resources away, then leaves")
+    service.stop()
+
+
+def on_hangup() -> None:
+    """Say that a reload is not what this daemon does."""
+    LOG.warning("SIGHUP: nothing is reloaded; corosync.conf is read when the daemon starts")
 
 
 def entry() -> None:

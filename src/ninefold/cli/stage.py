@@ -19,7 +19,7 @@ from ninefold.lab.client import Lab
 from ninefold.lab.model import Power
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from ninefold.lab.plan import Settings

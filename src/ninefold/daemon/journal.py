@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ninefold.daemon.faults import die
 from ninefold.host import clock
 from ninefold.host.store import StoreError
 
@@ -30,13 +31,18 @@ LOUD: Final = frozenset(
 
 
 class Journal:
-    """Takes events of the node; hands them on."""
+    """Takes events of the node; hands them on.
+
+    `lost` counts those that the store did not take. They still reached the system's log and those
+    who follow.
+    """
 
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
         self._name = name
         self._followers: list[asyncio.Queue[dict[str, Any] | None]] = []
         self.lost = 0
+        self._silent = False
 
     def write(self, event: Happened) -> None:
         """Take an event, now."""
@@ -69,8 +75,19 @@ class Journal:
         queue.put_nowait(None)
 
     def _stored(self, future: Future[None]) -> None:
-        if isinstance(future.exception(), StoreError):
-            self.lost += 1
+        """Note in the store's thread what came of a line; a full disk is said once, not per line."""
+        error = future.exception()
+        if error is None:
+            if self._silent:
+                LOG.warning("the event log is kept again; %d events were lost", self.lost)
+            self._silent = False
+            return
+        if not isinstance(error, StoreError):
+            die("writing the event log failed", error)
+        self.lost += 1
+        if not self._silent:
+            LOG.error("the event log cannot be kept: %s", error)
+        self._silent = True
 
     def subscribe(self) -> asyncio.Queue[dict[str, Any] | None]:
         """Return a queue of events to come."""

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from ninefold.agents.model import OpStatus, Outcome, Rc
 from ninefold.cib.document import Cib
+from ninefold.daemon.faults import die
 from ninefold.daemon.journal import Journal, shown_event
-from ninefold.daemon.reply import Reply
+from ninefold.daemon.reply import Reply, refusal
 from ninefold.daemon.settings import ring_seq_file
 from ninefold.host import clock
 from ninefold.host.agents import FENCE_DIRECTORIES, AgentRunner
@@ -70,6 +71,7 @@ class Service:
         self._request = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.ended: asyncio.Future[str] | None = None
+        self.stopping = False
         self._loop: asyncio.AbstractEventLoop
         self._machine: MachineLoop[ev.Event, ev.Effect]
         self._watchdog = (
@@ -108,6 +110,7 @@ class Service:
 
     def stop(self) -> None:
         """Ask the node to leave cleanly."""
+        self.stopping = True
         self._machine.post(ev.Stop())
 
     async def close(self) -> None:
@@ -120,7 +123,7 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for waiting in self._requests.values():
             if not waiting.done():
-                waiting.cancel()
+                waiting.set_result(refusal("stopped", "This node has stopped meanwhile."))
         self._sockets.close()
         self._probe.close()
         self.journal.close()
@@ -167,10 +170,7 @@ class Service:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            # A task that dies silently would leave the machines waiting for ever: our bug.
-            LOG.critical("a task failed", exc_info=task.exception())
-            logging.shutdown()
-            os._exit(70)
+            die(f"the task {task.get_coro()} failed", task.exception())
 
     async def _save_ring_seq(self, seq: int) -> None:
         path = ring_seq_file(self.settings.state)
@@ -195,7 +195,9 @@ class Service:
             elif isinstance(error, StoreError):
                 event = ev.CibNotSaved(effect.stamp, str(error))
             else:
-                raise error
+                # Raised here it would only be printed: this runs in a callback of the store.
+                self._loop.call_soon_threadsafe(die, "saving the CIB failed", error)
+                return
             self._loop.call_soon_threadsafe(self._machine.post, event)
 
         future.add_done_callback(saved)
@@ -225,7 +227,7 @@ class Service:
     async def request(self, user: str, body: bytes) -> Reply:
         """Hand in a request for `user`; wait for the answer."""
         if len(self._requests) >= REQUESTS_MAX:
-            return Reply(ok=False, body=b'{"code":"busy","problems":["Too many requests wait."]}')
+            return refusal("busy", f"{REQUESTS_MAX} requests are waiting. Try again in a moment.")
         self._request += 1
         number = self._request
         waiting: asyncio.Future[Reply] = self._loop.create_future()

@@ -5,14 +5,13 @@ Everything that is wrong is reported at once; nothing is opened while anything i
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from ninefold.cib.document import Cib
 from ninefold.cib.model import Stamp
-from ninefold.config.grammar import parse
+from ninefold.config.grammar import decode, parse
 from ninefold.config.load import authkey, load
 from ninefold.config.model import ClusterConfig
 from ninefold.core.findings import Finding, Severity, errors
@@ -59,11 +58,12 @@ def begin(settings: Settings) -> Beginning:
     ring_seq = _ring_seq(settings.state, findings)
     first = _first_cib(settings.cib, findings)
     store = _store(settings.state, findings)
+    loaded = _loaded(store, settings.state, findings)
     if errors(findings) or config is None or store is None:
         if store is not None:
             store.close()
+        assert findings
         raise CannotStart(findings)
-    loaded = store.load()
     if loaded is not None:
         stamp, cib = loaded
     else:
@@ -83,7 +83,7 @@ def _wrong(code: str, subject: str, sentence: str, remedy: str, file: Path) -> F
 
 def _configuration(path: Path) -> tuple[ClusterConfig | None, bytes, list[Finding]]:
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = decode(path.read_bytes())
     except OSError as error:
         sentence = f"It cannot be read: {error.strerror}."
         remedy = "Name the corosync.conf by --config, and run as a user who may read it."
@@ -100,8 +100,7 @@ def _ring_seq(state: Path, findings: list[Finding]) -> int:
         state.mkdir(mode=0o750, parents=True, exist_ok=True)
         return load_ring_seq(ring_seq_file(state)) or 0
     except FileDamagedError as error:
-        remedy = "It says so itself."
-        findings.append(_wrong("ring-seq-damaged", "ring-seq", str(error), remedy, state))
+        findings.append(_wrong("ring-seq-damaged", "ring-seq", str(error), "", state))
     except OSError as error:
         sentence = f"The state directory cannot be used: {error.strerror}."
         remedy = "Run as root, or name another directory by --state."
@@ -124,11 +123,26 @@ def _first_cib(path: Path | None, findings: list[Finding]) -> Cib | None:
 
 
 def _store(state: Path, findings: list[Finding]) -> Store | None:
-    if not state.is_dir() or not os.access(state, os.W_OK):
+    if not state.is_dir():
         return None
     try:
         return Store(state)
     except StoreError as error:
-        remedy = "See the message; a damaged store is only moved aside on explicit order."
-        findings.append(_wrong("store", "store", str(error), remedy, state))
+        findings.append(_store_finding(error, state))
         return None
+
+
+def _loaded(store: Store | None, state: Path, findings: list[Finding]) -> tuple[Stamp, Cib] | None:
+    if store is None:
+        return None
+    try:
+        return store.load()
+    except StoreError as error:
+        findings.append(_store_finding(error, state))
+        return None
+
+
+def _store_finding(error: StoreError, state: Path) -> Finding:
+    """Return a finding of the error's own two sentences: what is wrong, and what to do."""
+    sentence = str(error).removesuffix(error.remedy).rstrip()
+    return _wrong("store", "store", sentence, error.remedy, state)
