@@ -363,16 +363,18 @@ class World:
 
     def _watch(self, host: Host, event: control.Event) -> None:
         self.views.on_event(self.now, host.id, event)
-        verdict = None
-        if isinstance(event, control.Configured | control.QuorumChanged):
-            verdict = event.verdict
-        if verdict is not None and self._plain_majority and host.node is not None:
-            members = host.node.stack.members
-            votes = {n: h.config.node(n).quorum_votes for n, h in self.hosts.items()}
-            me = Partition(host.id, members, verdict.quorate)
-            self.checkers.on_quorum(
-                self.now, me, sum(votes[n] for n in members), sum(votes.values())
-            )
+        if not self._plain_majority or host.node is None:
+            return
+        match event:
+            case control.Configured():
+                members = event.members
+            case control.QuorumChanged():
+                members = host.node.controller.situation.members
+            case _:
+                return
+        votes = {n: h.config.node(n).quorum_votes for n, h in self.hosts.items()}
+        me = Partition(host.id, members, event.verdict.quorate)
+        self.checkers.on_quorum(self.now, me, sum(votes[n] for n in members), sum(votes.values()))
 
     # Looking.
 
