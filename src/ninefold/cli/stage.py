@@ -121,7 +121,9 @@ class Follower:
         self._told = told
         # The log's clock counts suspension, the drill's does not: this is what lies between.
         self._offset_s = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
-        self._stream = client.follow()
+        self._stream: Iterator[dict[str, Any]] = iter(())
+        with contextlib.suppress(DoorClosedError, OSError):  # a node that is off tells nothing
+            self._stream = client.follow()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -131,7 +133,7 @@ class Follower:
         return not self._thread.is_alive()
 
     def _read(self) -> None:
-        with contextlib.suppress(DoorClosedError, OSError, http.client.HTTPException):
+        with contextlib.suppress(OSError):
             for event in self._stream:
                 at_s = event["clock_ms"] / 1000 - self._offset_s
                 self._told(Seen(at_s, self._node, event["what"], event["text"], event["fields"]))
