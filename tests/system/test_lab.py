@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
-NAME = "pytest-lab"
+# Labs of two runs of the suite on one machine must not meet.
+RUN = f"t{os.getpid()}"
+NAME = f"{RUN}-lab"
 FIRST = ("10.77.0.1", "10.77.0.2", "10.77.0.3")
 SECOND = ("10.78.0.1", "10.78.0.2", "10.78.0.3")
 
@@ -85,11 +88,11 @@ def test_hosts_hear_each_other_and_the_client_on_both_networks(lab: Lab) -> None
 
 
 def test_a_host_is_a_machine_of_its_own(lab: Lab) -> None:
-    script = "hostname; ls /tmp /dev/shm; cat /proc/1/comm; stat -c %a:%s /etc/corosync/authkey"
+    with tempfile.NamedTemporaryFile(dir="/tmp", prefix=RUN) as outside:
+        script = f"hostname; ls /dev/shm; cat /proc/1/comm; stat -c %a:%s /etc/corosync/authkey; ls {outside.name}"
+        seen = lab.run("node2", "sh", "-c", script).stdout.split()
 
-    seen = lab.run("node2", "sh", "-c", script).stdout.split()
-
-    assert seen == ["node2", "/dev/shm:", "/tmp:", "sh", "400:256"]
+    assert seen == ["node2", "sh", "400:256"]
     assert "10.77.0.3 node3" in lab.run("node1", "cat", "/etc/hosts").stdout
     assert "name: node3" in lab.run("node1", "cat", "/etc/corosync/corosync.conf").stdout
 
@@ -319,8 +322,8 @@ def test_what_is_not_there_is_named(lab: Lab) -> None:
         lab.cut(["node1"], link=5)
     with pytest.raises(AlreadyRunning, match=NAME):
         Lab.up(Settings(name=NAME, stack="none"))
-    with pytest.raises(NotRunning, match="no lab called pytest-none"):
-        Lab("pytest-none").status()
+    with pytest.raises(NotRunning, match=f"no lab called {RUN}-none"):
+        Lab(f"{RUN}-none").status()
 
 
 def leftovers(directory: str, namespaces: list[str], name: str) -> list[str]:
@@ -353,12 +356,12 @@ def network_namespaces() -> set[str]:
 def test_down_leaves_nothing() -> None:
     before = network_namespaces()
     links = sorted(path.name for path in Path("/sys/class/net").iterdir())
-    lab = Lab.up(Settings(nodes=2, name="pytest-down", stack="none"))
+    lab = Lab.up(Settings(nodes=2, name=f"{RUN}-down", stack="none"))
     lab.run("node1", "sh", "-c", "setsid sleep 600 >/dev/null 2>&1 &")
     what = remains(lab)
     assert len(leftovers(*what)) >= 4
 
-    Lab("pytest-down").down()
+    Lab(f"{RUN}-down").down()
 
     assert leftovers(*what) == []
     assert network_namespaces() <= before
@@ -368,7 +371,7 @@ def test_down_leaves_nothing() -> None:
 
 @pytest.mark.usefixtures("running")
 def test_killing_the_supervisor_leaves_nothing() -> None:
-    lab = Lab.up(Settings(nodes=2, name="pytest-kill", stack="none"))
+    lab = Lab.up(Settings(nodes=2, name=f"{RUN}-kill", stack="none"))
     what = remains(lab)
 
     os.kill(lab.status().supervisor_pid, signal.SIGKILL)
@@ -383,7 +386,7 @@ UP = """
 import sys, time
 from ninefold.lab.client import Lab
 from ninefold.lab.plan import Settings
-with Lab.up(Settings(nodes=1, name="pytest-user", stack="none")) as lab:
+with Lab.up(Settings(nodes=1, name=sys.argv[1], stack="none")) as lab:
     print("up", flush=True)
     time.sleep(60)
 """
@@ -393,11 +396,11 @@ with Lab.up(Settings(nodes=1, name="pytest-user", stack="none")) as lab:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_lab_ends_with_whoever_started_it(number: signal.Signals) -> None:
     # Ctrl-C, a polite end and a sudden one.
-    argv = [sys.executable, "-c", UP]
+    argv = [sys.executable, "-c", UP, f"{RUN}-user"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as user:
         assert user.stdout is not None
         assert user.stdout.readline() == b"up\n"
-        what = remains(Lab("pytest-user"))
+        what = remains(Lab(f"{RUN}-user"))
 
         user.send_signal(number)
         user.wait(10)
@@ -408,15 +411,15 @@ def test_a_lab_ends_with_whoever_started_it(number: signal.Signals) -> None:
 @pytest.mark.usefixtures("running")
 def test_what_a_lab_without_a_launcher_left_is_cleared_by_the_next() -> None:
     # As after a power cut: the link leads to a directory in which nobody answers.
-    stale = start.DATA_ROOT / "ninefold-lab-pytest-stale-00000000"
+    stale = start.DATA_ROOT / f"ninefold-lab-{RUN}-stale-00000000"
     stale.mkdir()
-    start.link_of("pytest-stale").symlink_to(stale)
+    start.link_of(f"{RUN}-stale").symlink_to(stale)
 
-    with Lab.up(Settings(nodes=1, name="pytest-stale", stack="none")) as lab:
+    with Lab.up(Settings(nodes=1, name=f"{RUN}-stale", stack="none")) as lab:
         assert lab.run("node1", "true").returncode == 0
         assert not stale.exists()
 
-    assert not start.link_of("pytest-stale").is_symlink()
+    assert not start.link_of(f"{RUN}-stale").is_symlink()
 
 
 @pytest.mark.usefixtures("running")
@@ -432,10 +435,10 @@ def test_a_host_that_cannot_boot_says_why_and_nothing_is_left(
 
     monkeypatch.setattr(furniture, "furnish", furnish)
     with pytest.raises(LabBroken, match="the disk is on fire"):
-        Lab.up(Settings(nodes=1, name="pytest-fire", stack="none"))
+        Lab.up(Settings(nodes=1, name=f"{RUN}-fire", stack="none"))
 
-    assert not start.link_of("pytest-fire").is_symlink()
-    assert not list(start.DATA_ROOT.glob("ninefold-lab-pytest-fire-*"))
+    assert not start.link_of(f"{RUN}-fire").is_symlink()
+    assert not list(start.DATA_ROOT.glob(f"ninefold-lab-{RUN}-fire-*"))
 
 
 @pytest.mark.usefixtures("running")
@@ -450,7 +453,7 @@ def test_a_kernel_that_stacks_no_overlays_gives_hosts_all_the_same(
         script.write_text(script.read_text().replace("-t overlay", "-t nosuchfilesystem"))
 
     monkeypatch.setattr(furniture, "furnish", furnish)
-    with Lab.up(Settings(nodes=1, name="pytest-links", stack="none")) as lab:
+    with Lab.up(Settings(nodes=1, name=f"{RUN}-links", stack="none")) as lab:
         assert "overlay" not in lab.run("node1", "cat", "/proc/mounts").stdout
         assert lab.run("node1", "cat", "/etc/hostname").stdout == "node1\n"
         assert lab.run("node1", "test", "-r", "/etc/passwd").returncode == 0

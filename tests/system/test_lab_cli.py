@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
-NAME = "pytest-cli"
+# Labs of two runs of the suite on one machine must not meet.
+RUN = f"t{os.getpid()}"
+NAME = f"{RUN}-cli"
 PROGRAM = "from ninefold.cli.lab import lab_app; lab_app()"
 
 
@@ -102,15 +104,15 @@ def test_a_mistake_is_answered_with_a_sentence(
 
 def test_a_lab_that_is_not_there_is_said_to_be_not_there() -> None:
     for verb in (("status",), ("down",), ("crash", "node1")):
-        done = lab(*verb, name="pytest-absent")
+        done = lab(*verb, name=f"{RUN}-absent")
         assert done.returncode == 1
-        assert "no lab called pytest-absent" in done.stderr
+        assert f"no lab called {RUN}-absent" in done.stderr
 
 
 def test_ctrl_c_ends_a_lab_in_the_foreground() -> None:
     if reason := start.permitted():
         pytest.skip(reason)
-    words = ("up", "--nodes", "1", "--stack", "none", "--foreground", "--name", "pytest-fore")
+    words = ("up", "--nodes", "1", "--stack", "none", "--foreground", "--name", f"{RUN}-fore")
     argv = [sys.executable, "-c", PROGRAM, *words]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as user:
         assert user.stdout is not None
@@ -120,5 +122,5 @@ def test_ctrl_c_ends_a_lab_in_the_foreground() -> None:
         user.send_signal(signal.SIGINT)
 
         assert user.wait(15) == 0
-    assert not start.link_of("pytest-fore").is_symlink()
-    assert not list(start.DATA_ROOT.glob("ninefold-lab-pytest-fore-*"))
+    assert not start.link_of(f"{RUN}-fore").is_symlink()
+    assert not list(start.DATA_ROOT.glob(f"ninefold-lab-{RUN}-fore-*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -41,7 +42,10 @@ def serve(lab: Lab) -> subprocess.Popen[bytes]:
 def test_the_client_sees_who_answers_and_how_long_nobody_did() -> None:
     if reason := start.permitted():
         pytest.skip(reason)
-    with Lab.up(Settings(nodes=1, name="pytest-probe", stack="none")) as lab, serve(lab) as server:
+    with (
+        Lab.up(Settings(nodes=1, name=f"t{os.getpid()}-probe", stack="none")) as lab,
+        serve(lab) as server,
+    ):
         assert server.stdout is not None
         with Poller(aim("http://10.77.0.1/"), within=lab.client_command()) as poller:
             time.sleep(0.5)
