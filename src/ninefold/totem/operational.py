@@ -78,7 +78,6 @@ class Operational:
         allowed = conf.flow.allowed(token, self._core.source.backlog, conf.window)
         token, sent = self._send_new(conf, token, allowed)
         if sent:
-            conf.seq_unchanged = 0
             fcc, backlog = conf.flow.account_more(
                 token, sent=sent, backlog=self._core.source.backlog
             )
@@ -227,6 +226,10 @@ class Operational:
             core.multicast(frame)
         sent = seq - token.seq
         core.statistics.messages_sent += sent
+        if sent:
+            # Our own message is none that we see arrive. Counting on would let a representative rest
+            # before the others expect it: they would send no cancel, and wait for the hold timer.
+            conf.seq_unchanged = 0
         return (replace(token, seq=seq) if sent else token), sent
 
     def _lower_aru(self, conf: Configuration, token: Token) -> Token:
