@@ -232,6 +232,7 @@ class Executor:
         word = {"start": "started", "stop": "stopped", "promote": "promoted", "demote": "demoted"}
         fields = {
             "resource": order.resource,
+            "class": order.call.agent.standard,
             "node": self.name,
             "task": order.task,
             "rc": str(outcome.rc),
