@@ -89,7 +89,12 @@ class Client:
     def follow(self) -> Iterator[dict[str, Any]]:
         """Return what happens from now on, until the node ends. Connects before it returns."""
         connection = _Connection(self.path, None)
-        return self._lines(connection, self._send(connection, "GET", "/v1/events/stream", None))
+        try:
+            response = self._send(connection, "GET", "/v1/events/stream", None)
+        except BaseException:
+            connection.close()
+            raise
+        return self._lines(connection, response)
 
     @staticmethod
     def _lines(
@@ -97,7 +102,8 @@ class Client:
     ) -> Iterator[dict[str, Any]]:
         try:
             for line in response:
-                if line.startswith(b"data:"):
+                # A stream that was cut off may end in the middle of a line.
+                if line.startswith(b"data:") and line.endswith(b"\n"):
                     yield json.loads(line[5:])
         except (http.client.HTTPException, ConnectionError):
             return
