@@ -63,11 +63,13 @@ class Node:
         self._left_cleanly: list[NodeId] = []
         self._pending: deque[totem.Effect] = deque()
         self._now: Instant = 0
+        # Asked for after its own steps only: most packets never reach the controller.
+        self._controller_deadline = self.controller.deadline
 
     @property
     def deadline(self) -> Instant:
         """Wake me no later than this."""
-        return min(self.stack.deadline, self.quorum.deadline, self.controller.deadline)
+        return min(self.stack.deadline, self.quorum.deadline, self._controller_deadline)
 
     def step(self, now: Instant, event: Event) -> list[Effect]:
         """Take one event at `now`; return effects in the order in which they must be done."""
@@ -94,7 +96,7 @@ class Node:
         if self.quorum.deadline <= self._now:
             self._quorum(quorum.Woke(), out)
             self._drain(out)
-        if self.controller.deadline <= self._now:
+        if self._controller_deadline <= self._now:
             self._control(control.Woke(), out)
 
     def _totem(self, event: totem.Event) -> None:
@@ -203,6 +205,7 @@ class Node:
                     self._drain_goodbye(out)
                 case _:
                     out.append(effect)
+        self._controller_deadline = self.controller.deadline
 
     def _drain_goodbye(self, out: list[Effect]) -> None:
         # The packets of the farewell must leave before the performer hears that we have halted.
