@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 # Faults happen within this time after the cluster was switched on.
 FORMING_MS: Final[Millis] = 4_000
-FAULTS_MS: Final[Millis] = 30_000
+FAULTS_MS: Final[Millis] = 22_000
 
-FAULTS_MAX: Final = 10
+FAULTS_MAX: Final = 8
 
 # An operator writes a recognisable change this often.
 MARK_EVERY_MS: Final[Millis] = 3_500
@@ -97,7 +97,7 @@ def _shape(seed: int, rng: random.Random) -> Shape:
 
 
 def _weather(rng: random.Random) -> list[Step]:
-    loss = rng.choice((0, 0, 0, 1, 5, 20))
+    loss = rng.choice((0, 0, 0, 0, 1, 5, 20))
     delay = rng.choice((1, 1, 3, 20))
     if not loss and delay == 1:
         return []
