@@ -91,7 +91,7 @@ def build(gate: Gate, limits: Limits) -> Litestar:
     @get("/v1/cib/versions")
     async def versions(request: Request[Any, Any, Any], limit: int = 20) -> list[dict[str, Any]]:
         user_of(request)
-        return await gate.versions(min(limit, EVENTS_LIMIT))
+        return await gate.versions(max(0, min(limit, EVENTS_LIMIT)))
 
     @post("/v1/requests", status_code=200)
     async def requests(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -107,7 +107,7 @@ def build(gate: Gate, limits: Limits) -> Litestar:
         request: Request[Any, Any, Any], after: int = 0, limit: int = 100
     ) -> list[dict[str, Any]]:
         user_of(request)
-        return await gate.past_events(after, min(limit, EVENTS_LIMIT))
+        return await gate.past_events(max(after, 0), max(0, min(limit, EVENTS_LIMIT)))
 
     @get("/v1/events/stream")
     async def stream(request: Request[Any, Any, Any]) -> ServerSentEvent:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
+import msgspec
 import typer
 from rich.table import Table
 
 from ninefold.api.client import Client
 from ninefold.cib.check import check as check_cib
 from ninefold.cib.document import Cib
-from ninefold.cib.model import ReplaceConfiguration, SetProperty, Version
+from ninefold.cib.model import ReplaceConfiguration, SetProperty
 from ninefold.cli.out import (
     REFUSED,
     USAGE,
@@ -28,7 +29,10 @@ from ninefold.cli.out import (
     show_json,
 )
 from ninefold.controller.requests import ChangeCib
-from ninefold.core.findings import Finding, Severity
+from ninefold.core.findings import errors
+
+if TYPE_CHECKING:
+    from ninefold.core.findings import Finding
 
 app = typer.Typer(no_args_is_help=True, help="Show, check, replace and look back at the CIB.")
 
@@ -48,14 +52,38 @@ def print_findings(findings: list[Finding]) -> None:
         complaints.print(str(finding), markup=False)
 
 
+def judge(text: str, file: str) -> tuple[Cib | None, list[Finding]]:
+    """Return the document, if it is one, and everything that is wrong with it."""
+    cib, findings = Cib.parse(text)
+    if cib is not None:
+        findings = [*findings, *(f for f in check_cib(cib.root) if f not in findings)]
+    return cib, [msgspec.structs.replace(finding, file=file) for finding in findings]
+
+
 @app.command()
-def show(*, json: JsonFlag = False, socket: SocketOption = None) -> None:
+def show(
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it to a file, to be edited.")
+    ] = None,
+    json: JsonFlag = False,
+    socket: SocketOption = None,
+) -> None:
     """Print the document as this node has it."""
     answer = ask(Client(socket).cib)
+    if output is not None:
+        try:
+            # Parameters of agents hold passwords: for nobody else, as in the store.
+            output.touch(mode=0o600)
+            output.write_text(answer["xml"])
+        except OSError as error:
+            fail(f"{output}: cannot be written: {error.strerror}.", USAGE)
     if json:
         show_json(answer)
-    else:
+    elif output is None:
         sys.stdout.write(answer["xml"])
+    else:
+        console.print(f"CIB {answer['version']} is in {output}", markup=False)
 
 
 @app.command()
@@ -69,26 +97,36 @@ def replace(
 ) -> None:
     """Replace the configuration; the status stays. Refused if it was edited from an old version."""
     text = _read(file)
-    base: Version | None = None
-    if not force:
-        cib, _ = Cib.parse(text)
-        base = cib.version if cib is not None else None
+    cib, findings = judge(text, str(file))
+    if errors(findings):
+        refuse(findings, as_json=json)
+    print_findings(findings)
+    base = cib.version if cib is not None and not force else None
     change = ReplaceConfiguration(text, base)
     answer = request(socket, ChangeCib(change, why or f"replaced from {file.name}"))
     done(answer, "The configuration was replaced", as_json=json)
 
 
 @app.command()
-def check(file: FileArgument) -> None:
+def check(file: FileArgument, *, json: JsonFlag = False) -> None:
     """Say everything that is wrong with a CIB file, with line and remedy. Needs no cluster."""
-    text = _read(file)
-    cib, findings = Cib.parse(text)
-    if cib is not None:
-        findings = check_cib(cib.root)
+    _, findings = judge(_read(file), str(file))
+    if errors(findings):
+        refuse(findings, as_json=json)
+    if json:
+        show_json({"accepted": True, "findings": msgspec.to_builtins(findings)})
+        return
     print_findings(findings)
-    if any(finding.severity is Severity.ERROR for finding in findings):
-        raise typer.Exit(REFUSED)
     console.print(f"{file}: can be used", markup=False)
+
+
+def refuse(findings: list[Finding], *, as_json: bool) -> NoReturn:
+    """Show all findings of a document that cannot be used, and end."""
+    if as_json:
+        show_json({"accepted": False, "findings": msgspec.to_builtins(findings)})
+    else:
+        print_findings(findings)
+    raise typer.Exit(REFUSED)
 
 
 @app.command()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import typer
 
 from ninefold import __version__
-from ninefold.cli import cib, config, nodes, resources
+from ninefold.cli import agents, cib, config, nodes, resources, store
 from ninefold.cli.demo import demo
 from ninefold.cli.events import events
 from ninefold.cli.lab import lab_app
 from ninefold.cli.nines import nines
+from ninefold.cli.out import EXIT_CODES
 from ninefold.cli.status import status
 from ninefold.cli.web import web
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_show_locals=False,
     help="High availability for Linux: design, run, operate and prove a cluster.",
+    epilog=EXIT_CODES,
 )
 app.command()(status)
 app.add_typer(nodes.app, name="node")
@@ -25,6 +27,8 @@ app.add_typer(resources.app, name="resource")
 app.add_typer(cib.app, name="cib")
 app.command()(events)
 app.add_typer(config.app, name="config")
+app.add_typer(agents.app, name="agents")
+app.add_typer(store.app, name="store")
 app.command()(nines)
 lab_app.command()(demo)
 app.add_typer(lab_app, name="lab")

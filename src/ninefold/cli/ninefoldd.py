@@ -25,6 +25,7 @@ from ninefold.core.findings import Severity
 from ninefold.daemon.faults import die, guard
 from ninefold.daemon.logs import open_log
 from ninefold.daemon.notify import beat, tell_systemd
+from ninefold.daemon.places import FENCE_PATH, OCF_PATH, directories
 from ninefold.daemon.service import Service
 from ninefold.daemon.settings import CannotStart, Settings, begin
 from ninefold.host.udp import RingUnbindable
@@ -72,8 +73,8 @@ def main(
         state=state,
         run=run,
         cib=cib,
-        fence_directories=directories("NINEFOLD_FENCE_PATH"),
-        ocf_roots=directories("NINEFOLD_OCF_PATH"),
+        fence_directories=directories(FENCE_PATH),
+        ocf_roots=directories(OCF_PATH),
         watchdog_ms=watchdog_ms,
     )
     try:
@@ -94,12 +95,6 @@ def complain(findings: list[Finding]) -> None:
     """Say on stderr what is in the way: there is no log yet, or nobody would look there."""
     for finding in findings:
         sys.stderr.write(f"ninefoldd: {finding}\n")
-
-
-def directories(variable: str) -> tuple[Path, ...]:
-    """Return the directories that a search path in the environment names."""
-    value = os.environ.get(variable, "")
-    return tuple(Path(part) for part in value.split(":") if part)
 
 
 async def live(service: Service) -> int:

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
     from ninefold.controller import requests as rq
 
-# Exit codes: 0 done, 1 refused or not as wished, 2 wrong usage, 3 no node to ask.
-REFUSED = 1
-USAGE = 2
-NO_NODE = 3
+# The exit codes of every command, besides 0 for done. They are part of the interface: scripts
+# repeat what ended with 3 on another node, and show a person what ended with 1.
+REFUSED = 1  # the node, or a check, said no; or what was waited for did not come
+USAGE = 2  # the command line is wrong, or names a file that cannot be read or written
+NO_NODE = 3  # no node could be asked: it is not running, does not answer, or we may not enter
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 refused, or not as wished; 2 wrong usage; 3 no node could be asked."
+)
 
 console = Console(highlight=False, soft_wrap=True)
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -51,7 +55,7 @@ def ask(call: Callable[[], Any]) -> Any:
 
 
 def request(socket: str | None, body: rq.Request) -> dict[str, Any]:
-    """Hand a request in and return the answer."""
+    """Hand a request in and return the answer; end with a message if it is refused."""
     client = Client(socket)
     answer: dict[str, Any] = ask(lambda: client.request(body))
     return answer

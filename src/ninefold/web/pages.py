@@ -43,8 +43,19 @@ setTimeout(refresh, 1000);
 </script></body></html>
 """
 
+# Everything is in the page itself. Even if a text got by unescaped, nothing foreign would be loaded
+# and no other page can frame this one.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+        "connect-src 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
+
 GOOD = ("online", "Started", "Promoted")
-BAD = ("unclean", "offline")
+BAD = ("unclean", "offline", "failed", "pending")
 
 
 def build(client: Client) -> Litestar:
@@ -54,15 +65,15 @@ def build(client: Client) -> Litestar:
         try:
             return render(await sync_to_thread(client.status))
         except (DoorClosedError, RefusedError) as error:
-            return f'<p class="bad">{escape(str(error))}</p>'
+            return f'<p class="bad" role="alert">{escape(str(error))}</p>'
 
     @get("/", media_type=MediaType.HTML)
-    async def page() -> str:
-        return PAGE.replace("BODY", await fragment_text())
+    async def page() -> Response[str]:
+        return Response(PAGE.replace("BODY", await fragment_text()), headers=HEADERS)
 
     @get("/fragment", media_type=MediaType.HTML)
-    async def fragment() -> str:
-        return await fragment_text()
+    async def fragment() -> Response[str]:
+        return Response(await fragment_text(), headers=HEADERS)
 
     @get("/status.json")
     async def status() -> Response[bytes]:
@@ -77,38 +88,46 @@ def build(client: Client) -> Litestar:
 
 def render(status: dict[str, Any]) -> str:
     """Return a status as HTML; every text in it is escaped."""
-    quorum = status["quorum"]
-    verdict = (
-        '<span class="good">quorate</span>'
-        if quorum["quorate"]
-        else f'<span class="bad">no quorum</span> {escape(quorum["reason"])}'
-    )
+    resources = [
+        (_name(r), r["role"], ", ".join(r["nodes"]), r["agent"], r["blocked"])
+        for r in status["resources"]
+    ]
     parts = [
-        (
-            f"<p>{escape(status['cluster'] or 'cluster')}, seen from {escape(status['node'])}: {verdict}, "
-            f"DC {escape(status['dc'] or 'none')}, CIB {escape(status['cib'])}</p>"
-        ),
+        _head(status),
         _table("Nodes", ("node", "state", ""), [_node_row(node) for node in status["nodes"]]),
-        _table(
-            "Resources",
-            ("resource", "role", "node", ""),
-            [
-                (r["id"], r["role"], ", ".join(r["nodes"]), r["blocked"])
-                for r in status["resources"]
-            ],
-        ),
+        _table("Resources", ("resource", "role", "node", "agent", ""), resources),
     ]
     if status["fencing"]:
         rows = [(f["node"], f["state"], f["reason"]) for f in status["fencing"]]
         parts.append(_table("Fencing", ("node", "state", "reason"), rows))
     if status["failures"]:
         rows = [(f["operation"], f["node"], f["reason"]) for f in status["failures"]]
-        parts.append(_table("Failures", ("operation", "node", "reason"), rows))
+        parts.append(_table("Failed operations", ("operation", "node", "reason"), rows))
     return "\n".join(parts)
 
 
+def _head(status: dict[str, Any]) -> str:
+    quorum = status["quorum"]
+    verdict = '<span class="good">quorate</span>'
+    if not quorum["quorate"]:
+        verdict = f'<span class="bad">no quorum</span> {escape(quorum["reason"])}'
+    lines = [
+        f"{escape(status['cluster'] or 'cluster')}, seen from {escape(status['node'])}: {verdict}, "
+        f"DC {escape(status['dc'] or 'none')}, CIB {escape(status['cib'])}"
+    ]
+    if status["store"]:
+        lines.append(f'<span class="bad">{escape(status["store"])}</span>')
+    lines += [f'<span class="warn">{escape(warning)}</span>' for warning in status["warnings"]]
+    return "".join(f"<p>{line}</p>" for line in lines)
+
+
+def _name(resource: dict[str, Any]) -> str:
+    return f"{resource['group']}/{resource['id']}" if resource["group"] else str(resource["id"])
+
+
 def _node_row(node: dict[str, Any]) -> tuple[str, str, str]:
-    return node["name"], node["state"], "DC" if node["dc"] else node["detail"]
+    words = ("DC" if node["dc"] else "", node["detail"])
+    return node["name"], node["state"], "; ".join(word for word in words if word)
 
 
 def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
