@@ -36,7 +36,13 @@ _LOG_STAMP: Final = "%Y %b %d %H:%M:%S.%f"
 RESOURCE: Final = "http"
 GROUP: Final = "web"
 # What the steps of a takeover are called in our event log, and in corosync.log.
-_STEPS: Final = {"token-lost": "token lost", "membership": "membership", "fencing": "fencing"}
+_STEPS: Final = {
+    "token-lost": "token lost",
+    "membership": "membership",
+    "fencing": "fencing",
+    "failed": "failure found",
+    "stopped": "stopped",
+}
 _LOGGED: Final = {"processor failed": "token lost", "new membership": "membership"}
 NODES: Final = 3
 

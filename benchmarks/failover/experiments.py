@@ -76,13 +76,20 @@ def crash(cluster: Cluster, noise: Noise) -> Sample:
 
 def web(cluster: Cluster, noise: Noise) -> Sample:
     """Kill the web server at a random phase of its monitor; the client's gap."""
+    node = cluster.active()
     with cluster.stage.poll() as poller:
         time.sleep(BEFORE_S + random.random() * MONITOR_S)
         at_s = cluster.kill_web()
         _until(lambda: _gap_over(poller, at_s), "the web server again")
         share = noise.share()
         found = _outage(poller, at_s)
-    return _sample("web", cluster, found.gap_s, share, {"moved": str(found.was != found.now)})
+    steps = cluster.marks(node, at_s) | {"answer": found.first_good_s}
+    detail: dict[str, float | str] = {
+        step: round(when_s - at_s, 3) for step, when_s in steps.items()
+    }
+    return _sample(
+        "web", cluster, found.gap_s, share, detail | {"from": found.was, "to": found.now}
+    )
 
 
 def move(cluster: Cluster, noise: Noise) -> Sample:
