@@ -63,7 +63,9 @@ def _status(world: World, host: Host) -> list[str]:
     for row in status["fencing"]:
         if row["state"] == "failed":
             lines.append(f"  => fencing of {row['node']} failed: {row['reason']}")
-    lines += [f"  => {r['id']} waits: {r['blocked']}" for r in status["resources"] if r["blocked"]]
+    lines += [
+        f"  => {row['id']} waits: {row['blocked']}" for row in status["resources"] if row["blocked"]
+    ]
     for resource, counts in sorted(status["fail_counts"].items()):
         for node, count in sorted(counts.items()):
             lines.append(f"  => fail count of {resource} on {node}: {_count(count)}")
