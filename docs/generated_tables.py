@@ -11,13 +11,15 @@ import re
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+import msgspec
 import typer.main
 
 from ninefold.agents.exitcodes import verdict
 from ninefold.agents.model import OpStatus, Rc
 from ninefold.config.keys import KEYS, Key, Kind
+from ninefold.controller.requests import OperatorChange, Request
 from ninefold.design.nines import (
     availability_of_nines,
     class_text,
@@ -43,7 +45,7 @@ MEANINGS = {
     "declared-dead": "an operator has vouched that a lost node is off",
     "failed": "an operation failed; which, where, and its reason",
     "fence-failed": "a device could not silence a node; nothing that it ran starts",
-    "fence-report-void": "a report of success came for a fencing that nobody waits for any more",
+    "fence-report-void": "a report came for a fencing that nobody waits for any more",
     "fenced": "a node is known to be silent",
     "fencing": "a node is about to be silenced; why",
     "malformed": "a group message could not be read; it was dropped",
@@ -54,6 +56,8 @@ MEANINGS = {
     "peer-restarted": "a peer's daemon is a new one",
     "promoted": "an instance has become the promoted one",
     "demoted": "an instance is no longer the promoted one",
+    "quorum-gained": "this partition may act",
+    "quorum-lost": "this partition may not act; how many votes it lacks",
     "started": "a resource runs",
     "stopped": "a resource has stopped",
     "stopping": "this node moves its resources away and leaves",
@@ -143,6 +147,19 @@ def command_line() -> list[str]:
     return lines
 
 
+def requests() -> list[str]:
+    """What may be posted to the door, and the changes that a `change` request may carry."""
+    lines: list[str] = []
+    for title, union in (("Requests", Request), ("Changes", OperatorChange)):
+        rows = []
+        for kind in get_args(union):
+            fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(kind))
+            tag = kind.__struct_config__.tag
+            rows.append((f"`{tag}`", fields, (kind.__doc__ or "").split("\n\n")[0]))
+        lines += [f"## {title}", *table(("`type`", "fields", "what it does"), rows)]
+    return lines
+
+
 def sentence(node: ast.expr) -> str:
     """Return a literal's text; what is put in at run time is written `{name}`."""
     match node:
@@ -158,17 +175,22 @@ def sentence(node: ast.expr) -> str:
 
 def event_words() -> list[str]:
     found: dict[str, str] = {}
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+    texts = [path.read_text() for path in sorted(SOURCE.rglob("*.py"))]
+    stale = [word for word in MEANINGS if not any(f'"{word}"' in text for text in texts)]
+    assert not stale, f"no event is called {', '.join(stale)} any more"
+    for text in texts:
+        for node in ast.walk(ast.parse(text)):
             match node:
                 case ast.Call(
                     func=ast.Name(id=name) | ast.Attribute(attr=name),
-                    args=[ast.Constant(value=str(word)), text, *_],
+                    args=[ast.Constant(value=str(word)), told, *_],
                 ) if name in EVENT_MAKERS:
-                    found.setdefault(word, f"`{sentence(text)}`")
+                    found.setdefault(word, f"`{sentence(told)}`")
                 case _:
                     pass
-    rows = [(f"`{word}`", meaning) for word, meaning in sorted((found | MEANINGS).items())]
+    links = {"link-up": "a link to a peer is heard", "link-down": "it is not heard any more"}
+    words = sorted((found | MEANINGS | links).items())
+    rows = [(f"`{word}`", meaning) for word, meaning in words]
     return table(("word", "what it says"), rows)
 
 
@@ -204,6 +226,7 @@ TABLES = {
     "nines": nines,
     "configuration-keys": configuration_keys,
     "command-line": command_line,
+    "requests": requests,
     "event-words": event_words,
     "agent-exit-codes": agent_exit_codes,
 }
