@@ -123,7 +123,7 @@ _TOTEM: Final = (
     _restart(_choice("totem.ip_version", "ipv6-4", "which addresses of a name are taken", ("ipv4", "ipv6", "ipv4-6", "ipv6-4"))),
     _unused(_choice("totem.ip_dscp", "0", "traffic class of packets", _DSCP)),
     _restart(_int("totem.netmtu", "65536", "largest frame of the ring", low=576, high=65536, unit="B")),
-    _int("totem.knet_mtu", "0", "largest datagram; 0 finds it out", high=U16, unit="B"),
+    _int("totem.knet_mtu", "0", "the networks' MTU; 0 means 1420, it is not measured", high=U16, unit="B"),
     _unused(_int("totem.knet_pmtud_interval", "30", "time between searches for the largest datagram", low=1, unit="s")),
     _unused(_choice("totem.knet_compression_model", "none", "compression of packets", ("none", "zlib", "lz4", "lz4hc", "lzo2", "lzma", "bzip2", "zstd"))),
     _unused(_int("totem.knet_compression_threshold", "100", "smallest packet to compress", unit="B")),
