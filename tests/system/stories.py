@@ -218,6 +218,13 @@ class Story:
         """Return who answered, each once, in order."""
         return list(dict.fromkeys(attempt.host for attempt in answers(self.attempts)))
 
+    def assert_undisturbed(self, node: str) -> None:
+        """The client was served by one node all the time, and nothing of it was stopped."""
+        assert self.hosts() == [node]
+        # A busy machine may keep one request waiting; a stop and a start it is not.
+        assert self.gap_s() < 1
+        assert not [e for e in self.seen("stopped") if e.fields["resource"] in ("vip", "http")]
+
     def assert_never_twice(self) -> None:
         """Nothing ever ran on two hosts, and no two answered."""
         twice = [entry for entry in self._cluster.observer.twice if entry[0] >= self.began_s]

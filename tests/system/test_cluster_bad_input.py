@@ -242,6 +242,16 @@ def test_a_state_directory_that_cannot_be_written_is_named(place: Place) -> None
     assert "--state" in said
 
 
+def test_a_state_directory_that_may_not_be_written_is_named(place: Place) -> None:
+    place.state.mkdir(mode=0o555)
+
+    # Root without the right to ignore the mode, as under a systemd unit that takes it away.
+    said = place.refuse('set -- setpriv --bounding-set=-dac_override,-dac_read_search "$@"')
+
+    assert f"{place.state}" in said
+    assert "ermission denied" in said or "not writable" in said
+
+
 def test_a_socket_that_cannot_be_made_is_named(place: Place) -> None:
     place.socket.parent.write_text("a file, not a directory")
 
@@ -291,7 +301,8 @@ def test_a_request_that_is_none_is_refused_and_the_daemon_lives(place: Place) ->
         body = b'{"type": "change", "change": {"type": "SetProperty", "name": 7}}'
         head = f"POST /v1/requests HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         door.sendall(head + body)
-        answer = door.recv(65536).decode()
+        with door.makefile("rb") as reader:
+            answer = reader.read().decode()
         assert client.status()["settled"]
 
     assert " 409 " in answer.splitlines()[0]

@@ -59,8 +59,7 @@ def test_the_dc_crashes_while_another_node_serves(cluster: Cluster) -> None:
     # Another node conducts, and the client has noticed nothing.
     assert status["dc"] not in ("", victim)
     story.assert_never_twice()
-    assert story.hosts() == [server]
-    assert all(attempt.ok for attempt in story.attempts)
+    story.assert_undisturbed(server)
 
 
 def test_a_killed_web_server_is_found_by_its_monitor_and_started_in_place(cluster: Cluster) -> None:
@@ -150,7 +149,7 @@ def test_a_daemon_that_is_killed_gets_its_node_fenced_before_takeover(cluster: C
     story.assert_fenced_first(node)
     story.assert_never_twice()
     (event,) = story.power()
-    assert next(last for _, last in story.ran("http", node)) > event.asked_s - 0.5
+    assert next(last for _, last in story.ran("http", node)) > event.asked_s - 1
 
 
 def test_a_dc_that_dies_in_the_middle_of_a_transition_leaves_no_half_work(
