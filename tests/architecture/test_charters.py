@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "ninefold"
 PACKAGES = sorted(path.parent for path in SOURCE.rglob("__init__.py"))
 
 # Protocol layers: a page with the states in sentences stands beside the machine.
-WITH_README = ("totem", "quorum")
+WITH_README = ("totem", "quorum", "fencing", "controller")
 
 # One or two lines; a charter that is only a word is none.
 CHARTER_CHARACTERS_MIN = 40
@@ -49,6 +50,21 @@ def test_protocol_layer_tells_its_states_in_sentences(layer: str) -> None:
     page = SOURCE / layer / "README.md"
     assert page.is_file(), f"{name(page)}: one page, the states in sentences"
     assert len(page.read_text().splitlines()) >= 10
+
+
+@pytest.mark.parametrize("page", sorted(SOURCE.rglob("README.md")), ids=name)
+def test_page_names_only_modules_that_are_there(page: Path) -> None:
+    # Tables list files in the column whose head says so.
+    missing = []
+    column = 0
+    for line in page.read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if "file" in cells or "files" in cells:
+            column = next(i for i, cell in enumerate(cells) if cell in ("file", "files"))
+        elif line.startswith("|"):
+            words = re.findall(r"`([a-z_]+)(?:\.py)?`", cells[column])
+            missing += [word for word in words if not (page.parent / f"{word}.py").is_file()]
+    assert missing == []
 
 
 def test_every_directory_with_modules_is_a_package() -> None:
