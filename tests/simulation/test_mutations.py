@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from ninefold.controller.events import Multicast
 from ninefold.controller.executor import Executor
-from ninefold.controller.messages import Saved, encode
-from ninefold.controller.replica import Replica
+from ninefold.node import events as ev
 from ninefold.quorum import threshold
 from ninefold.scheduler import schedule
 from ninefold.scheduler.model import Action, ActionKind
 from ninefold.sim.checkers import Violation
 from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
+from ninefold.sim.effects import Effects
 from ninefold.sim.faults import Plan, Step, make_plan
 from ninefold.sim.promises import mark
 from ninefold.sim.trial import run
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
 
     from ninefold.cib.document import Cib
     from ninefold.controller.events import Effect
+    from ninefold.controller.messages import Order
     from ninefold.scheduler.model import Transition
+    from ninefold.sim.host import Host
 
 SEEDS_MAX = 30
 
@@ -85,8 +86,8 @@ def test_start_without_quorum_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     # The last line of defence is gone, and so is the policy: whatever is asked for is launched.
     right = Executor.perform
 
-    def perform(self: Executor, now: int, order: object, *, quorate: bool, wall: int) -> list[Effect]:
-        return right(self, now, order, quorate=True, wall=wall)  # type: ignore[arg-type]
+    def perform(self: Executor, now: int, order: Order, **known: int) -> list[Effect]:
+        return right(self, now, order, quorate=True, wall=known["wall"])
 
     monkeypatch.setattr(Executor, "perform", perform)
 
@@ -159,13 +160,14 @@ def test_power_cut_of_all_nodes_at_any_instant_loses_no_acknowledged_change() ->
 def test_change_that_is_acknowledged_before_it_is_saved_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def vouch(self: Replica) -> list[Effect]:
-        if self._vouch_for is None:
-            return []
-        promised, self._vouch_for = self._vouch_for, None
-        return [Multicast(encode(Saved(promised)))]
+    # Whoever vouches before its disk has it is as one whose disk says so too early.
+    right = Effects.save_cib
 
-    monkeypatch.setattr(Replica, "_vouch", vouch)
+    def save_cib(self: Effects, host: Host, effect: ev.SaveCib) -> None:
+        right(self, host, effect)
+        self.world.later(host, 0, ev.CibSaved(effect.stamp))
+
+    monkeypatch.setattr(Effects, "save_cib", save_cib)
 
     _, lost = lost_after_power_cuts()
 

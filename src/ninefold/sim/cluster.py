@@ -77,8 +77,9 @@ def _section(name: str, entries: dict[str, str]) -> str:
 
 def _node(shape: Shape, number: int) -> str:
     lines = [f"nodeid: {number}", f"name: node{number}"]
-    for link in range(shape.links):
-        lines.append(f"ring{link}_addr: {_NETWORK.format(link=link, node=number)}")
+    lines += [
+        f"ring{link}_addr: {_NETWORK.format(link=link, node=number)}" for link in range(shape.links)
+    ]
     return "    node {\n" + "".join(f"        {line}\n" for line in lines) + "    }\n"
 
 

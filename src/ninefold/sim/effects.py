@@ -44,7 +44,7 @@ class Effects:
     """The performer of a world's hosts. `tapped` records (receiver, packet) while `tap` is set."""
 
     def __init__(self, world: World, decide: Callable[[Cib, int], Transition]) -> None:
-        self._world = world
+        self.world = world
         self.decide = decide
         self.tap = False
         self.tapped: list[tuple[NodeId, ev.PacketReceived]] = []
@@ -60,7 +60,7 @@ class Effects:
 
     def perform(self, host: Host, effect: ev.Effect) -> None:
         """Do what one effect asks for."""
-        world = self._world
+        world = self.world
         match effect:
             case ev.SendPacket():
                 self._send(host, effect)
@@ -69,12 +69,12 @@ class Effects:
             case ev.ProbeKernel(peer, link, _):
                 self._probe(host, peer, link)
             case ev.SaveCib():
-                self._save_cib(host, effect)
+                self.save_cib(host, effect)
             case ev.RunAgent(token, call):
                 self._run(host, token, call)
-            case ev.Decide(version, cib, now):
-                decided = ev.Decided(version, self.decide(cib, now))
-                world.later(host, host.rng.randint(*DECISION_MS), decided)
+            case ev.Decide(version, cib, now, number):
+                decided = ev.Decided(version, self.decide(cib, now), number)
+                world.later(host, host.engine_rng.randint(*DECISION_MS), decided)
             case ev.Answer():
                 world.answered(effect)
             case ev.Happened(what, text, fields):
@@ -95,52 +95,54 @@ class Effects:
         event = ev.PacketReceived(packet.link, source.address, source.port, packet.data)
         if self.tap and len(self.tapped) < TAPPED_MAX:
             self.tapped.append((receiver, event))
-        for delay in self._world.network.journeys(host.id, receiver, packet.link):
-            self._world.later(self._world.hosts[receiver], delay, event)
+        for delay in self.world.network.journeys(host.id, receiver, packet.link):
+            self.world.later(self.world.hosts[receiver], delay, event)
 
     def _probe(self, host: Host, peer: NodeId, link: int) -> None:
-        network, there = self._world.network, self._world.hosts[peer]
+        network, there = self.world.network, self.world.hosts[peer]
         back = network.reaches(host.id, peer, link) and network.reaches(peer, host.id, link)
         if back and there.powered and not there.frozen:
-            self._world.later(host, PROBE_MS, ev.ProbeAnswered(peer))
+            self.world.later(host, PROBE_MS, ev.ProbeAnswered(peer))
 
     # The disk.
 
     def _on_disk(self, host: Host, saved: Callable[[], None]) -> None:
         """Let a write become durable after those that were asked for before."""
-        world, life = self._world, host.life
+        world, life = self.world, host.life
 
         def happen() -> None:
             if host.life == life:
                 saved()
 
         # What gathers while the disk is busy shares one fsync, as in the real store.
-        done = max(world.now + host.rng.randint(*FSYNC_MS), self._disk_free_at.get(host.id, 0))
+        done = max(world.now + host.disk_rng.randint(*FSYNC_MS), self._disk_free_at.get(host.id, 0))
         self._disk_free_at[host.id] = done
         world.at(done - world.now, happen)
 
     def _save_ring_seq(self, host: Host, seq: int) -> None:
         def saved() -> None:
             host.disk.ring_seq = max(host.disk.ring_seq, seq)
-            self._world.post(host, ev.RingIdSaved(seq))
+            self.world.post(host, ev.RingIdSaved(seq))
 
         self._on_disk(host, saved)
 
-    def _save_cib(self, host: Host, effect: ev.SaveCib) -> None:
+    def save_cib(self, host: Host, effect: ev.SaveCib) -> None:
+        """Make a document durable, then say so."""
+
         def saved() -> None:
             if host.disk.full:
                 reason = "no space left on device"
-                self._world.post(host, ev.CibNotSaved(effect.stamp, reason))
+                self.world.post(host, ev.CibNotSaved(effect.stamp, reason))
                 return
             host.disk.keep(effect.stamp, effect.cib)
-            self._world.post(host, ev.CibSaved(effect.stamp))
+            self.world.post(host, ev.CibSaved(effect.stamp))
 
         self._on_disk(host, saved)
 
     # Agents.
 
     def _run(self, host: Host, token: int, call: Call) -> None:
-        world = self._world
+        world = self.world
         if call.agent.standard == "stonith":
             self._run_fence_agent(host, token, call)
             return
@@ -160,7 +162,7 @@ class Effects:
         world.at(duration, ended)
 
     def _take_effect(self, host: Host, call: Call, outcome: Outcome) -> None:
-        world = self._world
+        world = self.world
         before = host.resources.is_active(call.resource)
         host.resources.finish(call, outcome)
         after = host.resources.is_active(call.resource)
@@ -170,7 +172,7 @@ class Effects:
             world.checkers.on_stop(world.now, host.id, call.resource)
 
     def _check_launch(self, host: Host, resource: str) -> None:
-        world = self._world
+        world = self.world
         partitions = [
             Partition(
                 h.id, h.node.controller.situation.members, h.node.controller.situation.quorate
@@ -182,7 +184,7 @@ class Effects:
         world.checkers.on_launch(world.now, resource, me, partitions)
 
     def _run_fence_agent(self, host: Host, token: int, call: Call) -> None:
-        world = self._world
+        world = self.world
         duration = host.rng.randint(*QUICK_MS)
         outcome = Outcome(Rc.OK, OpStatus.DONE)
         registered = host.resources.active
@@ -199,7 +201,7 @@ class Effects:
             registered[call.resource] = True
         elif call.action in ("off", "reboot", "on"):
             slow = world.fence_device == "slow"
-            duration = FENCE_SLOW_MS if slow else host.rng.randint(*FENCE_MS)
+            duration = FENCE_SLOW_MS if slow else host.power_rng.randint(*FENCE_MS)
             target = world.find(call.parameters.get("plug", call.parameters.get("port", "")))
             if target is None:
                 outcome = Outcome(Rc.ERROR, OpStatus.DONE, "no such plug")
@@ -211,7 +213,7 @@ class Effects:
         world.later(host, duration, ev.AgentFinished(token, outcome))
 
     def _fence(self, target: Host, action: str) -> None:
-        world = self._world
+        world = self.world
         world.fence(target, action)
         if action == "reboot" and target.id not in world.hold_off:
-            world.at(target.rng.randint(*BOOT_MS), lambda: world.power_on(target.id))
+            world.at(target.power_rng.randint(*BOOT_MS), lambda: world.power_on(target.id))

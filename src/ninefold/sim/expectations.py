@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ninefold.core.durations import millis
+from ninefold.sim.words import StageError, Unmet
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ninefold.sim.stage import Stage
-
-
-class StageError(Exception):
-    """A command cannot be carried out: what is wrong, and what to write instead."""
-
-
-class Unmet(StageError):
-    """What was expected does not hold."""
 
 
 def demand(stage: Stage, words: list[str]) -> None:
@@ -52,8 +47,6 @@ def _fenced(stage: Stage, words: list[str]) -> None:
 
 def _within(stage: Stage, words: list[str]) -> None:
     """`expect within 5s db on node2`: let time pass until it holds."""
-    from ninefold.core.durations import millis  # noqa: PLC0415 - kept beside its one use
-
     limit, rest = millis(words[1]) or 0, words[2:]
     began = stage.world.now
 
@@ -71,7 +64,7 @@ def _within(stage: Stage, words: list[str]) -> None:
             raise Unmet(f"not within {words[1]} since {began} ms: {error}") from error
 
 
-def _acknowledged(stage: Stage, words: list[str]) -> None:
+def _acknowledged(stage: Stage, _: list[str]) -> None:
     """`expect acknowledged`: what was asked last."""
     ok, text = stage.last_answer
     if not ok:

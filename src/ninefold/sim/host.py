@@ -47,6 +47,11 @@ class Host:
         self.id: NodeId = config.local
         self.name = config.node(config.local).name
         self.rng = random.Random(seed)  # noqa: S311 - a seed must give the same world
+        # Each kind of chance has its own dice, so that a story's times do not hang on how often
+        # somebody looked at a status or saved a document.
+        self.power_rng = random.Random(f"power {seed}")  # noqa: S311 - as above
+        self.disk_rng = random.Random(f"disk {seed}")  # noqa: S311 - as above
+        self.engine_rng = random.Random(f"engine {seed}")  # noqa: S311 - as above
         self.disk = Disk()
         self.resources = Resources(self.rng)
         self.powered = False

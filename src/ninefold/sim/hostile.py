@@ -32,8 +32,8 @@ def forge(world: World) -> None:
                 packet = ev.PacketReceived(0, link.address, link.port, data)
                 world.later(host, world.rng.randint(1, 1000), packet)
     for receiver, packet in list(world.effects.tapped):
-        data = bytearray(packet.data)
-        data[world.rng.randrange(len(data))] ^= 1 << world.rng.randrange(8)
-        for changed in (bytes(data), packet.data[:-1], packet.data + b"\0"):
-            bent = ev.PacketReceived(packet.link, packet.address, packet.port, changed)
-            world.later(world.hosts[receiver], world.rng.randint(1, 1000), bent)
+        bent = bytearray(packet.data)
+        bent[world.rng.randrange(len(bent))] ^= 1 << world.rng.randrange(8)
+        for data in (bytes(bent), packet.data[:-1], packet.data + b"\0"):
+            forged = ev.PacketReceived(packet.link, packet.address, packet.port, data)
+            world.later(world.hosts[receiver], world.rng.randint(1, 1000), forged)

@@ -26,8 +26,10 @@ def membership_limit(world: World) -> Millis:
 
 
 def service_limit(world: World) -> Millis:
-    """Return how long everything may take from there: the wait for absent nodes, a join's patience,
-    the longest pause between two attempts to fence, and a start, a stop and a monitor that hang.
+    """Return how long everything may take from there.
+
+    The wait for absent nodes, a join's patience, the longest pause between two attempts to fence, and
+    a start, a stop and a monitor that hang.
     """
     return membership_limit(world) + 20_000 + 10_000 + 60_000 + 23_000
 

@@ -27,17 +27,27 @@ def outlook(world: World) -> list[str]:
     gone = [f"{host.name} {_gone(host)}" for host in world.hosts.values() if not host.alive]
     if gone:
         lines.append(f"  => {'; '.join(gone)}")
+    statuses = _statuses(world)
     told: list[str] = []
-    for host in world.hosts.values():
-        if not host.alive or host.node is None:
-            continue
-        ring = str(host.node.controller.situation.ring)
-        if ring not in told:
-            told.append(ring)
-            lines += _status(world, host)
-        if trouble := host.node.controller.replica.store_trouble:
-            lines.append(f"  => the disk of {host.name}: {trouble}")
+    for name, status in statuses.items():
+        if status["ring"] not in told:
+            told.append(status["ring"])
+            lines += _status(status)
+        if status["store"]:
+            lines.append(f"  => the disk of {name}: {status['store']}")
     return lines
+
+
+def _statuses(world: World) -> dict[str, Any]:
+    """Ask every daemon that runs."""
+    question = rq.encode(rq.ShowStatus())
+    asked = {h.name: world.ask(h.id, "root", question) for h in world.hosts.values() if h.alive}
+    world.advance_until(lambda: all(n in world.answers for n in asked.values()), STATUS_MS, step=5)
+    return {
+        name: msgspec.json.decode(world.answers[number].body)
+        for name, number in asked.items()
+        if number in world.answers
+    }
 
 
 def _gone(host: Host) -> str:
@@ -48,11 +58,7 @@ def _gone(host: Host) -> str:
     return "has a paused daemon" if host.daemon is Daemon.PAUSED else "has no daemon"
 
 
-def _status(world: World, host: Host) -> list[str]:
-    number = world.ask(host.id, "root", rq.encode(rq.ShowStatus()))
-    if not world.advance_until(lambda: number in world.answers, STATUS_MS, step=5):
-        return [f"  => {host.name} does not answer"]
-    status: Any = msgspec.json.decode(world.answers[number].body)
+def _status(status: Any) -> list[str]:
     members = [node["name"] for node in status["nodes"] if node["member"]]
     quorum = "quorate" if status["quorum"]["quorate"] else "no quorum"
     lines = [f"  => {', '.join(members)}: {quorum}, DC {status['dc'] or 'none'}"]
@@ -60,9 +66,11 @@ def _status(world: World, host: Host) -> list[str]:
         if node["state"] not in ("online", "offline"):
             detail = f" ({node['detail']})" if node["detail"] else ""
             lines.append(f"  => {node['name']} is {node['state']}{detail}")
-    for row in status["fencing"]:
-        if row["state"] == "failed":
-            lines.append(f"  => fencing of {row['node']} failed: {row['reason']}")
+    lines += [
+        f"  => fencing of {row['node']} failed: {row['reason']}"
+        for row in status["fencing"]
+        if row["state"] == "failed"
+    ]
     lines += [
         f"  => {row['id']} waits: {row['blocked']}" for row in status["resources"] if row["blocked"]
     ]

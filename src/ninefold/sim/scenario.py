@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ninefold.sim.checkers import Violation
-from ninefold.sim.stage import Stage, StageError
+from ninefold.sim.stage import Stage
 from ninefold.sim.telling import tell
+from ninefold.sim.words import StageError
 
 if TYPE_CHECKING:
     from ninefold.sim.world import Line

@@ -12,8 +12,9 @@ from ninefold.sim.faults import FAULTS_MS, FORMING_MS, Plan
 from ninefold.sim.host import Daemon
 from ninefold.sim.network import Weather
 from ninefold.sim.promises import mark
-from ninefold.sim.stage import Stage, StageError
+from ninefold.sim.stage import Stage
 from ninefold.sim.telling import tell
+from ninefold.sim.words import StageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

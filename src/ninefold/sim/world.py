@@ -313,11 +313,11 @@ class World:
 
     def post(self, host: Host, event: ev.Event) -> None:
         """Hand an event to a daemon, or to the kernel that keeps it while the daemon stands still."""
+        lost = host.frozen and isinstance(event, ev.PacketReceived)
         if host.alive:
             self.step(host, event)
-        elif host.daemon is Daemon.PAUSED and len(host.inbox) < SOCKET_BUFFER_PACKETS:
-            if not (host.frozen and isinstance(event, ev.PacketReceived)):
-                host.inbox.append(event)
+        elif host.daemon is Daemon.PAUSED and not lost and len(host.inbox) < SOCKET_BUFFER_PACKETS:
+            host.inbox.append(event)
 
     def later(self, host: Host, delay: Millis, event: ev.Event) -> None:
         """Hand an event to a daemon later, if it is still the same one then."""

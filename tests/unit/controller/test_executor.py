@@ -198,11 +198,14 @@ def test_monitor_that_was_cancelled_while_it_ran_says_nothing(node: Driver) -> N
 
 @pytest.mark.parametrize(
     ("task", "start_fatal", "fatal"),
-    [("stop", False, True), ("start", True, True), ("start", False, False), ("monitor", True, False)],
+    [
+        ("stop", False, True),
+        ("start", True, True),
+        ("start", False, False),
+        ("monitor", True, False),
+    ],
 )
-def test_which_failures_are_final(
-    node: Driver, task: str, start_fatal: bool, fatal: bool
-) -> None:
+def test_which_failures_are_final(node: Driver, task: str, start_fatal: bool, fatal: bool) -> None:
     node.perform(order(task, interval=1_000 if task == "monitor" else 0))
 
     node.finish(BAD, start_fatal=start_fatal)

@@ -1,0 +1,361 @@
+"""The verbs of the scenario language: each one line that shapes the cluster or does something to it.
+
+`DEFINITIONS` come before the cluster is switched on, `ACTIONS` after. Each docstring shows its line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from ninefold.cib import model as cib
+from ninefold.controller import requests as rq
+from ninefold.sim import hostile
+from ninefold.sim.agents import Fault
+from ninefold.sim.cluster import Primitive
+from ninefold.sim.network import Weather
+from ninefold.sim.words import StageError, Words, duration, options, share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ninefold.sim.stage import Stage
+
+_TIMEOUTS: Final = ("start", "stop", "monitor")
+_HOW: Final = ("fails", "hangs", "half")
+
+# Definitions.
+
+
+def define_cluster(stage: Stage, words: Words) -> None:
+    """`cluster nodes=3 token=1000 coefficient=0 links=2 seed=1 fencing=no two_node=yes ...`."""
+    shape = stage.shape
+    for key, value in options(words).items():
+        match key:
+            case "nodes":
+                shape.nodes = int(value)
+            case "links":
+                shape.links = int(value)
+            case "seed":
+                shape.seed = int(value)
+            case "fencing":
+                shape.fencing = value == "yes"
+            case "stickiness":
+                shape.stickiness = int(value)
+            case "token":
+                shape.token_ms = int(value)
+            case "coefficient":
+                shape.token_coefficient_ms = int(value)
+            case "two_node" | "wait_for_all" | "auto_tie_breaker" | "last_man_standing":
+                shape.quorum[key] = "1" if value == "yes" else "0"
+            case _:
+                shape.totem[key] = value
+
+
+def define_resource(stage: Stage, words: Words) -> None:
+    """`resource db on=2 monitor=1s start-timeout=5s migration-threshold=2 ...`."""
+    if not words:
+        raise StageError("a resource needs a name")
+    primitive = Primitive(words[0])
+    for key, value in options(words[1:]).items():
+        task = key.removesuffix("-timeout")
+        if key == "on":
+            primitive.prefers = f"node{value.removeprefix('node')}"
+        elif key == "monitor":
+            primitive.monitor = value
+        elif task in _TIMEOUTS and key != task:
+            primitive.timeouts[task] = value
+        else:
+            primitive.options[key] = value
+    stage.shape.resources.append(primitive)
+
+
+def define_group(stage: Stage, words: Words) -> None:
+    """`group web = vip http`."""
+    if len(words) < 3 or words[1] != "=":
+        raise StageError("write: group NAME = MEMBER MEMBER ...")
+    known = [primitive.name for primitive in stage.shape.resources]
+    for member in words[2:]:
+        if member not in known:
+            raise StageError(f"there is no resource {member!r}; define it before the group")
+    stage.shape.groups[words[0]] = words[2:]
+
+
+def define_property(stage: Stage, words: Words) -> None:
+    """`property NAME=VALUE`: of the CIB that the cluster begins with."""
+    stage.shape.properties |= options(words)
+
+
+# Actions.
+
+
+def advance(stage: Stage, words: Words) -> None:
+    """`advance 30s`."""
+    stage.world.advance(duration(words[0] if words else ""))
+
+
+def crash(stage: Stage, words: Words) -> None:
+    """`crash node2`, `power-cut all`: every process is gone at once."""
+    for host in stage.hosts(words):
+        stage.world.power_off(host.id)
+
+
+def power_on(stage: Stage, words: Words) -> None:
+    """`power-on node2`."""
+    for host in stage.hosts(words):
+        stage.world.power_on(host.id)
+
+
+def pause(stage: Stage, words: Words) -> None:
+    """`pause node2`: the daemon is stopped by a signal; its kernel and its resources live."""
+    for host in stage.hosts(words):
+        stage.world.pause(host.id)
+
+
+def freeze(stage: Stage, words: Words) -> None:
+    """`freeze node2`: the whole machine stands still."""
+    for host in stage.hosts(words):
+        stage.world.freeze(host.id)
+
+
+def resume(stage: Stage, words: Words) -> None:
+    """`resume node2`: after a pause or a freeze."""
+    for host in stage.hosts(words):
+        stage.world.resume(host.id)
+
+
+def kill_daemon(stage: Stage, words: Words) -> None:
+    """`kill-daemon node2`: what it started runs on."""
+    for host in stage.hosts(words):
+        stage.world.kill_daemon(host.id)
+
+
+def start_daemon(stage: Stage, words: Words) -> None:
+    """`start-daemon node2`: after it was killed, or has left."""
+    for host in stage.hosts(words):
+        stage.world.start_daemon(host.id)
+
+
+def stop(stage: Stage, words: Words) -> None:
+    """`stop node3`, `stop all`: cleanly."""
+    for host in stage.hosts(words):
+        stage.world.stop(host.id)
+
+
+def network(stage: Stage, words: Words) -> None:
+    """`network node2 off`, `network node2 on`."""
+    host, off = stage.host(words[0]), _is_off(words[-1])
+    (stage.world.isolate if off else stage.world.rejoin)(host.id)
+
+
+def link(stage: Stage, words: Words) -> None:
+    """`link node1 0 off`: one of a node's links."""
+    host, number, off = stage.host(words[0]), int(words[1]), _is_off(words[-1])
+    (stage.world.isolate if off else stage.world.rejoin)(host.id, number)
+
+
+def _is_off(word: str) -> bool:
+    if word not in ("on", "off"):
+        raise StageError(f"{word!r} is neither on nor off")
+    return word == "off"
+
+
+def partition(stage: Stage, words: Words) -> None:
+    """`partition node1 | node2 node3`."""
+    sides = [side.split() for side in " ".join(words).split("|")]
+    stage.world.partition([[stage.host(name).id for name in side] for side in sides])
+
+
+def oneway(stage: Stage, words: Words) -> None:
+    """`oneway node1 node2`: node1 no longer reaches node2, though node2 reaches node1."""
+    stage.world.cut(stage.host(words[0]).id, stage.host(words[1]).id)
+
+
+def weather(stage: Stage, words: Words) -> None:
+    """`weather loss=20% duplication=5% delay=1ms-50ms`."""
+    found = Weather()
+    for key, value in options(words).items():
+        match key:
+            case "loss":
+                found.loss = share(value)
+            case "duplication":
+                found.duplication = share(value)
+            case "delay":
+                low, _, high = value.partition("-")
+                found.delay_min_ms, found.delay_max_ms = duration(low), duration(high or low)
+            case _:
+                raise StageError(f"weather has loss, duplication and delay, not {key!r}")
+    stage.world.network.weather = found
+    stage.world.disturb_all()
+
+
+def heal(stage: Stage, _: Words) -> None:
+    """`heal`: every cable is whole, the weather is fine."""
+    stage.world.network.weather = Weather()
+    stage.world.heal()
+
+
+def kill(stage: Stage, words: Words) -> None:
+    """`kill db`: the process of a resource dies; only a monitor can tell."""
+    if not stage.world.where(words[0]):
+        raise StageError(f"{words[0]} runs nowhere, so its process cannot die")
+    stage.world.kill(words[0])
+
+
+def fault(stage: Stage, words: Words) -> None:
+    """`fault db start fails on node2`, `... hangs`, `... half` (does it, but says it failed)."""
+    if len(words) < 3 or words[2] not in _HOW:
+        raise StageError(f"write: fault RESOURCE ACTION {'|'.join(_HOW)} [on NODE]")
+    names = words[4:] if words[3:4] == ["on"] else ["all"]
+    for host in stage.hosts(names):
+        stage.world.disturb(host.id)
+        host.resources.faults.append(Fault(words[0], words[1], words[2]))
+
+
+def mend(stage: Stage, words: Words) -> None:
+    """`mend db`: its scripted faults are over."""
+    for host in stage.world.hosts.values():
+        host.resources.faults = [f for f in host.resources.faults if f.resource not in words]
+
+
+def fence_device(stage: Stage, words: Words) -> None:
+    """`fence-device works|fails|slow`."""
+    if words not in (["works"], ["fails"], ["slow"]):
+        raise StageError("write: fence-device works|fails|slow")
+    stage.world.fence_device = words[0]
+
+
+def disk(stage: Stage, words: Words) -> None:
+    """`disk node1 full`, `disk node1 free`."""
+    if words[1:] not in (["full"], ["free"]):
+        raise StageError("write: disk NODE full|free")
+    stage.host(words[0]).disk.full = words[1] == "full"
+
+
+def keep_off(stage: Stage, words: Words) -> None:
+    """`keep-off node2`: once fenced it stays off."""
+    stage.world.hold_off += [host.id for host in stage.hosts(words)]
+
+
+# What an operator asks for.
+
+
+def _attribute(name: str, value: str | None) -> Callable[[Stage, Words], None]:
+    def act(stage: Stage, words: Words) -> None:
+        change = cib.SetNodeAttribute(stage.host(words[0]).name, name, value)
+        stage.ask(rq.ChangeCib(change, f"{name} of {words[0]}"), words)
+
+    return act
+
+
+def set_property(stage: Stage, words: Words) -> None:
+    """`set maintenance-mode=true [by node1]`."""
+    for name, value in options(words[:1]).items():
+        change = cib.SetProperty(name, value or None)
+        stage.ask(rq.ChangeCib(change, f"{name}={value}"), words)
+
+
+def meta(stage: Stage, words: Words) -> None:
+    """`meta db target-role=Stopped [by node1]`."""
+    for name, value in options(words[1:2]).items():
+        change = cib.SetMetaAttribute(words[0], name, value or None)
+        stage.ask(rq.ChangeCib(change, f"{words[0]} {name}={value}"), words)
+
+
+def move(stage: Stage, words: Words) -> None:
+    """`move web node2`."""
+    change = cib.MoveResource(words[0], node=stage.host(words[1]).name)
+    stage.ask(rq.ChangeCib(change, f"move {words[0]}"), words)
+
+
+def clear(stage: Stage, words: Words) -> None:
+    """`clear web`: of its moves."""
+    stage.ask(rq.ChangeCib(cib.ClearMoves(words[0]), f"clear {words[0]}"), words)
+
+
+def cleanup(stage: Stage, words: Words) -> None:
+    """`cleanup db`: failures are forgotten, the resource is probed again."""
+    resource = words[0] if words and words[0] != "by" else ""
+    stage.ask(rq.ChangeCib(cib.ForgetHistory(resource), "cleanup"), words)
+
+
+def fence(stage: Stage, words: Words) -> None:
+    """`fence node2`: on request."""
+    host = stage.host(words[0])
+    stage.world.request_fencing(host.id)
+    stage.ask(rq.FenceNode(host.name, "on request"), words)
+
+
+def declare_dead(stage: Stage, words: Words) -> None:
+    """`declare-dead node2 [confirmed]`; the word must be true."""
+    host = stage.host(words[0])
+    confirmed = "confirmed" in words
+    stage.ask(rq.DeclareDead(host.name, confirmed=confirmed), words)
+    if confirmed and stage.last_answer[0]:
+        if host.powered:
+            raise StageError(f"{host.name} has power: who declares it dead now loses data")
+        stage.world.checkers.on_silenced(stage.world.now, host.id)
+
+
+# What an attacker does.
+
+
+def record(stage: Stage, _: Words) -> None:
+    """`record`: from now on every packet is copied."""
+    stage.world.effects.tap = True
+
+
+def replay(stage: Stage, _: Words) -> None:
+    """`replay`: every recorded packet is sent again, three times, as it was."""
+    hostile.replay(stage.world)
+
+
+def forge(stage: Stage, _: Words) -> None:
+    """`forge`: packets without the key, with a wrong one, cut, bent and of random bytes."""
+    hostile.forge(stage.world)
+
+
+Verb: TypeAlias = "Callable[[Stage, Words], None]"
+
+DEFINITIONS: Final[dict[str, Verb]] = {
+    "cluster": define_cluster,
+    "resource": define_resource,
+    "group": define_group,
+    "property": define_property,
+}
+ACTIONS: Final[dict[str, Verb]] = {
+    "advance": advance,
+    "crash": crash,
+    "power-cut": crash,
+    "power-on": power_on,
+    "pause": pause,
+    "freeze": freeze,
+    "resume": resume,
+    "kill-daemon": kill_daemon,
+    "start-daemon": start_daemon,
+    "stop": stop,
+    "network": network,
+    "link": link,
+    "partition": partition,
+    "oneway": oneway,
+    "weather": weather,
+    "heal": heal,
+    "kill": kill,
+    "fault": fault,
+    "mend": mend,
+    "fence-device": fence_device,
+    "disk": disk,
+    "keep-off": keep_off,
+    "standby": _attribute("standby", "on"),
+    "online": _attribute("standby", None),
+    "maintenance": _attribute("maintenance", "true"),
+    "set": set_property,
+    "meta": meta,
+    "move": move,
+    "clear": clear,
+    "cleanup": cleanup,
+    "fence": fence,
+    "declare-dead": declare_dead,
+    "record": record,
+    "replay": replay,
+    "forge": forge,
+}

@@ -1,0 +1,47 @@
+"""Words of the scenario language that several verbs use: pairs, lengths of time, percentages."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypeAlias
+
+from ninefold.core.durations import millis
+
+if TYPE_CHECKING:
+    from ninefold.core.instants import Millis
+
+Words: TypeAlias = list[str]
+
+
+class StageError(Exception):
+    """A command cannot be carried out: what is wrong, and what to write instead."""
+
+
+class Unmet(StageError):
+    """What was expected does not hold."""
+
+
+def options(words: Words) -> dict[str, str]:
+    """Return `key=value` words."""
+    pairs = {}
+    for word in words:
+        key, found, value = word.partition("=")
+        if not found:
+            raise StageError(f"{word!r} is not key=value")
+        pairs[key] = value
+    return pairs
+
+
+def duration(text: str) -> Millis:
+    """Return a length of time in milliseconds."""
+    found = millis(text)
+    if found is None:
+        raise StageError(f"{text!r} is no length of time; write 30s, 500ms or 2min")
+    return found
+
+
+def share(text: str) -> float:
+    """Return a percentage as a share of one."""
+    if not re.fullmatch(r"\d{1,3}(\.\d+)?%", text):
+        raise StageError(f"{text!r} is no percentage; write 20%")
+    return float(text[:-1]) / 100
