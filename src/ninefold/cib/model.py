@@ -82,7 +82,10 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 class NodeState(msgspec.Struct, frozen=True):
-    """A `<node_state>` as a value; `attributes` are the transient ones."""
+    """A `<node_state>` as a value; `attributes` are the transient ones.
+
+    `joined_in` is the ring in which its present or last life as a member began, or 0.
+    """
 
     node: NodeId
     name: str
@@ -91,6 +94,7 @@ class NodeState(msgspec.Struct, frozen=True):
     join: str
     expected: str
     attributes: dict[str, str]
+    joined_in: int = 0
 
 
 class FailCount(msgspec.Struct, frozen=True):
@@ -173,7 +177,7 @@ class SetNodeState(msgspec.Struct, frozen=True, tag=True):
     """Membership as the cluster sees it. Only what is not `None` changes.
 
     `in_ccm` true or false, `crmd` online or offline, `join` member, pending or down, `expected`
-    member or down.
+    member or down. `joined_in` is the sequence number of the ring in which its present life began.
     """
 
     node: NodeId
@@ -183,6 +187,7 @@ class SetNodeState(msgspec.Struct, frozen=True, tag=True):
     join: str | None = None
     expected: str | None = None
     shutdown: WallSeconds | None = None
+    joined_in: int | None = None
 
 
 class RecordOperation(msgspec.Struct, frozen=True, tag=True):

@@ -46,6 +46,7 @@ def set_node_state(state: Element, change: SetNodeState) -> bool:
         "crmd": change.crmd,
         "join": change.join,
         "expected": change.expected,
+        "joined-in": None if change.joined_in is None else str(change.joined_in),
     }
     wanted = {name: value for name, value in given.items() if value is not None}
     changed = edit.set_attributes(state, wanted)

@@ -82,6 +82,7 @@ def node_state(element: Element) -> NodeState:
         join=element.get("join", "down"),
         expected=element.get("expected", ""),
         attributes={pair.get("name", ""): pair.get("value", "") for pair in pairs},
+        joined_in=int(joined) if (joined := element.get("joined-in", "0")).isdecimal() else 0,
     )
 
 

@@ -34,7 +34,7 @@ from ninefold.controller.joining import (
     conductor,
     membership_changes,
 )
-from ninefold.controller.replica import Phase, Replica
+from ninefold.controller.replica import Phase, Replica, UnreadableDocument
 from ninefold.controller.situation import Situation
 from ninefold.core.durations import millis
 from ninefold.core.instants import NEVER, Instant, Millis
@@ -55,16 +55,17 @@ class Controller:
         me: NodeId,
         nodes: dict[NodeId, str],
         *,
+        votes: int = 1,
         stamp: Stamp,
         cib: Cib,
         rng: random.Random,
     ) -> None:
-        self.situation = Situation(me, nodes[me], dict(sorted(nodes.items())))
+        self.situation = Situation(me, nodes[me], dict(sorted(nodes.items())), votes)
         self.replica = Replica(me, stamp, cib)
         self.executor = Executor(me, nodes[me])
         self.desk = FenceDesk(self.situation, self.replica, rng)
         self.direction = Direction(self.situation, self.replica)
-        self.door = Door(self.situation, self.replica, self.direction)
+        self.door = Door(self.situation, self.replica, self.direction, self._busy)
         self.malformed = 0
         # The ring in which this DC has said that decisions begin, lest it say so at every event.
         self._forming: RingId | None = None
@@ -73,7 +74,12 @@ class Controller:
     def deadline(self) -> Instant:
         """Wake me no later than this."""
         situation = self.situation
-        waits = [self.executor.deadline, self.desk.deadline, self.direction.deadline]
+        waits = [
+            self.executor.deadline,
+            self.desk.deadline,
+            self.direction.deadline,
+            self.replica.disks.deadline,
+        ]
         # A wait that is over is no reason to be woken: what follows from it is already on its way.
         if situation.am_dc and not situation.formed and situation.formed_by > situation.now:
             waits.append(situation.formed_by)
@@ -94,6 +100,7 @@ class Controller:
                 situation.formed,
                 situation.fresh,
                 situation.wall,
+                situation.votes,
             )
         )
 
@@ -115,11 +122,11 @@ class Controller:
             case ev.CibSaved(stamp):
                 return self.replica.on_stored(stamp)
             case ev.CibNotSaved(stamp, reason):
-                return self.replica.on_store_failed(stamp, reason)
-            case ev.Decided(version, transition):
+                return self.replica.on_store_failed(stamp, reason, situation.now)
+            case ev.Decided(_, transition, number):
                 return [
-                    *self.direction.on_decided(version, transition),
-                    *self.door.on_decided(version, transition),
+                    *self.direction.on_decided(number, transition),
+                    *self.door.on_decided(transition),
                 ]
             case ev.Configured():
                 return self._on_configured(event)
@@ -165,10 +172,9 @@ class Controller:
         self.direction.reset()
         effects: list[ev.Effect] = [self._told(was)]
         if situation.quorate != had_quorum:
-            effects.append(quorum_told(event.verdict))
-        effects += self.replica.on_configured(
-            event.ring, situation.annexes, quorate=situation.quorate
-        )
+            effects += [quorum_told(event.verdict), *self._self_fence()]
+        self.desk.on_configured()
+        effects += self.replica.on_configured(event.ring, situation.annexes, event.verdict)
         if self.replica.settled:
             effects += self._begin()
         return effects
@@ -198,7 +204,7 @@ class Controller:
         changes: list[Change] = []
         if situation.quorate:
             changes.append(AddNodes(tuple((node, annexes[node].name) for node in sorted(annexes))))
-        changes += membership_changes(self.replica.working, annexes)
+        changes += membership_changes(self.replica.working, annexes, situation.ring)
         cause = Cause("cluster", f"ring {situation.ring}", annexes[situation.dc].wall, situation.dc)
         effects = self.replica.begin(changes, cause)
         if not situation.quorate:
@@ -206,12 +212,14 @@ class Controller:
         elif situation.senior == 0:
             situation.senior = situation.ring.seq
         situation.formed = any(annex.formed for annex in annexes.values())
-        if situation.formed_by == NEVER:
+        if situation.formed_by == NEVER and self._may_form():
             situation.formed_by = situation.now + dc_deadtime(self.replica.working)
         history = ReplaceHistory(
             situation.me, situation.name, self.executor.history(), fresh=situation.fresh
         )
         effects += self._propose(history, "joined")
+        effects += self.door.ask_to_stop()
+        effects += self.desk.again()
         missing = tuple((n, m) for n, m in situation.expected_nodes.items() if n not in annexes)
         unknown = [n for n, _ in missing if n not in self.replica.working.node_names()]
         if situation.quorate and situation.am_dc and unknown:
@@ -229,7 +237,15 @@ class Controller:
             situation.senior = situation.senior or situation.ring.seq
         else:
             situation.senior = 0
-        return [quorum_told(verdict), *self.replica.on_quorum(quorate=quorate)]
+        told = [quorum_told(verdict), *self._self_fence()]
+        return told + self.replica.on_quorum(quorate=quorate)
+
+    def _self_fence(self) -> list[ev.Effect]:
+        """Reset this host if it has lost quorum, runs something, and the policy says so."""
+        policy = self.replica.working.property("no-quorum-policy", "stop")
+        if self.situation.quorate or policy not in ("suicide", "fence") or not self._busy():
+            return []
+        return [ev.SelfFence(f"quorum is lost, and no-quorum-policy is {policy}")]
 
     def _propose(self, change: Change, why: str) -> list[ev.Effect]:
         return self.replica.propose(change, self.situation.cause("cluster", why))
@@ -247,7 +263,7 @@ class Controller:
             case msg.Propose():
                 return self._on_propose(sender, message)
             case msg.Document():
-                return self._begin() if self.replica.on_document(message) else []
+                return self._on_document(message)
             case msg.Saved():
                 return self.replica.on_saved(sender, message)
             case msg.Perform():
@@ -258,18 +274,27 @@ class Controller:
                     return []
                 return self.desk.on_order(message)
             case msg.FenceReport():
-                silent, effects = self.desk.on_report(message)
-                if silent or not message.ok:
-                    self.direction.on_fenced(message.name, ok=silent)
+                standing, effects = self.desk.on_report(sender, message)
+                self.direction.on_fenced(message.name, standing)
                 return effects
             case msg.Formed():
                 return self._on_formed(sender, message)
             case _:
                 assert_never(message)
 
+    def _on_document(self, message: msg.Document) -> list[ev.Effect]:
+        try:
+            awaited = self.replica.on_document(message)
+        except UnreadableDocument as error:
+            reason = f"the cluster's document cannot be read by this version: {error}"
+            return [ev.Happened("unreadable", reason), ev.LeaveRing(), ev.Halted(reason)]
+        return self._begin() if awaited else []
+
     def _on_propose(self, sender: NodeId, message: msg.Propose) -> list[ev.Effect]:
-        changed, effects = self.replica.on_propose(sender, message)
+        changed, effects = self.replica.on_propose(sender, message, self.situation.now)
         change = message.change
+        if changed and isinstance(change, ForgetHistory) and change.node in (0, self.situation.me):
+            self.executor.forget(change.resource)
         if self.replica.phase is Phase.UNSETTLED:
             return effects
         match change:
@@ -279,9 +304,7 @@ class Controller:
                 return effects + self._on_history(node, change, message.cause)
             case ForgetOperation():
                 self.direction.on_forgotten(change)
-            case ForgetHistory(resource, node):
-                if node in (0, self.situation.me):
-                    self.executor.forget(resource)
+            case ForgetHistory():
                 self.direction.news("history was cleaned up")
             case SetNodeState(node, _, expected="down"):
                 self.direction.on_node_down(node)
@@ -338,14 +361,13 @@ class Controller:
 
     def _on_formed(self, sender: NodeId, message: msg.Formed) -> list[ev.Effect]:
         situation = self.situation
-        if situation.formed:
+        if situation.formed or not self.replica.settled:
             return []
         situation.formed = True
         effects: list[ev.Effect] = []
-        if self.replica.settled:
-            cause = Cause("cluster", "did not appear at the start", message.at, sender)
-            for change in absent_at_formation(self.replica.working, situation.annexes):
-                effects += self.replica.amend(change, cause)[1]
+        cause = Cause("cluster", "did not appear at the start", message.at, sender)
+        for change in absent_at_formation(self.replica.working, situation.annexes):
+            effects += self.replica.amend(change, cause)[1]
         self.direction.news("the cluster has formed")
         return effects
 
@@ -372,6 +394,7 @@ class Controller:
     def _wake(self) -> list[ev.Effect]:
         now = self.situation.now
         effects = self.desk.wake(now)
+        effects += self.replica.wake(now, self.situation.cause("cluster", "saved again"))
         for change in self.direction.wake(now):
             effects += self._propose(change, "overdue")
         return effects
@@ -381,6 +404,9 @@ class Controller:
         effects = self.executor.launch(
             situation.now, quorate=situation.quorate, wall=situation.wall
         )
+        if self.executor.took_back():
+            history = ReplaceHistory(situation.me, situation.name, self.executor.history())
+            effects += self._propose(history, "orders were dropped without quorum")
         effects += self._form()
         more, changes = self.direction.drive(situation.now)
         effects += more
@@ -388,11 +414,19 @@ class Controller:
             effects += self._propose(change, "decided")
         return effects
 
+    def _may_form(self) -> bool:
+        """Only a partition that may act decides for the first time, or counts its wait for others."""
+        policy = self.replica.working.property("no-quorum-policy", "stop")
+        return self.situation.quorate or policy == "ignore"
+
+    def _busy(self) -> bool:
+        return bool(self.executor.active_resources()) or not self.executor.idle
+
     def _form(self) -> list[ev.Effect]:
         situation = self.situation
         if situation.formed or not situation.am_dc or not self.replica.settled:
             return []
-        if not situation.everybody_joined:
+        if not situation.everybody_joined or not self._may_form():
             return []
         present = set(situation.members)
         if not present.issuperset(situation.expected_nodes) and situation.now < situation.formed_by:
@@ -417,7 +451,7 @@ def read_annex(node: NodeId, payload: bytes | None) -> msg.Annex:
             return msg.decode_annex(payload)
     except msg.MalformedMessage:
         pass
-    return msg.Annex(str(node), Stamp(), "", 0, 0, formed=False, fresh=False, wall=0)
+    return msg.Annex(str(node), Stamp(), "", 0, 0, formed=False, fresh=False, wall=0, votes=0)
 
 
 def dc_deadtime(cib: Cib) -> Millis:

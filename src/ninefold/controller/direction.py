@@ -22,11 +22,11 @@ from ninefold.cib.model import (
     Operation,
     RecordOperation,
     SetTransientAttribute,
-    Version,
 )
 from ninefold.controller.carrier import Carrier
 from ninefold.controller.events import Decide, Effect, Happened, Multicast
 from ninefold.controller.executor import pending_operation
+from ninefold.controller.fence_desk import Standing
 from ninefold.controller.messages import FenceOrder, Order, Perform, encode
 from ninefold.core.instants import NEVER, Instant
 from ninefold.scheduler.digests import operation_digest
@@ -54,7 +54,9 @@ class Direction:
         self._orders: dict[int, Order] = {}
         self._undelivered: list[tuple[NodeId, int]] = []
         self._fencing: dict[str, NodeId] = {}
-        self._deciding: Version | None = None
+        # The number of the decision that is awaited, 0 for none.
+        self._deciding = 0
+        self._decisions = 0
         self._news = "start"
         self._postponed = False
         self._number = 0
@@ -77,7 +79,7 @@ class Direction:
             return True
         if self.carrier is not None or self._postponed:
             return False
-        return self._deciding is None and not self._news
+        return self._deciding == 0 and not self._news
 
     def reset(self) -> None:
         """Begin anew in a new ring: every order of the old one is void."""
@@ -85,7 +87,7 @@ class Direction:
         self._orders = {}
         self._undelivered = []
         self._fencing = {}
-        self._deciding = None
+        self._deciding = 0
         self._postponed = False
         self.news("a new ring")
 
@@ -162,20 +164,24 @@ class Direction:
                 return
         self.news(f"{task} on {node}")
 
-    def on_fenced(self, name: str, *, ok: bool) -> None:
-        """Take the outcome of a fencing."""
+    def on_fenced(self, name: str, standing: Standing) -> None:
+        """Take what a report of a fencing amounts to."""
+        if standing is Standing.UNHEARD:
+            return
         self._fencing.pop(name, None)
-        if self.carrier is not None and any(a.node == name for a in self.carrier.issued):
-            self.carrier.confirm_fencing(name, ok=ok)
-        elif ok:
+        if standing is Standing.VOID:
+            self.news(f"an old fencing of {name} ended")
+        elif self.carrier is not None and any(a.node == name for a in self.carrier.issued):
+            self.carrier.confirm_fencing(name, ok=standing is Standing.SILENT)
+        elif standing is Standing.SILENT:
             self.news(f"{name} was fenced")
 
-    def on_decided(self, version: Version, transition: Transition) -> list[Effect]:
+    def on_decided(self, number: int, transition: Transition) -> list[Effect]:
         """Take the engine's answer; begin to carry it out if nothing has changed meanwhile."""
         self.latest = transition
-        if self._deciding != version:
+        if number == 0 or self._deciding != number:
             return []
-        self._deciding = None
+        self._deciding = 0
         if self._news or not self._may_direct():
             return []
         self._set_recheck(transition)
@@ -247,7 +253,7 @@ class Direction:
         if self.carrier is None and self._postponed and not self._under_way():
             self._postponed = False
             self._news = self._news or "what was under way has ended"
-        if self.carrier is None and self._news and self._deciding is None:
+        if self.carrier is None and self._news and self._deciding == 0:
             effects += self._decide()
         return effects, changes
 
@@ -262,8 +268,9 @@ class Direction:
         situation = self._situation
         cib = self.context()
         self._news = ""
-        self._deciding = cib.version
-        return [Decide(cib.version, cib, situation.wall)]
+        self._decisions += 1
+        self._deciding = self._decisions
+        return [Decide(cib.version, cib, situation.wall, self._decisions)]
 
     def context(self) -> Cib:
         """Return the working document as the engine shall see it."""
@@ -287,7 +294,10 @@ class Direction:
         if node not in situation.members:
             carrier.confirm(action.id, ok=False)
             return [], []
-        order = order_of(action, node, carrier.name)
+        # With these policies the engine itself decides what may start without quorum.
+        policy = self._replica.working.property("no-quorum-policy", "stop")
+        needs_quorum = action.task in ("start", "promote") and policy not in ("ignore", "freeze")
+        order = order_of(action, node, carrier.name, needs_quorum=needs_quorum)
         self._orders[action.id] = order
         self._undelivered.append((node, action.id))
         return [Multicast(encode(Perform(situation.ring, order, situation.wall)))], []
@@ -322,7 +332,7 @@ def is_probe(operation: Operation) -> bool:
     return operation.task == "monitor" and operation.interval_ms == 0
 
 
-def order_of(action: Action, node: NodeId, transition: str) -> Order:
+def order_of(action: Action, node: NodeId, transition: str, *, needs_quorum: bool) -> Order:
     """Return the order that carries out a resource action or a cluster action on `node`."""
     agent = AgentName(action.agent_class, action.provider, action.agent_type)
     task = "monitor" if action.task == "cancel" else action.task
@@ -349,7 +359,7 @@ def order_of(action: Action, node: NodeId, transition: str) -> Order:
             action.parameters, interval_ms=action.interval_ms, timeout_ms=action.timeout_ms
         ),
         start_delay_ms=action.start_delay_ms,
-        needs_quorum=action.task in ("start", "promote"),
+        needs_quorum=needs_quorum,
     )
 
 

@@ -27,7 +27,8 @@ from ninefold.controller.replica import refuse
 from ninefold.controller.status import report
 
 if TYPE_CHECKING:
-    from ninefold.cib.model import Version
+    from collections.abc import Callable
+
     from ninefold.controller.direction import Direction
     from ninefold.controller.replica import Replica
     from ninefold.controller.situation import Situation
@@ -51,7 +52,15 @@ class CibText(msgspec.Struct, frozen=True):
 class Door:
     """Answers what comes in."""
 
-    def __init__(self, situation: Situation, replica: Replica, direction: Direction) -> None:
+    def __init__(
+        self,
+        situation: Situation,
+        replica: Replica,
+        direction: Direction,
+        busy: Callable[[], bool],
+    ) -> None:
+        """`busy` says whether anything runs, or may run, on this node."""
+        self._busy = busy
         self._situation = situation
         self._replica = replica
         self._direction = direction
@@ -92,9 +101,9 @@ class Door:
         if len(self._asking) > 1:
             return []
         cib = self._direction.context()
-        return [Decide(cib.version, cib, self._situation.wall)]
+        return [Decide(cib.version, cib, self._situation.wall, 0)]
 
-    def on_decided(self, version: Version, transition: Transition) -> list[Effect]:
+    def on_decided(self, transition: Transition) -> list[Effect]:
         """Answer those who asked for the status."""
         if not self._asking:
             return []
@@ -131,6 +140,9 @@ class Door:
         if not situation.quorate:
             text = "This partition has no quorum: the other side may be running everything."
             return [refuse(event.request, "no-quorum", text)]
+        if not self._replica.settled:
+            text = f"The ring is forming anew; {name} may be about to join. Try again in a moment."
+            return [refuse(event.request, "forming", text)]
         if not confirmed:
             text = (
                 f"Nothing checks this word. If {name} still runs anything, its data will be damaged. "
@@ -166,9 +178,19 @@ class Door:
         happened = Happened("stopping", why)
         if not situation.members:
             return [happened, *self.leave()]
+        return [happened, *self.ask_to_stop()]
+
+    def ask_to_stop(self) -> list[Effect]:
+        """Ask in the present ring; a request made in an earlier one may be gone with it."""
+        situation = self._situation
+        if not situation.stopping or situation.leaving:
+            return []
+        if not situation.formed and not self._busy():
+            # Nobody decides yet, so nobody would answer; and nothing runs here.
+            return self.say_goodbye()
         change = SetNodeState(situation.me, situation.name, shutdown=situation.wall)
         cause = situation.cause("cluster", f"{situation.name} wants to stop")
-        return [happened, *self._replica.propose(change, cause)]
+        return self._replica.propose(change, cause)
 
     def say_goodbye(self) -> list[Effect]:
         """Nothing runs here any more: tell everybody, and leave when that has come back."""

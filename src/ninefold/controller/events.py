@@ -90,10 +90,11 @@ class AgentFinished(msgspec.Struct, frozen=True):
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """The policy engine's answer for the document at `version`."""
+    """The policy engine's answer to the `Decide` of that number."""
 
     version: Version
     transition: Transition
+    number: int
 
 
 class Requested(msgspec.Struct, frozen=True):
@@ -154,11 +155,12 @@ class RunAgent(msgspec.Struct, frozen=True):
 
 
 class Decide(msgspec.Struct, frozen=True):
-    """Run the policy engine beside the ring, then step with `Decided`."""
+    """Run the policy engine beside the ring, then step with `Decided` of the same number."""
 
     version: Version
     cib: Cib
     now: WallSeconds
+    number: int
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -63,12 +63,15 @@ class Executor:
         self._running: dict[int, Job] = {}
         self._recurring: dict[RecurringKey, Recurring] = {}
         self._history: dict[tuple[str, str], Operation] = {}
+        self._took_back = False
 
     @property
     def deadline(self) -> Instant:
         """When the next recurring operation or delayed start is due."""
         busy = {job.order.resource for job in self._running.values()}
-        due = [r.due for key, r in self._recurring.items() if key[0] not in busy]
+        # A recurring operation waits behind whatever is queued for its resource.
+        free = [key for key in self._recurring if key[0] not in busy and key[0] not in self._queues]
+        due = [self._recurring[key].due for key in free]
         due += [
             queue[0].not_before for resource, queue in self._queues.items() if resource not in busy
         ]
@@ -137,8 +140,14 @@ class Executor:
             del self._recurring[recurring]
 
     def on_unsettled(self) -> None:
-        """Drop every order that was not launched yet."""
-        self._queues.clear()
+        """Drop every order that was not launched yet; what recurs is this node's own business."""
+        own = {name: [job for job in queue if job.repeat] for name, queue in self._queues.items()}
+        self._queues = {name: queue for name, queue in own.items() if queue}
+
+    def took_back(self) -> bool:
+        """Were orders dropped since the last call? Then the document shows them as pending."""
+        took, self._took_back = self._took_back, False
+        return took
 
     def _drop_recurring(self, resource: str) -> None:
         for key in [k for k in self._recurring if k[0] == resource]:
@@ -163,6 +172,7 @@ class Executor:
         queue = self._queues[resource]
         while queue and queue[0].order.needs_quorum and not quorate:
             queue.pop(0)
+            self._took_back = True
         if not queue:
             del self._queues[resource]
             return []

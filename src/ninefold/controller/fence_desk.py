@@ -7,6 +7,7 @@ member at the same point, and only then does the engine let anything it ran star
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,15 @@ from ninefold.cib.model import NodeFenced
 from ninefold.controller.events import Effect, Happened, Multicast, RunAgent
 from ninefold.controller.messages import FenceOrder, FenceReport, encode
 from ninefold.controller.situation import FenceFailure
-from ninefold.fencing.events import AgentEnded, Fence, FenceDone, Prepare, RunFenceAgent, Woke
+from ninefold.fencing.events import (
+    AgentEnded,
+    Cancel,
+    Fence,
+    FenceDone,
+    Prepare,
+    RunFenceAgent,
+    Woke,
+)
 from ninefold.fencing.events import Effect as FencerEffect
 from ninefold.fencing.machine import Fencer
 from ninefold.fencing.topology import read_fencing
@@ -26,6 +35,7 @@ if TYPE_CHECKING:
     from ninefold.agents.model import Outcome
     from ninefold.controller.replica import Replica
     from ninefold.controller.situation import Situation
+    from ninefold.core.ids import NodeId
     from ninefold.core.instants import Instant, Millis
     from ninefold.fencing.devices import Device
 
@@ -38,6 +48,15 @@ RETRY_MAX_MS: Millis = 60_000
 TOKEN_BASE = 1_000_000_000
 
 
+class Standing(Enum):
+    """What a report of a fencing amounts to."""
+
+    SILENT = "the node counts as silent from here on"
+    FAILED = "it did not succeed; it is tried again"
+    VOID = "it says nothing about the node as it is now"
+    UNHEARD = "this member is between two documents; the report will be told again"
+
+
 class FenceDesk:
     """Carries out fence orders for this node and keeps the books for all."""
 
@@ -47,6 +66,8 @@ class FenceDesk:
         self._fencer = Fencer(rng)
         self._orders: dict[int, FenceOrder] = {}
         self._order_id = 0
+        # Reports of this node that have not been applied yet: told again in the next ring.
+        self._untold: dict[NodeId, FenceReport] = {}
         self._prepared: tuple[Device, ...] = ()
 
     @property
@@ -59,9 +80,17 @@ class FenceDesk:
         return token >= TOKEN_BASE
 
     def on_order(self, order: FenceOrder) -> list[Effect]:
-        """Begin to silence a node, unless that is under way already."""
-        if any(known.target == order.target for known in self._orders.values()):
-            return []
+        """Begin to silence a node, unless that is under way already for the same ring.
+
+        An order of an older ring may be about an earlier life of the node: its outcome would not
+        count, so it is given up for the new one.
+        """
+        for number, known in list(self._orders.items()):
+            if known.target != order.target:
+                continue
+            if known.ring == order.ring:
+                return []
+            self._cancel(number)
         self._order_id += 1
         self._orders[self._order_id] = order
         fencing = read_fencing(self._replica.working.configuration)
@@ -73,6 +102,23 @@ class FenceDesk:
             timeout_ms=fencing.timeout_ms,
         )
         return self._perform(self._fencer.step(self._situation.now, event))
+
+    def on_configured(self) -> None:
+        """Give up every order whose target is a member now: it is not to be silenced any more."""
+        for number, order in list(self._orders.items()):
+            if order.target in self._situation.members:
+                self._cancel(number)
+        for target in list(self._untold):
+            if target in self._situation.members:
+                del self._untold[target]
+
+    def _cancel(self, number: int) -> None:
+        del self._orders[number]
+        self._fencer.step(self._situation.now, Cancel(number))
+
+    def again(self) -> list[Effect]:
+        """Tell what could not be heard while the ring was forming anew."""
+        return [Multicast(encode(report)) for _, report in sorted(self._untold.items())]
 
     def prepare(self) -> list[Effect]:
         """Learn what the devices can do before anybody is in a hurry."""
@@ -117,19 +163,22 @@ class FenceDesk:
             order.transition,
             order.action_id,
         )
+        self._untold[order.target] = report
         return Multicast(encode(report))
 
-    def on_report(self, report: FenceReport) -> tuple[bool, list[Effect]]:
-        """Take a report on every member; answer whether the node counts as silent now."""
+    def on_report(self, sender: NodeId, report: FenceReport) -> tuple[Standing, list[Effect]]:
+        """Take a report on every member; what it amounts to is the same on all of them."""
+        if not self._replica.applies:
+            return Standing.UNHEARD, []
         situation = self._situation
+        if sender == situation.me and self._untold.get(report.target) == report:
+            del self._untold[report.target]
         fields = {"node": report.name, "by": report.by, "reason": report.reason}
+        if self._is_void(report):
+            text = f"{report.name} has been a member since that fencing was ordered: it is void"
+            return Standing.VOID, [Happened("fence-report-void", text, fields)]
         if not report.ok:
-            return False, [self._failed(report, fields)]
-        annex = situation.annexes.get(report.target)
-        # In its first ring a controller has handed in 0: it began with this very ring.
-        if annex is not None and (annex.since or situation.ring.seq) > report.since:
-            text = f"{report.name} has joined anew since it was fenced; the report is void"
-            return False, [Happened("fence-report-void", text, fields)]
+            return Standing.FAILED, [self._failed(report, fields)]
         situation.fence_failures.pop(report.name, None)
         change = NodeFenced(report.target, report.name, report.by, report.at)
         cause = msgspec.structs.replace(
@@ -137,16 +186,26 @@ class FenceDesk:
             at=report.at,
             node=situation.dc,
         )
-        _, effects = self._replica.amend(change, cause)
-        text = f"{report.name} was fenced by {report.by}"
-        return True, [*effects, Happened("fenced", text, fields)]
+        changed, effects = self._replica.amend(change, cause)
+        if changed:
+            text = f"{report.name} was fenced by {report.by}"
+            effects.append(Happened("fenced", text, fields))
+        return Standing.SILENT, effects
+
+    def _is_void(self, report: FenceReport) -> bool:
+        """Is the report about an earlier life of the node than the one that must be silenced?
+
+        Theorem. If a report is applied, its order was given in a ring of the node's present or last
+        life as a member, or after it: so a device's success is about the processes that could be
+        running something. A person's word is never about a member.
+        """
+        if report.target in self._situation.members and not report.transition:
+            return True
+        state = self._replica.working.node_state(report.target)
+        return state is not None and state.joined_in > report.since
 
     def _failed(self, report: FenceReport, fields: dict[str, str]) -> Happened:
         situation = self._situation
-        if report.target in situation.members and report.since < situation.ring.seq:
-            # If it must be silenced all the same, the next decision says so.
-            text = f"fencing of {report.name} failed ({report.reason}), but it is back as a member"
-            return Happened("fence-report-void", text, fields)
         known = situation.fence_failures.get(report.name)
         attempts = 1 if known is None else known.attempts + 1
         pause = min(RETRY_MAX_MS, RETRY_MIN_MS << min(attempts - 1, 10))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ninefold.cib.document import Cib
     from ninefold.controller.messages import Annex
-    from ninefold.core.ids import NodeId
+    from ninefold.core.ids import NodeId, RingId
     from ninefold.core.instants import Millis
 
 # A starting cluster waits this long for absent nodes before it decides without them and fences
@@ -39,7 +39,7 @@ def conductor(annexes: Mapping[NodeId, Annex]) -> NodeId:
     return min(annexes, key=rank)
 
 
-def membership_changes(cib: Cib, annexes: Mapping[NodeId, Annex]) -> list[Change]:
+def membership_changes(cib: Cib, annexes: Mapping[NodeId, Annex], ring: RingId) -> list[Change]:
     """Return what a new ring says about every node, the same list on every member.
 
     A member is `pending` until it has told its history. A node that is gone and was expected to be a
@@ -47,12 +47,23 @@ def membership_changes(cib: Cib, annexes: Mapping[NodeId, Annex]) -> list[Change
     said goodbye (`expected=down`) is merely offline.
     """
     names = cib.node_names()
-    changes: list[Change] = [
-        SetNodeState(
-            node, annexes[node].name, in_ccm=True, crmd="online", join="pending", expected="member"
+    changes: list[Change] = []
+    for node in sorted(annexes):
+        annex = annexes[node]
+        state = cib.node_state(node)
+        # One that was away, or has just started, begins a life: what was said of it before is void.
+        anew = annex.fresh or state is None or not state.in_ccm
+        changes.append(
+            SetNodeState(
+                node,
+                annex.name,
+                in_ccm=True,
+                crmd="online",
+                join="pending",
+                expected="member",
+                joined_in=ring.seq if anew else None,
+            )
         )
-        for node in sorted(annexes)
-    ]
     for node, name in sorted(names.items()):
         if node in annexes:
             continue
@@ -72,7 +83,14 @@ def absent_at_formation(cib: Cib, annexes: Mapping[NodeId, Annex]) -> list[Chang
     if cib.property("startup-fencing", "true").lower() in ("false", "no", "off", "n", "0"):
         return []
     return [
-        SetNodeState(node, name, in_ccm=False, crmd="offline", join="down", expected="member")
+        SetNodeState(
+            node,
+            name,
+            in_ccm=False,
+            crmd="offline",
+            join="down",
+            expected="member",
+        )
         for node, name in sorted(cib.node_names().items())
         if node not in annexes
     ]

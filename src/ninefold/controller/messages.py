@@ -114,7 +114,7 @@ class Annex(msgspec.Struct, frozen=True, array_like=True):
 
     `since` is the ring in which this controller began, 0 before its first; `senior` the ring since
     which it has been in the quorate partition without interruption, 0 for never. `formed` says that
-    it has seen decisions begin, `fresh` that its daemon has just started, `wall` what its clock shows.
+    it has seen decisions begin, `fresh` that its daemon has just started, `wall` what its clock shows, `votes` its votes.
     """
 
     name: str
@@ -125,6 +125,7 @@ class Annex(msgspec.Struct, frozen=True, array_like=True):
     formed: bool
     fresh: bool
     wall: WallSeconds
+    votes: int
 
 
 _encoder = msgspec.msgpack.Encoder()

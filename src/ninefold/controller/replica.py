@@ -5,12 +5,14 @@ it is offered to others. *Working* is what decisions are made from: the same obj
 partition is quorate; otherwise a copy that takes status alone and is forgotten at the next merge.
 
 Theorem. An operator's change that was acknowledged is in the authority of every later quorate
-partition. It was on the disks of a majority M of the members of a quorate ring R, under a stamp
-(R, v). A later quorate partition Q shares a member with M, and takes the document with the greatest
-stamp of its members. A greater stamp is either of R with a higher version, hence applied after
-the change in R's one order, or of a later quorate ring, which began from a document chosen the same
-way. What is delivered after a configuration broke up counts for the authority only if those who
-moved on together have a majority by themselves; a minority's later messages cannot outrank R.
+partition. Before it was acknowledged it was on the disks of a set D of members under the stamp of a
+quorate ring R, and no partition without a member of D can have quorum (`disks`). A later quorate
+partition Q takes the document with the greatest stamp of its members, at least that of its member
+of D. A greater stamp is either of R with a higher version, hence applied after the change in R's one
+order, or of a later quorate ring, which began from a document chosen the same way. What is
+delivered after a configuration broke up counts for the authority only if those who moved on
+together have quorum by themselves. Exempt is two_node, whose halves both have quorum: fencing
+decides which of them goes on, and the other's document with its stamp is the loser's.
 
 Order that keeps it: apply, save, tell (`Saved`), acknowledge.
 """
@@ -39,6 +41,7 @@ from ninefold.cib.model import (
     Version,
 )
 from ninefold.controller import requests
+from ninefold.controller.disks import Disks
 from ninefold.controller.events import Answer, Effect, Happened, Multicast, SaveCib
 from ninefold.controller.messages import Annex, Document, Propose, Saved, encode
 from ninefold.core.ids import RingId
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ninefold.core.ids import NodeId
+    from ninefold.core.instants import Instant
+    from ninefold.quorum.events import Verdict
 
 CONFIGURATION_CHANGES = (
     AddNodes,
@@ -58,9 +63,18 @@ CONFIGURATION_CHANGES = (
     SetProperty,
 )
 
-# Proposals of this node that were not yet delivered. Operators and 64 resources' results fit many
-# times; beyond it a request is refused rather than queued without end.
+# Proposals of this node that were not yet delivered: beyond it an operator's request is refused
+# rather than queued without end. What the node itself has to tell is bounded by what it runs.
 OUTSTANDING_MAX = 4096
+
+UNCERTAIN = (
+    "Not enough members had the change on disk before the ring changed or the time ran out: it may "
+    "or may not last. Look at the configuration, then try again."
+)
+
+
+class UnreadableDocument(Exception):
+    """The cluster's document cannot be read by this version of the program."""
 
 
 class Phase(Enum):
@@ -79,13 +93,6 @@ class Outstanding(msgspec.Struct):
     request: int | None
 
 
-class Waiting(msgspec.Struct, frozen=True):
-    """An applied change whose acknowledgement waits for a majority of disks."""
-
-    request: int
-    stamp: Stamp
-
-
 class Replica:
     """One member's copy of the document. `working` is what to decide from."""
 
@@ -98,38 +105,41 @@ class Replica:
         self.quorate = False
         self.ring = RingId(0, 0)
         self.members: tuple[NodeId, ...] = ()
+        self.disks = Disks()
         self._majority = False
         self._outstanding: dict[int, Outstanding] = {}
         self._serial = 0
-        self._waiting: list[Waiting] = []
-        # What each member said it has on disk, and what this member has and owes a word about.
-        self._saved: dict[NodeId, Stamp] = {}
-        self._stored = Stamp()
-        self._vouch_for: Stamp | None = None
-        # The store refused: this member's disk may not be counted until it saves again.
-        self.store_trouble = ""
+        # The greatest serial delivered from each member in this ring: a proposal that still waited
+        # to be sent when the ring changed comes again, and must not undo what came in between.
+        self._delivered: dict[NodeId, int] = {}
 
     @property
     def settled(self) -> bool:
         """Do all members hold the same document now?"""
         return self.phase is Phase.SETTLED
 
+    @property
+    def applies(self) -> bool:
+        """Does what is delivered now take effect on this member?"""
+        return self.settled or (self.phase is Phase.UNSETTLED and self._majority)
+
     def check_invariants(self) -> None:
         """Assert what must hold between two steps."""
         assert self.stamp.version == self.authority.version
         if self.settled and self.quorate:
             assert self.working is self.authority
-        assert len(self._outstanding) <= OUTSTANDING_MAX
 
     # Own proposals.
 
     def propose(self, change: Change, cause: Cause, request: int | None = None) -> list[Effect]:
         """Send a change to all members; it takes effect when it is delivered."""
-        if len(self._outstanding) >= OUTSTANDING_MAX:
+        if request is not None and len(self._outstanding) >= OUTSTANDING_MAX:
             problem = "Too many changes are waiting for the ring. Try again when it has formed."
-            return [] if request is None else [refuse(request, "busy", problem)]
+            return [refuse(request, "busy", problem)]
         self._serial += 1
         self._outstanding[self._serial] = Outstanding(change, cause, request)
+        if not self.settled:
+            return []  # `begin` sends it, in its turn
         return [Multicast(encode(Propose(self._serial, change, cause, request is not None)))]
 
     def _repropose(self) -> list[Effect]:
@@ -146,31 +156,44 @@ class Replica:
         self.phase = Phase.UNSETTLED
 
     def on_configured(
-        self, ring: RingId, annexes: Mapping[NodeId, Annex], *, quorate: bool
+        self, ring: RingId, annexes: Mapping[NodeId, Annex], verdict: Verdict
     ) -> list[Effect]:
         """Enter a new ring; send the document if it is this member's to send."""
         self.ring = ring
         self.members = tuple(sorted(annexes))
-        self.quorate = quorate
+        self.quorate = verdict.quorate
+        self._delivered = {}
+        votes = {node: annexes[node].votes for node in self.members}
+        self.disks.on_ring(votes, threshold=verdict.threshold, expected=verdict.expected)
         source = newest(annexes)
         best = annexes[source]
-        differing = [n for n in self.members if not same_document(annexes[n], best)]
-        if not differing:
+        effects = self._told_lost(best)
+        if all(same_document(annexes[node], best) for node in self.members):
             self.phase = Phase.SETTLED
             self.working = self.authority
-            return []
+            return effects
         self.phase = Phase.SYNCING
         if source != self.me:
+            return effects
+        return [*effects, Multicast(encode(Document(ring, self.stamp, self.authority.to_xml())))]
+
+    def _told_lost(self, best: Annex) -> list[Effect]:
+        """Refuse what waits if the ring goes on with a document that may not hold it."""
+        if best.stamp == self.stamp and best.digest == self.authority.digest():
             return []
-        return [Multicast(encode(Document(ring, self.stamp, self.authority.to_xml())))]
+        return [refuse(r, "not-acknowledged", UNCERTAIN) for r in self.disks.give_up(best.stamp)]
 
     def on_document(self, message: Document) -> bool:
-        """Adopt the document of the ring; answer whether it was the one awaited."""
+        """Adopt the document of the ring; answer whether it was the one awaited.
+
+        Raises `UnreadableDocument`: this member cannot go on with the others.
+        """
         if self.phase is not Phase.SYNCING or message.ring != self.ring:
             return False
-        if message.stamp != self.stamp:
+        if message.stamp != self.stamp or message.xml != self.authority.to_xml():
             cib, findings = Cib.parse(message.xml)
-            assert cib is not None, f"a member sent a document that does not parse: {findings}"
+            if cib is None:
+                raise UnreadableDocument("; ".join(str(finding) for finding in findings))
             self.authority = cib
             self.stamp = message.stamp
         self.working = self.authority
@@ -180,7 +203,9 @@ class Replica:
     def begin(self, changes: Sequence[Change], cause: Cause) -> list[Effect]:
         """Apply what every member applies by itself at the start of a ring, then go on.
 
-        A quorate ring puts its number on the document, which makes it the cluster's.
+        A quorate ring puts its number on the document, which makes it the cluster's. What still
+        waits for its acknowledgement now rests on that document, and on new words about it: an
+        older stamp on some disk proves nothing about a partition that this ring has outlived.
         """
         assert self.settled
         for change in changes:
@@ -188,21 +213,24 @@ class Replica:
             if isinstance(outcome, Cib):
                 self.working = outcome
         if not self.quorate:
-            return self._give_up("no-quorum") + self._repropose()
+            return self._give_up() + self._repropose()
         self.authority = self.working
         self.stamp = Stamp(self.ring.seq, self.authority.version)
-        self._saved = {}
-        self._vouch_for = self.stamp
+        self.disks.rest_on(self.stamp)
         return [SaveCib(self.stamp, self.authority, cause), *self._repropose()]
 
-    def on_propose(self, sender: NodeId, message: Propose) -> tuple[bool, list[Effect]]:
-        """Apply a proposal in its turn; answer whether the working document changed."""
-        if self.phase is Phase.SYNCING:
-            # Nobody proposes before the document is there; what arrives is of no ring.
+    def on_propose(
+        self, sender: NodeId, message: Propose, now: Instant
+    ) -> tuple[bool, list[Effect]]:
+        """Apply a proposal in its turn; answer whether the working document changed.
+
+        What does not take effect here is proposed again by its sender in the next ring.
+        """
+        if not self.applies:
             return False, []
-        if self.phase is Phase.UNSETTLED and not self._majority:
-            # Its sender proposes again in the next ring. This side must not apply it alone.
+        if message.serial <= self._delivered.get(sender, 0):
             return False, []
+        self._delivered[sender] = message.serial
         entry = self._outstanding.pop(message.serial, None) if sender == self.me else None
         request = None if entry is None else entry.request
         if not self.quorate and isinstance(message.change, CONFIGURATION_CHANGES):
@@ -220,15 +248,15 @@ class Replica:
             return changed, [] if request is None else [acknowledge(request, outcome.version)]
         effects = self._commit(outcome, message.cause) if changed else []
         if request is not None:
-            self._waiting.append(Waiting(request, self.stamp))
+            self.disks.wait(request, self.stamp, now)
         if message.vouch:
-            self._vouch_for = self.stamp
-            effects += self._vouch()
+            self.disks.vouch(self.stamp)
+            effects += self._word()
         return changed, effects
 
     def amend(self, change: Change, cause: Cause) -> tuple[bool, list[Effect]]:
         """Apply what every member derives from the same message at the same point."""
-        if self.phase is Phase.SYNCING or (self.phase is Phase.UNSETTLED and not self._majority):
+        if not self.applies:
             return False, []
         outcome = apply(self.working, change, cause)
         if isinstance(outcome, Refused) or outcome is self.working:
@@ -243,36 +271,37 @@ class Replica:
         self.stamp = Stamp(self.stamp.quorate_ring, cib.version)
         return [SaveCib(self.stamp, cib, cause)]
 
+    # Disks.
+
     def on_stored(self, stamp: Stamp) -> list[Effect]:
         """Our disk has it. Tell the others if somebody may be waiting for that."""
-        self.store_trouble = ""
-        self._stored = max(self._stored, stamp)
-        return self._vouch()
+        self.disks.on_stored(stamp)
+        return self._word()
 
-    def _vouch(self) -> list[Effect]:
-        if self._vouch_for is None or self._stored < self._vouch_for:
-            return []
-        self._vouch_for = None
-        return [Multicast(encode(Saved(self._stored)))]
+    def _word(self) -> list[Effect]:
+        stamp = self.disks.word()
+        return [] if stamp is None else [Multicast(encode(Saved(stamp)))]
 
-    def on_store_failed(self, stamp: Stamp, reason: str) -> list[Effect]:
+    def on_store_failed(self, stamp: Stamp, reason: str, now: Instant) -> list[Effect]:
         """Our disk refused: say so, and vouch for nothing until a later save succeeds."""
-        self.store_trouble = reason
+        known = self.disks.trouble
+        self.disks.on_refused(reason, now)
+        if known == reason:
+            return []
         text = f"cannot save version {stamp.version} of the CIB: {reason}"
         return [Happened("store-failed", text, {"reason": reason})]
 
     def on_saved(self, sender: NodeId, message: Saved) -> list[Effect]:
-        """Count a member's disk; acknowledge what has a majority."""
-        self._saved[sender] = max(message.stamp, self._saved.get(sender, Stamp()))
-        effects: list[Effect] = []
-        still: list[Waiting] = []
-        for entry in self._waiting:
-            disks = [n for n in self.members if self._saved.get(n, Stamp()) >= entry.stamp]
-            if 2 * len(disks) > len(self.members):
-                effects.append(acknowledge(entry.request, entry.stamp.version))
-            else:
-                still.append(entry)
-        self._waiting = still
+        """Count a member's disk; acknowledge what enough of them hold."""
+        done = self.disks.on_saved(sender, message.stamp)
+        return [acknowledge(entry.request, entry.stamp.version) for entry in done]
+
+    def wake(self, now: Instant, cause: Cause) -> list[Effect]:
+        """Look at the clock: try the disk again, and answer those who have waited too long."""
+        late = self.disks.overdue(now)
+        effects: list[Effect] = [refuse(r, "not-acknowledged", UNCERTAIN) for r in late]
+        if self.disks.retry(now) and self.quorate and self.stamp.quorate_ring:
+            effects.append(SaveCib(self.stamp, self.authority, cause))
         return effects
 
     def on_quorum(self, *, quorate: bool) -> list[Effect]:
@@ -281,19 +310,17 @@ class Replica:
             return []
         self.quorate = quorate
         if not quorate:
-            return self._give_up("no-quorum")
+            return self._give_up()
         if not self.settled:
             return []
         self.authority = self.working
         self.stamp = Stamp(self.ring.seq, self.authority.version)
+        self.disks.rest_on(self.stamp)
         cause = Cause("cluster", "quorum regained", 0, self.me)
         return [SaveCib(self.stamp, self.authority, cause)]
 
-    def _give_up(self, code: str) -> list[Effect]:
-        text = "Quorum was lost before a majority had the change on disk: it may or may not last."
-        effects: list[Effect] = [refuse(entry.request, code, text) for entry in self._waiting]
-        self._waiting = []
-        return effects
+    def _give_up(self) -> list[Effect]:
+        return [refuse(request, "not-acknowledged", UNCERTAIN) for request in self.disks.give_up()]
 
 
 def newest(annexes: Mapping[NodeId, Annex]) -> NodeId:

@@ -25,6 +25,7 @@ class Situation(msgspec.Struct):
     me: NodeId
     name: str
     expected_nodes: dict[NodeId, str]
+    votes: int = 1
     now: Instant = 0
     wall_offset: int = 0
     ring: RingId = RingId(0, 0)

@@ -132,7 +132,7 @@ def report(situation: Situation, replica: Replica, transition: Transition, *, id
             if operation.op_status == -1
         ),
         warnings=transition.warnings,
-        store=replica.store_trouble,
+        store=replica.disks.trouble,
         links={
             names.get(peer, str(peer)): {str(link): up for link, up in sorted(links.items())}
             for peer, links in sorted(situation.links.items())

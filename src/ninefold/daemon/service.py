@@ -220,7 +220,7 @@ class Service:
             return schedule(cib, effect.now)
 
         transition = await self._loop.run_in_executor(self._threads, work)
-        self._machine.post(ev.Decided(effect.version, transition))
+        self._machine.post(ev.Decided(effect.version, transition, effect.number))
 
     # The gate.
 

@@ -58,7 +58,14 @@ class Node:
         self.stack = Stack(config, key=key, ring_seq=ring_seq, epoch=epoch, rng=rng)
         self.quorum = Quorum(config)
         names = {entry.nodeid: entry.name for entry in config.nodes}
-        self.controller = Controller(config.local, names, stamp=stamp, cib=cib, rng=rng)
+        self.controller = Controller(
+            config.local,
+            names,
+            votes=config.node(config.local).quorum_votes,
+            stamp=stamp,
+            cib=cib,
+            rng=rng,
+        )
         self._parcels = Parcels()
         self._left_cleanly: list[NodeId] = []
         self._pending: deque[totem.Effect] = deque()
