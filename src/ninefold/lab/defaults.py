@@ -68,7 +68,7 @@ _CIB: Final = """\
         <instance_attributes id="fence-params">
           <nvpair id="fence-host-check" name="pcmk_host_check" value="static-list"/>
           <nvpair id="fence-host-list" name="pcmk_host_list" value={names}/>
-        </instance_attributes>
+{delay}        </instance_attributes>
         <operations>
           <op id="fence-monitor" name="monitor" interval="60s" timeout="20s"/>
         </operations>
@@ -105,6 +105,12 @@ _CIB: Final = """\
 </cib>
 """
 
+# Two nodes whose links are all cut fence each other at the same moment: both may lose. Fencing of
+# the first node waits, so it wins. Here both see the loss within 0.1 s and the switch needs 0.05 s.
+_DELAY: Final = """\
+          <nvpair id="fence-delay-base" name="pcmk_delay_base" value={delays}/>
+"""
+
 # The switch carries one bridge per link; corosync.conf(5) allows links 0 to 7.
 _RING_ADDRESS: Final = re.compile(r"ring([0-7])_addr")
 
@@ -137,7 +143,8 @@ def corosync_conf(
 
 def cib(names: Sequence[str]) -> str:
     """Return a CIB: fencing by the lab, and a group `web` of an address and a web server."""
-    return _CIB.format(names=quoteattr(",".join(names)), vip=VIP)
+    delay = _DELAY.format(delays=quoteattr(f"{names[0]}:1s")) if len(names) == 2 else ""
+    return _CIB.format(names=quoteattr(",".join(names)), vip=VIP, delay=delay)
 
 
 def hosts_of(text: str, path: str) -> list[tuple[str, int, tuple[str, ...]]]:

@@ -56,6 +56,14 @@ def test_the_default_cib_fences_every_host_and_groups_address_and_server() -> No
     assert len(identities) == len(set(identities))
 
 
+@pytest.mark.parametrize(("nodes", "delays"), [(2, ["node1:1s"]), (3, [])])
+def test_of_two_nodes_one_has_a_head_start_at_fencing(nodes: int, delays: list[str]) -> None:
+    cib = etree.fromstring(make_plan(Settings(nodes=nodes)).cib.encode())
+
+    found = cib.iterfind(".//nvpair[@name='pcmk_delay_base']")
+    assert [nvpair.get("value") for nvpair in found] == delays
+
+
 CONF = """\
 # a comment
 totem {
