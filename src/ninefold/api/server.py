@@ -19,13 +19,14 @@ import errno
 import os
 import socket
 import stat
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import msgspec
 import uvicorn
 from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import ServerSentEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -55,6 +56,9 @@ ANSWER_S: Final = 30.0
 SEND_S: Final = 20.0
 # The largest request replaces the CIB: 20 MiB of XML, in JSON with its quotes escaped.
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024
+
+
+Count = Annotated[int, QueryParameter(ge=0, le=EVENTS_LIMIT)]
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -89,9 +93,9 @@ def build(gate: Gate, limits: Limits) -> Litestar:
         return await ask(request, rq.encode(rq.ShowCib()))
 
     @get("/v1/cib/versions")
-    async def versions(request: Request[Any, Any, Any], limit: int = 20) -> list[dict[str, Any]]:
+    async def versions(request: Request[Any, Any, Any], limit: Count = 20) -> list[dict[str, Any]]:
         user_of(request)
-        return await gate.versions(max(0, min(limit, EVENTS_LIMIT)))
+        return await gate.versions(limit)
 
     @post("/v1/requests", status_code=200)
     async def requests(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -104,10 +108,10 @@ def build(gate: Gate, limits: Limits) -> Litestar:
 
     @get("/v1/events")
     async def events(
-        request: Request[Any, Any, Any], after: int = 0, limit: int = 100
+        request: Request[Any, Any, Any], after: FromQuery[int] = 0, limit: Count = 100
     ) -> list[dict[str, Any]]:
         user_of(request)
-        return await gate.past_events(max(after, 0), max(0, min(limit, EVENTS_LIMIT)))
+        return await gate.past_events(max(after, 0), limit)
 
     @get("/v1/events/stream")
     async def stream(request: Request[Any, Any, Any]) -> ServerSentEvent:

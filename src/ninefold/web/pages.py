@@ -111,10 +111,8 @@ def _head(status: dict[str, Any]) -> str:
     verdict = '<span class="good">quorate</span>'
     if not quorum["quorate"]:
         verdict = f'<span class="bad">no quorum</span> {escape(quorum["reason"])}'
-    lines = [
-        f"{escape(status['cluster'] or 'cluster')}, seen from {escape(status['node'])}: {verdict}, "
-        f"DC {escape(status['dc'] or 'none')}, CIB {escape(status['cib'])}"
-    ]
+    who = f"{escape(status['cluster'] or 'cluster')}, seen from {escape(status['node'])}"
+    lines = [f"{who}: {verdict}, DC {escape(status['dc'] or 'none')}, CIB {escape(status['cib'])}"]
     if status["store"]:
         lines.append(f'<span class="bad">{escape(status["store"])}</span>')
     lines += [f'<span class="warn">{escape(warning)}</span>' for warning in status["warnings"]]
