@@ -9,7 +9,7 @@ import typer
 
 from ninefold.cli.out import complaints, console, show_json
 from ninefold.cli.simdemo import simulated_failover
-from ninefold.cli.stage import Stage, active
+from ninefold.cli.stage import NotSettled, Stage, active
 from ninefold.design.nines import outage_sentence
 from ninefold.drill.failover import FailoverReport, Seen, good_hosts, judge
 from ninefold.lab.errors import LabError, NamespacesNotPermitted
@@ -69,15 +69,19 @@ def demo(
     settings = Settings(
         nodes=nodes, name=name, token_ms=token, token_coefficient_ms=token_coefficient
     )
+    where = "simulator" if simulate else "lab"
     try:
         report = simulated(settings, teller) if simulate else crash_active(settings, teller)
     except NamespacesNotPermitted as error:
         teller.say(f"This kernel permits no namespaces here ({error}).")
+        where = "simulator"
         report = simulated(settings, teller)
+    except NotSettled as error:
+        complaints.print(f"ninefold: the cluster did not come to rest; its last status:\n{error}")
+        raise typer.Exit(1) from error
     except LabError as error:
         complaints.print(f"ninefold: {error}", markup=False)
         raise typer.Exit(1) from error
-    where = "simulator" if simulate else "lab"
     show(report, teller, as_json=as_json, where=where)
     if not report.ok:
         raise typer.Exit(1)
