@@ -68,6 +68,9 @@ class Spool(logging.Handler):
                 self._thread.join(FLUSH_S)
             except queue.Full:
                 pass
+        if not self._thread.is_alive():
+            for target in self.targets:
+                target.close()
         super().close()
 
     def _write(self) -> None:

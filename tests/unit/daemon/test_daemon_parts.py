@@ -114,20 +114,21 @@ def test_damaged_ring_number_is_a_finding(tmp_path: Path) -> None:
 def test_full_store_costs_the_log_not_the_followers(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # SQLite's own limit stands for a full disk: the same error comes out of it.
-    store = Store(tmp_path, Limits(events_max=10))
+    # The database's own bound stands for a full disk: SQLite says the same of both.
+    store = Store(tmp_path, Limits(database_bytes=100_000))
     journal = Journal(store, "n1")
-    store.close()
+    long = "x" * 30_000
 
-    async def live() -> list[str]:
+    async def live() -> int:
         queue = journal.subscribe()
-        for number in range(3):
-            journal.write(Happened("fenced", f"n{number}"))
+        for _ in range(10):
+            journal.write(Happened("fenced", long))
         journal.close()
-        return [event["text"] for event in iter(queue.get_nowait, None)]
+        return len(list(iter(queue.get_nowait, None)))
 
-    assert asyncio.run(live()) == ["n0", "n1", "n2"]
-    assert journal.lost == 3
+    assert asyncio.run(live()) == 10
+    store.close()
+    assert journal.lost > 0
     complaints = [r for r in caplog.records if "cannot be kept" in r.getMessage()]
     assert len(complaints) == 1
 
@@ -149,9 +150,8 @@ def test_follower_that_falls_behind_is_told_the_end(tmp_path: Path) -> None:
 # The log.
 
 
-def test_log_goes_to_the_file_that_the_configuration_names(
-    tmp_path: Path, root_logger: logging.Logger
-) -> None:
+@pytest.mark.usefixtures("root_logger")
+def test_log_goes_to_the_file_that_the_configuration_names(tmp_path: Path) -> None:
     file = tmp_path / "log" / "corosync.log"
     options = quiet(to_logfile=True, logfile=str(file), timestamp="off")
     spool, findings = open_log(options)
@@ -164,9 +164,8 @@ def test_log_goes_to_the_file_that_the_configuration_names(
     assert file.read_text() == "INFO a line\n"
 
 
-def test_debug_is_switched_on_by_the_configuration(
-    tmp_path: Path, root_logger: logging.Logger
-) -> None:
+@pytest.mark.usefixtures("root_logger")
+def test_debug_is_switched_on_by_the_configuration(tmp_path: Path) -> None:
     file = tmp_path / "corosync.log"
     options = quiet(to_logfile=True, logfile=str(file), timestamp="off", debug="on")
     spool, _ = open_log(options)
@@ -177,9 +176,8 @@ def test_debug_is_switched_on_by_the_configuration(
     assert file.read_text() == "DEBUG a detail\n"
 
 
-def test_log_reaches_the_systems_socket_without_a_time(
-    tmp_path: Path, root_logger: logging.Logger
-) -> None:
+@pytest.mark.usefixtures("root_logger")
+def test_log_reaches_the_systems_socket_without_a_time(tmp_path: Path) -> None:
     path = tmp_path / "log.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
         syslog.bind(str(path))
@@ -194,8 +192,9 @@ def test_log_reaches_the_systems_socket_without_a_time(
     assert findings == []
 
 
+@pytest.mark.usefixtures("root_logger")
 def test_log_file_that_cannot_be_written_leaves_stderr(
-    tmp_path: Path, root_logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
     options = quiet(to_logfile=True, logfile=str(tmp_path / "file" / "log"))
