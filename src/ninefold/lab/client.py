@@ -13,6 +13,7 @@ import msgspec
 from ninefold.lab import cables, enter, processes, start
 from ninefold.lab.errors import BY_NAME, LabBroken, NotRunning, WrongPower
 from ninefold.lab.model import (
+    CONTROL,
     Crash,
     Cut,
     Detach,
@@ -34,7 +35,6 @@ from ninefold.lab.model import (
     Thaw,
 )
 from ninefold.lab.plan import Settings, check_name, make_plan
-from ninefold.lab.supervisor import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

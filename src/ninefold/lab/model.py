@@ -7,9 +7,15 @@ CLOCK_MONOTONIC (the same clock in every namespace of this machine), as the clie
 from __future__ import annotations
 
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
+
+# The control socket and the plan in a lab's directory, and the supervisor's first line. They stand
+# here because whoever only talks to a lab must not import what builds one (pyroute2: 0.2 s).
+CONTROL: Final = "control.sock"
+PLAN: Final = "plan.json"
+READY: Final = "ready"
 
 
 class Power(Enum):

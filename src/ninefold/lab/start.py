@@ -22,8 +22,7 @@ import msgspec
 
 from ninefold.lab import furniture
 from ninefold.lab.errors import BY_NAME, AlreadyRunning, LabBroken, NamespacesNotPermitted
-from ninefold.lab.model import Refused
-from ninefold.lab.supervisor import CONTROL, PLAN, READY
+from ninefold.lab.model import CONTROL, PLAN, READY, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 from pyroute2.netlink.exceptions import NetlinkError
@@ -24,6 +24,9 @@ from ninefold.lab.door import Door
 from ninefold.lab.errors import LabBroken, LabError, NamespacesNotPermitted
 from ninefold.lab.host import Host, environment
 from ninefold.lab.model import (
+    CONTROL,
+    PLAN,
+    READY,
     Block,
     Crash,
     Cut,
@@ -49,10 +52,6 @@ from ninefold.lab.switch import Switch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-CONTROL: Final = "control.sock"
-PLAN: Final = "plan.json"
-READY: Final = "ready"
 
 
 class Supervisor:
