@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.door_world import Door
+
 GET_STATUS = b"GET /v1/status HTTP/1.1\r\nHost: n\r\n\r\n"
 
 
@@ -246,11 +248,16 @@ def test_follower_gets_what_happens_once_it_is_connected(tmp_path: Path) -> None
     with open_door(tmp_path) as door:
         stream = Client(str(door.path)).follow()
         event = {"what": "fenced", "text": "n2"}
-        door.do(lambda: [queue.put_nowait(event) for queue in door.node.queues])
-        door.do(lambda: [queue.put_nowait(None) for queue in door.node.queues])
+        door.do(lambda: tell(door, event))
+        door.do(lambda: tell(door, None))
 
         assert list(stream) == [event]
         assert until(lambda: not door.node.queues)
+
+
+def tell(door: Door, news: dict[str, Any] | None) -> None:
+    for queue in door.node.queues:
+        queue.put_nowait(news)
 
 
 def test_description_of_the_door_is_behind_it(tmp_path: Path) -> None:
