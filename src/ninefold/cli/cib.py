@@ -43,7 +43,7 @@ def _read(file: Path) -> str:
     try:
         return sys.stdin.read() if str(file) == "-" else file.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file}: cannot be read: {error}.", USAGE)
+        fail(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}.", USAGE)
 
 
 def print_findings(findings: list[Finding]) -> None:

@@ -26,6 +26,13 @@ _COLOURS = {
     "standby": "yellow",
     "maintenance": "yellow",
 }
+# Where the constant's name alone would say the opposite, or too little.
+_EXITS = {
+    Rc.ARGS: "wrong parameters",
+    Rc.PERM: "not permitted",
+    Rc.INSTALLED: "not installed",
+    Rc.CONFIGURED: "not configured",
+}
 WATCH_S = 1.0
 # What an operator's terminal has at least.
 WIDTH = 80
@@ -242,7 +249,8 @@ def _failures(page: Page, status: dict[str, Any]) -> None:
 
 def _exit(rc: int) -> str:
     try:
-        return f"{Rc(rc).name.lower().replace('_', ' ')} ({rc})"
+        code = Rc(rc)
+        return f"{_EXITS.get(code, code.name.lower().replace('_', ' '))} ({rc})"
     except ValueError:
         return f"exit {rc}"
 
