@@ -65,7 +65,9 @@ class Controller:
         self.executor = Executor(me, nodes[me])
         self.desk = FenceDesk(self.situation, self.replica, rng)
         self.direction = Direction(self.situation, self.replica)
-        self.door = Door(self.situation, self.replica, self.direction, self._busy)
+        self.door = Door(
+            self.situation, self.replica, self.direction, busy=self._busy, tell=self.desk.tell
+        )
         self.malformed = 0
         # The ring in which this DC has said that decisions begin, lest it say so at every event.
         self._forming: RingId | None = None
@@ -173,7 +175,7 @@ class Controller:
         effects: list[ev.Effect] = [self._told(was)]
         if situation.quorate != had_quorum:
             effects += [quorum_told(event.verdict), *self._self_fence()]
-        self.desk.on_configured()
+        effects += self.desk.on_configured()
         effects += self.replica.on_configured(event.ring, situation.annexes, event.verdict)
         if self.replica.settled:
             effects += self._begin()

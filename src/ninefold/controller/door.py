@@ -19,10 +19,9 @@ from ninefold.controller.events import (
     Halted,
     Happened,
     LeaveRing,
-    Multicast,
     Requested,
 )
-from ninefold.controller.messages import FenceReport, encode
+from ninefold.controller.messages import FenceReport
 from ninefold.controller.replica import refuse
 from ninefold.controller.status import report
 
@@ -57,10 +56,13 @@ class Door:
         situation: Situation,
         replica: Replica,
         direction: Direction,
+        *,
         busy: Callable[[], bool],
+        tell: Callable[[FenceReport], Effect],
     ) -> None:
-        """`busy` says whether anything runs, or may run, on this node."""
+        """`busy` says whether anything runs, or may run, here; `tell` spreads a report of fencing."""
         self._busy = busy
+        self._tell = tell
         self._situation = situation
         self._replica = replica
         self._direction = direction
@@ -155,10 +157,10 @@ class Door:
         word = FenceReport(
             node, name, ok=True, by=by, reason=reason, since=since, at=situation.wall
         )
-        body = rq.encode(Accepted(f"{name} counts as powered off"))
+        body = rq.encode(Accepted(f"{name} counts as powered off, unless it joins first"))
         return [
             Happened("declared-dead", f"{name} was {reason}", {"node": name, "who": event.user}),
-            Multicast(encode(word)),
+            self._tell(word),
             Answer(event.request, ok=True, body=body),
         ]
 

@@ -85,12 +85,13 @@ class FenceDesk:
         An order of an older ring may be about an earlier life of the node: its outcome would not
         count, so it is given up for the new one.
         """
+        effects: list[Effect] = []
         for number, known in list(self._orders.items()):
             if known.target != order.target:
                 continue
             if known.ring == order.ring:
-                return []
-            self._cancel(number)
+                return effects
+            effects += self._cancel(number)
         self._order_id += 1
         self._orders[self._order_id] = order
         fencing = read_fencing(self._replica.working.configuration)
@@ -101,20 +102,28 @@ class FenceDesk:
             fencing.levels(order.name),
             timeout_ms=fencing.timeout_ms,
         )
-        return self._perform(self._fencer.step(self._situation.now, event))
+        return effects + self._perform(self._fencer.step(self._situation.now, event))
 
-    def on_configured(self) -> None:
+    def on_configured(self) -> list[Effect]:
         """Give up every order whose target is a member now: it is not to be silenced any more."""
+        effects: list[Effect] = []
         for number, order in list(self._orders.items()):
             if order.target in self._situation.members:
-                self._cancel(number)
+                effects += self._cancel(number)
         for target in list(self._untold):
             if target in self._situation.members:
                 del self._untold[target]
+        return effects
 
-    def _cancel(self, number: int) -> None:
+    def _cancel(self, number: int) -> list[Effect]:
+        # The machine also does what is due for other orders; that must not be lost with this one.
         del self._orders[number]
-        self._fencer.step(self._situation.now, Cancel(number))
+        return self._perform(self._fencer.step(self._situation.now, Cancel(number)))
+
+    def tell(self, report: FenceReport) -> Effect:
+        """Tell everybody a report, again in each new ring until it has been heard."""
+        self._untold[report.target] = report
+        return Multicast(encode(report))
 
     def again(self) -> list[Effect]:
         """Tell what could not be heard while the ring was forming anew."""
@@ -163,8 +172,7 @@ class FenceDesk:
             order.transition,
             order.action_id,
         )
-        self._untold[order.target] = report
-        return Multicast(encode(report))
+        return self.tell(report)
 
     def on_report(self, sender: NodeId, report: FenceReport) -> tuple[Standing, list[Effect]]:
         """Take a report on every member; what it amounts to is the same on all of them."""
