@@ -95,6 +95,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         if reason := reason_to_skip_system_tests():
             item.add_marker(pytest.mark.skip(reason=reason))
+        elif item.get_closest_marker("root") and os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason="needs root"))
         if config.pluginmanager.hasplugin("xdist"):
             # They share this machine's kernel, its ports and its cores: one worker runs them all.
             item.add_marker(pytest.mark.xdist_group("system"))

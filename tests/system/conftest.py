@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +25,7 @@ def three_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     file = tmp_path_factory.mktemp("three") / "cib.xml"
     file.write_text(cib(NAMES))
     settings = Settings(
-        nodes=3, name="pytest-three", cib=str(file), token_ms=1000, token_coefficient_ms=0
+        nodes=3, name=f"t{os.getpid()}-three", cib=str(file), token_ms=1000, token_coefficient_ms=0
     )
     with Cluster(settings) as cluster:
         yield cluster

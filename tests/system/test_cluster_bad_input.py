@@ -23,7 +23,7 @@ from tests.system.stories import wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.root]
 
 EXIT_CONFIG = 78
 

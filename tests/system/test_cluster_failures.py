@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ninefold.cib.model import MoveResource
 from tests.system.stories import THING, wait_for
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def test_a_start_that_fails_on_one_node_is_made_on_another(cluster: Cluster) -> 
 
     with cluster.story() as story:
         cluster.fault(bad, "fail-start", "5")
-        assert cluster.ninefold(node, "resource", "move", THING, bad).returncode == 0
+        cluster.change(node, MoveResource(THING, node=bad))
         status = cluster.until(lambda s: s["settled"] and bool(s["failures"]))
         status = cluster.until(lambda s: on_one(s, THING) != "" and s["settled"])
 
@@ -123,7 +124,7 @@ def test_a_node_where_a_stop_fails_is_fenced_before_the_resource_starts_elsewher
 
     with cluster.story() as story:
         cluster.fault(node, "fail-stop")
-        assert cluster.ninefold(target, "resource", "move", THING, target).returncode == 0
+        cluster.change(target, MoveResource(THING, node=target))
         wait_for("the node is fenced", lambda: story.fenced() == [node])
         cluster.until(lambda s: on_one(s, THING) == target and s["settled"])
 
@@ -161,7 +162,7 @@ def test_a_dc_that_dies_in_the_middle_of_a_transition_leaves_no_half_work(
 
     with cluster.story() as story:
         cluster.fault(target, "slow-start", "2")
-        assert cluster.ninefold(target, "resource", "move", THING, target).returncode == 0
+        cluster.change(target, MoveResource(THING, node=target))
         cluster.until(lambda s: f"start {THING} on {target}" in s["pending"], target)
         cluster.lab.crash(conductor)
         wait_for("the DC is fenced", lambda: conductor in story.fenced())

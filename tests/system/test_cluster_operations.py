@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ninefold.api.client import RefusedError
+from ninefold.cib.model import SetProperty
+from ninefold.controller.requests import DeclareDead
 from ninefold.lab.model import FenceDevice, FenceMode, Power
 from tests.system.stories import THING, wait_for
 
@@ -102,8 +105,7 @@ def test_a_cluster_that_starts_without_one_of_its_nodes_fences_it_and_serves(
     nodes = cluster.others()
     absent = cluster.active()
     present = cluster.others(absent)
-    done = cluster.ninefold(absent, "cib", "property", "dc-deadtime", "2s")
-    assert done.returncode == 0, done.stderr
+    cluster.change(absent, SetProperty("dc-deadtime", "2s"))
     cluster.stop_daemon(*nodes)
     assert not cluster.signs("http") + cluster.signs("vip") + cluster.signs(THING)
     for node in nodes:
@@ -143,9 +145,11 @@ def test_nothing_starts_while_fencing_fails_until_the_operator_vouches(cluster: 
         shown = cluster.ninefold(asked, "status").stdout
         assert not cluster.signs("http")
         refused = cluster.ninefold(asked, "node", "declare-dead", victim, stdin="yes\n")
-        assert cluster.ninefold(asked, "node", "declare-dead", asked, "--yes").returncode == 1
+        with pytest.raises(RefusedError, match="it is alive"):
+            cluster.stage.client(asked).request(DeclareDead(asked, confirmed=True))
+        with pytest.raises(RefusedError, match="powered off, then confirm"):
+            cluster.stage.client(asked).request(DeclareDead(victim))
         assert not cluster.signs("http")
-        alive = cluster.stage.look(asked)
         vouched = cluster.ninefold(asked, "node", "declare-dead", victim, stdin=f"{victim}\n")
         wait_for("the service is back", lambda: story.answered(cluster.active(), story.began_s + 2))
 
@@ -156,7 +160,6 @@ def test_nothing_starts_while_fencing_fails_until_the_operator_vouches(cluster: 
     assert refused.returncode == 1
     assert "Not confirmed" in refused.stderr
     assert "damaged" in refused.stdout
-    assert alive is not None
     assert vouched.returncode == 0, vouched.stderr
     assert story.fenced() == []
     assert story.seen("declared-dead", node=victim)[0].fields["who"] == "root"
@@ -176,17 +179,16 @@ def test_a_node_whose_disk_is_full_goes_on_and_says_so(cluster: Cluster) -> None
 
     fill = "head -c 2m /dev/zero >/var/lib/ninefold/filler; df /var/lib/ninefold"
     full = cluster.lab.run(node, "sh", "-c", fill).stdout
-    here = cluster.ninefold(node, "cib", "property", "disk-full", "1")
-    there = cluster.ninefold(others[0], "cib", "property", "disk-full", "2")
+    cluster.change(node, SetProperty("disk-full", "1"))
+    cluster.change(others[0], SetProperty("disk-full", "2"))
     status = cluster.until(lambda s: s["store"] != "", node)
     shown = cluster.ninefold(node, "status").stdout
     cluster.lab.run(node, "rm", "/var/lib/ninefold/filler")
-    again = cluster.ninefold(node, "cib", "property", "disk-full", "3")
+    cluster.change(node, SetProperty("disk-full", "3"))
     cluster.until(lambda s: s["store"] == "", node)
 
-    # The others' disks acknowledge; the node says what is wrong, lives, and recovers.
+    # The others' disks acknowledged each; the node says what is wrong, lives, and recovers.
     assert "100%" in full
-    assert (here.returncode, there.returncode, again.returncode) == (0, 0, 0)
     assert "The store of this node refuses" in shown
     assert status["node"] == node
     assert property_of(cluster, node, "disk-full") == "3"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def two_nodes_made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster
     file = tmp_path_factory.mktemp("two") / "cib.xml"
     file.write_text(cib(("node1", "node2")))
     settings = Settings(
-        nodes=2, name="pytest-two", cib=str(file), token_ms=1000, token_coefficient_ms=0
+        nodes=2, name=f"t{os.getpid()}-two", cib=str(file), token_ms=1000, token_coefficient_ms=0
     )
     with Cluster(settings) as made:
         yield made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from tests.system.stories import DAEMON, Cluster, wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.root]
 
 AGENTS = Path("/usr/lib/ocf/resource.d/heartbeat")
 
@@ -54,7 +55,7 @@ GROUP = """\
 def production() -> Iterator[Cluster]:
     if reason := start.permitted():
         pytest.skip(reason)
-    with Cluster(Settings(nodes=3, name="pytest-prod")) as cluster:
+    with Cluster(Settings(nodes=3, name=f"t{os.getpid()}-prod")) as cluster:
         cluster.settle()
         yield cluster
 

@@ -200,6 +200,7 @@ def ask(cluster: Cluster, node: str, uid: int, gid: int, value: str) -> tuple[in
     return code, answer
 
 
+@pytest.mark.root
 def test_the_door_serves_root_and_haclient_and_says_who_did_what(cluster: Cluster) -> None:
     node = "node1"
     group = cluster.lab.run(

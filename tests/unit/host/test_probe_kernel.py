@@ -42,6 +42,7 @@ def test_living_kernel_answers_over_ipv6() -> None:
 
 
 @pytest.mark.system
+@pytest.mark.root
 def test_address_without_a_host_does_not_answer() -> None:
     # The neighbour entry sends the packets to a card that nobody has: a host that is off.
     program = """

@@ -14,7 +14,7 @@ from ninefold.host import processes
 from ninefold.host.processes import ProcessResult, SpawnError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ENV = {"PATH": "/usr/bin:/bin", "GREETING": "hello"}
 
@@ -31,6 +31,14 @@ def sh(
 def children() -> list[str]:
     """Pids of this process's children, zombies too."""
     return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+@pytest.fixture(autouse=True)
+def _no_child_is_left() -> Iterator[None]:
+    # A lab that other tests share may be a child of this process, too.
+    before = children()
+    yield
+    assert not set(children()) - set(before)
 
 
 def alive(pid: int) -> bool:
@@ -105,7 +113,6 @@ def test_program_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path
     assert result.timed_out
     assert result.signal == 9
     assert eventually(lambda: not alive(int(note.read_text())))
-    assert not children()
 
 
 def test_child_that_ignores_sigterm_goes_with_a_leader_that_heeds_it(tmp_path: Path) -> None:
@@ -185,7 +192,6 @@ def test_cancelling_kills_the_group_and_leaves_no_zombie(tmp_path: Path) -> None
 
     asyncio.run(cancel_midway())
 
-    assert not children()
     assert eventually(lambda: not alive(int(note.read_text())))
 
 
@@ -202,7 +208,6 @@ def test_many_programs_at_once_leave_neither_zombies_nor_descriptors() -> None:
 
     assert [result.rc for result in results] == list(range(40))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
-    assert not children()
 
 
 def test_starting_a_program_does_not_copy_a_large_process() -> None:
