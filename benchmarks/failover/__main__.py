@@ -100,7 +100,9 @@ def stable_(
             for name in stacks:
                 progress.print(f"{STACKS[name].title}: token {token_ms} for {minutes:g} min")
                 try:
-                    watched.append(stable.watch(name, token_ms, minutes * 60, loops))
+                    seen = stable.watch(name, token_ms, minutes * 60, loops)
+                    watched.append(seen)
+                    progress.print(f"  {'stable' if seen.stable else 'not stable'}: {seen}")
                 except plan.FAILURES as error:
                     progress.print(f"  {type(error).__name__}: {error}", markup=False)
     except KeyboardInterrupt:
