@@ -24,6 +24,7 @@ from ninefold.host import clock
 from ninefold.host.agents import FENCE_DIRECTORIES, AgentRunner
 from ninefold.host.files import save_ring_seq
 from ninefold.host.loop import MachineLoop, collect_when_idle, tame_gc
+from ninefold.host.orphans import owner
 from ninefold.host.probe import KernelProbe
 from ninefold.host.store import StoreError
 from ninefold.host.udp import RingSockets
@@ -94,6 +95,7 @@ class Service:
         self._agents = AgentRunner(
             fence_directories=(*self.settings.fence_directories, *FENCE_DIRECTORIES),
             ocf_roots=self.settings.ocf_roots,
+            owner=owner(self.settings.state),
         )
         self._collector = collect_when_idle(self._loop, self._machine)
         self._tell_clock()

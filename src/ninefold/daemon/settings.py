@@ -16,6 +16,7 @@ from ninefold.config.load import authkey, load
 from ninefold.config.model import ClusterConfig
 from ninefold.core.findings import Finding, Severity, errors
 from ninefold.host.files import FileDamagedError, load_ring_seq
+from ninefold.host.orphans import end_orphans, owner
 from ninefold.host.store import Store, StoreError
 from ninefold.host.surroundings import look
 
@@ -59,6 +60,8 @@ def begin(settings: Settings) -> Beginning:
     first = _first_cib(settings.cib, findings)
     store = _store(settings.state, findings)
     loaded = _loaded(store, settings.state, findings)
+    if store is not None:  # held by us, so no other daemon of this node lives
+        findings += _orphans(settings.state)
     if errors(findings) or config is None or store is None:
         if store is not None:
             store.close()
@@ -120,6 +123,31 @@ def _first_cib(path: Path | None, findings: list[Finding]) -> Cib | None:
     cib, found = Cib.parse(text)
     findings += [msgspec.structs.replace(finding, file=str(path)) for finding in found]
     return cib
+
+
+def _orphans(state: Path) -> list[Finding]:
+    """End what an earlier daemon's agents still do: it must not take effect after the probes."""
+    found = end_orphans(owner(state))
+    findings = [
+        Finding(
+            "orphan-ended",
+            Severity.WARNING,
+            orphan.agent,
+            f"The call {orphan} of an earlier daemon was still under way; it was ended.",
+            "Nothing needs to be done: the resource is probed.",
+        )
+        for orphan in found.ended
+    ]
+    return findings + [
+        Finding(
+            "orphan-unkillable",
+            Severity.ERROR,
+            orphan.agent,
+            f"The call {orphan} of an earlier daemon is still under way and cannot be ended.",
+            "It hangs in the kernel (a dead file server?). Reboot this host.",
+        )
+        for orphan in found.left
+    ]
 
 
 def _store(state: Path, findings: list[Finding]) -> Store | None:

@@ -18,6 +18,7 @@ from ninefold.agents import lsb, ocf
 from ninefold.agents.exitcodes import verdict
 from ninefold.agents.model import AgentName, Call, OpStatus, Outcome, Rc, Standard
 from ninefold.fencing.parameters import FENCING_META, BadFenceParameterError, stdin_text
+from ninefold.host.orphans import mark
 from ninefold.host.processes import OUTPUT_LIMIT_BYTES, ProcessResult, SpawnError, run
 from ninefold.host.systemd import Systemd
 
@@ -53,8 +54,13 @@ class AgentRunner:
         fence_directories: Sequence[Path] = FENCE_DIRECTORIES,
         init_directory: Path = INIT_DIRECTORY,
         systemd: Systemd | None = None,
+        owner: str = "",
     ) -> None:
-        """`ocf_roots` are looked at before `OCF_ROOT/resource.d`; each holds PROVIDER/TYPE."""
+        """`ocf_roots` are looked at before `OCF_ROOT/resource.d`; each holds PROVIDER/TYPE.
+
+        Calls are marked as `owner`'s, so that its next daemon can end them (`orphans`).
+        """
+        self._owner = owner
         self._places = places or ocf.Places(python=sys.executable)
         self._shipped = shipped or Path(str(resources.files("ninefold"))) / "data" / "ocf"
         self._roots = (*ocf_roots, Path(self._places.ocf_root) / "resource.d")
@@ -97,6 +103,7 @@ class AgentRunner:
         argv = ocf.arguments(str(path), call)
         if not os.access(path, os.X_OK) and path.is_relative_to(self._shipped):
             argv = ["/bin/sh", *argv]  # an installer that lost the execute bits
+        env |= self._mark(argv, path)
         return await self._execute(call, argv, env, path)
 
     async def _run_lsb(self, call: Call) -> Outcome:
@@ -105,8 +112,8 @@ class AgentRunner:
             return _not_installed(call, f"no {call.agent.type} in {self._init}")
         if call.action == "meta-data":
             return Outcome(Rc.OK, OpStatus.DONE)
-        env = {"PATH": ocf.SEARCH_PATH, "LC_ALL": "C"}
         argv = [str(path), lsb.argument(call.action)]
+        env = {"PATH": ocf.SEARCH_PATH, "LC_ALL": "C", **self._mark(argv, path)}
         ended = await self._execute(call, argv, env, path)
         if ended.status is not OpStatus.DONE:
             return ended
@@ -188,6 +195,9 @@ class AgentRunner:
         if key is not None and outcome.rc == Rc.OK and len(self._metadata) < METADATA_CACHE_MAX:
             self._metadata[key] = outcome
         return outcome
+
+    def _mark(self, argv: list[str], path: Path) -> dict[str, str]:
+        return mark(self._owner, argv, path) if self._owner else {}
 
     def _ocf_roots(self, provider: str) -> tuple[Path, ...]:
         return (self._shipped, *self._roots) if provider == SHIPPED_PROVIDER else self._roots
