@@ -144,7 +144,8 @@ class Place(msgspec.Struct):
 def answers(daemon: subprocess.Popen[bytes], client: Client) -> bool:
     assert daemon.poll() is None, f"the daemon ended with {daemon.returncode}"
     with contextlib.suppress(DoorClosedError, OSError):
-        return bool(client.status()["settled"])
+        status = client.status()
+        return bool(status["quorum"]["quorate"] and status["formed"] and status["settled"])
     return False
 
 
