@@ -36,6 +36,9 @@ BOOT_MS: Final = (3_000, 8_000)
 # A kernel answers a probe within this.
 PROBE_MS: Final = 2
 
+# How likely a start that is killed in the middle has done its work already.
+ORPHAN_HAS_STARTED: Final = 0.5
+
 # What a recorder of packets keeps: some seconds of a small cluster.
 TAPPED_MAX: Final = 2000
 
@@ -46,6 +49,7 @@ class Effects:
     def __init__(self, world: World, decide: Callable[[Cib, int], Transition]) -> None:
         self.world = world
         self.decide = decide
+        self._agents = 0
         self.tap = False
         self.tapped: list[tuple[NodeId, ev.PacketReceived]] = []
         # When the last fencing that was asked for will have been done, by a slow device for example.
@@ -150,16 +154,30 @@ class Effects:
             self._check_launch(host, call.resource)
         duration, outcome = host.resources.begin(call)
         life, boot = host.life, host.boot
+        self._agents += 1
+        number = self._agents
+        host.agents[number] = call
 
         def ended() -> None:
-            # An agent outlives its daemon: what it had begun still takes effect.
-            if host.boot != boot or not host.powered:
+            # An agent outlives its daemon: what it had begun still takes effect, unless the next
+            # daemon has ended it or the power was cut.
+            if host.boot != boot or host.agents.pop(number, None) is None:
                 return
             self._take_effect(host, call, outcome)
             if host.life == life:
                 world.post(host, ev.AgentFinished(token, outcome))
 
         world.at(duration, ended)
+
+    def end_orphans(self, host: Host) -> None:
+        """Kill the agents of an earlier daemon, as a daemon does when it starts.
+
+        A start that is killed may have started its resource by then, or not.
+        """
+        for call in host.agents.values():
+            if call.action == "start" and host.rng.random() < ORPHAN_HAS_STARTED:
+                self._take_effect(host, call, Outcome(Rc.OK, OpStatus.DONE))
+        host.agents.clear()
 
     def _take_effect(self, host: Host, call: Call, outcome: Outcome) -> None:
         world = self.world

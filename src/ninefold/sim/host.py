@@ -21,6 +21,7 @@ from ninefold.totem.packet import EPOCH_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ninefold.agents.model import Call
     from ninefold.cib.document import Cib
     from ninefold.config.model import ClusterConfig
     from ninefold.controller import events as control
@@ -54,6 +55,8 @@ class Host:
         self.engine_rng = random.Random(f"engine {seed}")  # noqa: S311 - as above
         self.disk = Disk()
         self.resources = Resources(self.rng)
+        # Agents that run, also those of a daemon that is gone.
+        self.agents: dict[int, Call] = {}
         self.powered = False
         self.daemon = Daemon.GONE
         self.node: Node | None = None
@@ -61,6 +64,8 @@ class Host:
         self.life = 0
         # Grows at every power cut: an agent outlives the daemon, not the power.
         self.boot = 0
+        # Grows at every start of the daemon: it ends what agents an earlier one left under way.
+        self.starts = 0
         # The whole machine stands still: not even its kernel answers.
         self.frozen = False
         self.armed: Instant = NEVER
@@ -89,6 +94,7 @@ class Host:
             watch=watch,
         )
         self.daemon = Daemon.RUNNING
+        self.starts += 1
         self.armed = NEVER
         return self.node
 
@@ -106,3 +112,4 @@ class Host:
         self.frozen = False
         self.boot += 1
         self.resources.active.clear()
+        self.agents.clear()
