@@ -64,8 +64,6 @@ class Host:
         self.life = 0
         # Grows at every power cut: an agent outlives the daemon, not the power.
         self.boot = 0
-        # Grows at every start of the daemon: it ends what agents an earlier one left under way.
-        self.starts = 0
         # The whole machine stands still: not even its kernel answers.
         self.frozen = False
         self.armed: Instant = NEVER
@@ -94,7 +92,6 @@ class Host:
             watch=watch,
         )
         self.daemon = Daemon.RUNNING
-        self.starts += 1
         self.armed = NEVER
         return self.node
 

@@ -204,6 +204,7 @@ class World:
             return
         self.disturb(node)
         self.views.forget(node)
+        self.effects.end_orphans(host)
         host.make_node(KEY, lambda event: self._watch(host, event))
         self.step(host, ev.ClockRead(EPOCH + self.now // 1000))
         self.step(host, ev.Started())
