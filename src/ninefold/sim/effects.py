@@ -191,6 +191,10 @@ class Effects:
 
     def _check_launch(self, host: Host, resource: str) -> None:
         world = self.world
+        assert host.node is not None
+        policy = host.node.controller.replica.working.property("no-quorum-policy", "stop")
+        if policy in ("ignore", "freeze"):
+            return  # the operator gives up the promise: the engine alone decides what may start
         partitions = [
             Partition(
                 h.id, h.node.controller.situation.members, h.node.controller.situation.quorate

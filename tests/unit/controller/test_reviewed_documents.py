@@ -1,0 +1,246 @@
+"""What an adversary found about documents: acknowledgements, repeated proposals, equal stamps.
+
+Each test names the reviewed behaviour as a situation; each failed before it was mended.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ninefold.cib.model import SetNodeState, SetProperty
+from ninefold.controller import events as ev
+from ninefold.controller import messages as msg
+from ninefold.controller import requests as rq
+from tests.controller_ring import Controllers
+
+if TYPE_CHECKING:
+    from ninefold.core.ids import NodeId
+
+
+def change(value: str) -> rq.ChangeCib:
+    return rq.ChangeCib(SetProperty("stonith-timeout", value))
+
+
+def settled(nodes: int, *, expected: int = 0) -> Controllers:
+    """Return controllers in one ring who have told everything and saved it."""
+    cluster = Controllers(nodes, expected=expected)
+    cluster.ring(list(cluster.all))
+    cluster.save(*cluster.all)
+    cluster.deliver()
+    return cluster
+
+
+def values(cluster: Controllers) -> list[str]:
+    return [cluster.property(node, "stonith-timeout") for node in cluster.all]
+
+
+def test_change_that_one_member_delivered_alone_is_not_acknowledged_when_others_went_on() -> None:
+    cluster = settled(3)
+    cluster.ask(1, change("77s"))
+    cluster.deliver([1])
+    cluster.break_up([2, 3], majority=True)
+    cluster.ring([2, 3])
+    cluster.break_up([1], majority=False)
+    cluster.break_up([2, 3], majority=True)
+
+    # Node 1 comes straight into the others' ring, adopts their document, and all disks save that.
+    cluster.ring([1, 2, 3])
+    cluster.save(1, 2, 3)
+    cluster.deliver()
+
+    assert values(cluster) == ["", "", ""]
+    assert cluster.answers(1) == [False]
+
+
+def test_change_is_not_acknowledged_by_older_words_about_another_document() -> None:
+    # Its own disk has the change, under a stamp greater than what the others go on with.
+    cluster = settled(3)
+    cluster.ask(1, change("77s"))
+    cluster.deliver([1])
+    cluster.save(1)
+    cluster.sent.clear()
+    cluster.break_up([2, 3], majority=True)
+    cluster.ring([2, 3])
+    cluster.save(2, 3)
+    cluster.deliver([2, 3])
+    cluster.break_up([1], majority=False)
+    cluster.break_up([2, 3], majority=True)
+
+    cluster.ring([1, 2, 3])
+    cluster.save(1, 2, 3)
+    cluster.deliver()
+
+    assert cluster.answers(1) == [False]
+
+
+def test_majority_of_a_ring_that_is_not_one_of_the_cluster_does_not_acknowledge() -> None:
+    # Five nodes, three present: two disks are no majority, for the third and two others could go on.
+    cluster = settled(3, expected=5)
+    cluster.ask(1, change("77s"))
+    cluster.deliver()
+
+    cluster.save(1, 2)
+    cluster.deliver()
+    assert cluster.answers(1) == []
+
+    cluster.save(3)
+    cluster.deliver()
+    assert cluster.answers(1) == [True]
+
+
+def test_members_with_equal_stamps_and_different_documents_come_to_agree() -> None:
+    # Both halves of a two-node cluster had quorum; each took one change under the same stamp.
+    cluster = settled(2)
+    cluster.expected = 1
+    cluster.ask(1, change("71s"))
+    cluster.deliver([1])
+    cluster.ask(2, change("72s"))
+    cluster.deliver([2])
+    one, two = (controller.replica for controller in cluster.all.values())
+    assert one.stamp == two.stamp
+    assert one.authority.digest() != two.authority.digest()
+    cluster.break_up([1], majority=True)
+    cluster.break_up([2], majority=True)
+
+    cluster.ring([1, 2])
+
+    assert one.authority.digest() == two.authority.digest()
+    assert one.settled
+    assert two.settled
+
+
+def test_change_that_was_sent_twice_does_not_undo_what_came_in_between() -> None:
+    cluster = settled(2)
+    cluster.break_up([1, 2], majority=True)
+    # Made to differ, so that the ring has a document to wait for.
+    cluster.all[2].replica.stamp = msgspec.structs.replace(
+        cluster.all[2].replica.stamp, quorate_ring=cluster.seq + 1
+    )
+    cluster.configure([1, 2])
+    cluster.ask(1, change("71s"))
+    waiting = list(cluster.sent)
+    assert isinstance(msg.decode(waiting[0][1]), msg.Document)
+    # What node 1 sends is delivered twice: as it was asked for, and when the ring begins.
+    cluster.deliver()
+    cluster.ask(2, change("72s"), number=8)
+    cluster.deliver()
+    resent = [(node, payload) for node, payload in waiting if node == 1]
+
+    cluster.sent.extend(resent)
+    cluster.deliver()
+
+    assert values(cluster) == ["72s", "72s"]
+
+
+def test_same_proposal_delivered_twice_in_a_ring_counts_once() -> None:
+    cluster = settled(2)
+    cluster.ask(1, change("71s"))
+    ((sender, first),) = cluster.sent
+    cluster.deliver()
+    cluster.ask(2, change("72s"), number=8)
+    cluster.deliver()
+
+    cluster.sent.append((sender, first))
+    cluster.deliver()
+
+    assert values(cluster) == ["72s", "72s"]
+
+
+def test_full_disk_that_is_freed_saves_by_itself_and_the_request_is_answered() -> None:
+    cluster = settled(3)
+    cluster.ask(1, change("77s"))
+    cluster.deliver()
+    for node in (2, 3):
+        for stamp in cluster.unsaved[node]:
+            cluster.give(node, ev.CibNotSaved(stamp, "no space left on device"))
+        cluster.unsaved[node] = []
+    cluster.save(1)
+    cluster.deliver()
+    assert cluster.answers(1) == []
+
+    # Nobody changes anything: the wait for another try is all that passes.
+    cluster.now = cluster.all[2].deadline
+    cluster.give(2, ev.Woke())
+    cluster.save(2)
+    cluster.deliver()
+
+    assert cluster.answers(1) == [True]
+
+
+def test_request_that_no_disk_will_ever_confirm_is_answered_in_time() -> None:
+    cluster = settled(3)
+    cluster.ask(1, change("77s"))
+    cluster.deliver()
+
+    while not cluster.answers(1) and cluster.now < 60_000:
+        cluster.now = max(cluster.now + 1, cluster.all[1].deadline)
+        cluster.give(1, ev.Woke())
+
+    assert cluster.answers(1) == [False]
+    assert cluster.now < 30_000  # an operator's client waits so long
+
+
+def test_document_that_cannot_be_read_makes_the_node_leave_and_say_so() -> None:
+    cluster = settled(2)
+    replica = cluster.all[2].replica
+    cluster.break_up([1, 2], majority=True)
+    replica.stamp = msgspec.structs.replace(replica.stamp, quorate_ring=cluster.seq + 1)
+    cluster.configure([1, 2])
+    ring = cluster.all[1].situation.ring
+    stamp = replica.stamp
+
+    bad = msg.encode(msg.Document(ring, stamp, b"<cib><nonsense"))
+    effects = cluster.give(1, ev.MessageDelivered(2, bad))
+
+    assert any(isinstance(effect, ev.LeaveRing) for effect in effects)
+    (halted,) = [effect for effect in effects if isinstance(effect, ev.Halted)]
+    assert "cannot be read" in halted.reason
+
+
+def state_of(cluster: Controllers, node: NodeId, target: NodeId) -> str:
+    state = cluster.all[node].replica.working.node_state(target)
+    assert state is not None
+    return state.expected
+
+
+def test_goodbye_of_a_member_in_the_transitional_configuration_is_said_again() -> None:
+    cluster = settled(2)
+    cluster.give(2, ev.Stop())
+    cluster.deliver()
+    cluster.order(2, "do_shutdown")
+    ((sender, order),) = cluster.sent
+    cluster.sent.clear()
+    for node in (1, 2):
+        cluster.give(node, ev.MessageDelivered(sender, order))
+    cluster.break_up([1, 2], majority=True)
+    cluster.deliver()
+    assert not cluster.all[2].situation.leaving
+
+    # The next ring takes it for a member again; so it must ask again, or it would never leave.
+    cluster.ring([1, 2])
+
+    assert 'name="shutdown"' in cluster.all[1].replica.working.to_xml().decode()
+    assert state_of(cluster, 1, 2) == "member"
+
+
+def test_goodbye_of_a_node_where_nothing_runs_before_anybody_decides() -> None:
+    # One of three, alone: there is nobody to let it go, and nothing to move away.
+    cluster = Controllers(1, expected=3)
+    cluster.ring([1])
+
+    cluster.give(1, ev.Stop())
+    cluster.deliver()
+
+    assert any(isinstance(effect, ev.Halted) for effect in cluster.effects[1])
+    assert not any(
+        isinstance(message, msg.Propose)
+        and isinstance(message.change, SetNodeState)
+        and message.change.shutdown
+        for message in (
+            msg.decode(effect.payload)
+            for effect in cluster.effects[1]
+            if isinstance(effect, ev.Multicast)
+        )
+    )
