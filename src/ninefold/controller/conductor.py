@@ -368,7 +368,7 @@ class Controller:
         situation.formed = True
         effects: list[ev.Effect] = []
         cause = Cause("cluster", "did not appear at the start", message.at, sender)
-        for change in absent_at_formation(self.replica.working, situation.annexes):
+        for change in absent_at_formation(self.replica.working, situation.annexes, situation.ring):
             effects += self.replica.amend(change, cause)[1]
         self.direction.news("the cluster has formed")
         return effects

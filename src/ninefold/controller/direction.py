@@ -312,7 +312,8 @@ class Direction:
             return []
         ids = {name: node for node, name in self._replica.working.node_names().items()}
         target = ids.get(action.node, 0)
-        candidates = [n for n in (situation.me, *situation.members) if n != target]
+        others = [n for n in situation.members if n != situation.me]
+        candidates = [n for n in (situation.me, *others) if n != target]
         if not candidates:
             carrier.confirm(action.id, ok=False)
             return []

@@ -74,23 +74,23 @@ def membership_changes(cib: Cib, annexes: Mapping[NodeId, Annex], ring: RingId) 
     return changes
 
 
-def absent_at_formation(cib: Cib, annexes: Mapping[NodeId, Annex]) -> list[Change]:
+def absent_at_formation(cib: Cib, annexes: Mapping[NodeId, Annex], ring: RingId) -> list[Change]:
     """Return what the end of the wait says about nodes that did not appear.
 
     What they did before the cluster stopped is unknown (one may have been started alone since), so
-    they count as lost members: startup fencing, unless that is switched off.
+    they count as lost members: startup fencing, unless that is switched off. One that joined since
+    the first of the members began, and said goodbye, is known to be down.
     """
     if cib.property("startup-fencing", "true").lower() in ("false", "no", "off", "n", "0"):
         return []
+    began = min(annex.since or ring.seq for annex in annexes.values())
+    absent = []
+    for node, name in sorted(cib.node_names().items()):
+        state = cib.node_state(node)
+        gone = state is not None and state.expected == "down" and state.joined_in >= began
+        if node not in annexes and not gone:
+            absent.append((node, name))
     return [
-        SetNodeState(
-            node,
-            name,
-            in_ccm=False,
-            crmd="offline",
-            join="down",
-            expected="member",
-        )
-        for node, name in sorted(cib.node_names().items())
-        if node not in annexes
+        SetNodeState(node, name, in_ccm=False, crmd="offline", join="down", expected="member")
+        for node, name in absent
     ]

@@ -205,7 +205,8 @@ class Replicas(RuleBasedStateMachine):
             self.members[node].boot()
         # Those that have not lost their memory may form a ring before the others are back.
         rest = [node for node in sorted(self.members) if node not in victims]
-        if rest and data.draw(st.booleans()):
+        apart: bool = data.draw(st.booleans())
+        if rest and apart:
             self.form(rest)
             self.form(sorted(set(victims)))
         else:

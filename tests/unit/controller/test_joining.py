@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from ninefold.cib.apply import apply
@@ -72,12 +73,21 @@ def test_node_that_said_goodbye_is_not_lost_again() -> None:
 def test_absent_node_counts_as_lost_when_the_wait_ends() -> None:
     cib = cluster(SetNodeState(2, "node2", in_ccm=False, crmd="offline", expected="down"))
 
-    changes = absent_at_formation(cib, {1: annex(1)})
+    changes = absent_at_formation(cib, {1: annex(1)}, RingId(9, 1))
 
     assert lost(changes) == {2: "member", 3: "member"}
+
+
+def test_node_that_came_and_said_goodbye_since_we_began_is_known_to_be_down() -> None:
+    cib = cluster(
+        SetNodeState(2, "node2", in_ccm=False, crmd="offline", expected="down", joined_in=9)
+    )
+    began = msgspec.structs.replace(annex(1), since=5)
+
+    assert lost(absent_at_formation(cib, {1: began}, RingId(13, 1))) == {3: "member"}
 
 
 def test_without_startup_fencing_absent_nodes_are_left_alone() -> None:
     cib = cluster(SetProperty("startup-fencing", "false"))
 
-    assert absent_at_formation(cib, {1: annex(1)}) == []
+    assert absent_at_formation(cib, {1: annex(1)}, RingId(9, 1)) == []
