@@ -20,9 +20,11 @@ from ninefold.core.instants import Millis, WallSeconds
 class Propose(msgspec.Struct, frozen=True, tag="propose"):
     """Change the document. `serial` is the proposer's own, growing by one.
 
+    Void in any other ring than `ring`: what has not taken effect is sent again in the next one.
     With `vouch`, each member says `Saved` once it has the outcome on disk.
     """
 
+    ring: RingId
     serial: int
     change: Change
     cause: Cause

@@ -109,9 +109,6 @@ class Replica:
         self._majority = False
         self._outstanding: dict[int, Outstanding] = {}
         self._serial = 0
-        # The greatest serial delivered from each member in this ring: a proposal that still waited
-        # to be sent when the ring changed comes again, and must not undo what came in between.
-        self._delivered: dict[NodeId, int] = {}
 
     @property
     def settled(self) -> bool:
@@ -140,13 +137,15 @@ class Replica:
         self._outstanding[self._serial] = Outstanding(change, cause, request)
         if not self.settled:
             return []  # `begin` sends it, in its turn
-        return [Multicast(encode(Propose(self._serial, change, cause, request is not None)))]
+        return [self._proposal(self._serial)]
 
     def _repropose(self) -> list[Effect]:
-        return [
-            Multicast(encode(Propose(serial, entry.change, entry.cause, entry.request is not None)))
-            for serial, entry in sorted(self._outstanding.items())
-        ]
+        return [self._proposal(serial) for serial in sorted(self._outstanding)]
+
+    def _proposal(self, serial: int) -> Multicast:
+        entry = self._outstanding[serial]
+        vouch = entry.request is not None
+        return Multicast(encode(Propose(self.ring, serial, entry.change, entry.cause, vouch)))
 
     # In the order of life: broken up, configured, document, proposals, saved.
 
@@ -162,7 +161,6 @@ class Replica:
         self.ring = ring
         self.members = tuple(sorted(annexes))
         self.quorate = verdict.quorate
-        self._delivered = {}
         votes = {node: annexes[node].votes for node in self.members}
         self.disks.on_ring(votes, threshold=verdict.threshold, expected=verdict.expected)
         source = newest(annexes)
@@ -224,13 +222,12 @@ class Replica:
     ) -> tuple[bool, list[Effect]]:
         """Apply a proposal in its turn; answer whether the working document changed.
 
-        What does not take effect here is proposed again by its sender in the next ring.
+        What does not take effect here is proposed again by its sender in the next ring. So one that
+        still waited to be sent when the ring changed comes twice; the first must not count, lest the
+        second undo what came in between.
         """
-        if not self.applies:
+        if not self.applies or message.ring != self.ring:
             return False, []
-        if message.serial <= self._delivered.get(sender, 0):
-            return False, []
-        self._delivered[sender] = message.serial
         entry = self._outstanding.pop(message.serial, None) if sender == self.me else None
         request = None if entry is None else entry.request
         if not self.quorate and isinstance(message.change, CONFIGURATION_CHANGES):
