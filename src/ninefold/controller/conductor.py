@@ -365,6 +365,10 @@ class Controller:
         situation = self.situation
         if situation.formed or not self.replica.settled:
             return []
+        if not self._may_form():
+            # It was sent while there was quorum: the wait is not over for those who are here now.
+            self._forming = None
+            return []
         situation.formed = True
         effects: list[ev.Effect] = []
         cause = Cause("cluster", "did not appear at the start", message.at, sender)

@@ -333,6 +333,28 @@ def test_formation_waits_for_quorum_before_it_counts_the_wait_for_others() -> No
     assert node3(cluster).expected == "member"
 
 
+def test_word_that_the_cluster_has_formed_counts_for_nothing_without_quorum() -> None:
+    # It was sent by two of three, and arrives when node 1 is alone again.
+    cluster = Controllers(2, expected=3)
+    cluster.ring([1, 2])
+    cluster.now += 20_000
+    cluster.give(1, ev.Woke())
+    (word,) = [sent for sent in cluster.sent if isinstance(msg.decode(sent[1]), msg.Formed)]
+    cluster.break_up([1], majority=False)
+    cluster.ring([1])
+    cluster.give(1, ev.MessageDelivered(*word))
+    assert not cluster.all[1].situation.formed
+
+    cluster.break_up([1], majority=False)
+    cluster.ring([1, 2])
+
+    # The wait was over when they met again; now it counts, in the document of the cluster.
+    assert cluster.all[1].situation.formed
+    state = cluster.all[1].replica.authority.node_state(3)
+    assert state is not None
+    assert state.expected == "member"
+
+
 def test_stop_is_asked_for_again_in_every_ring() -> None:
     cluster = formed()
     cluster.give(3, ev.Stop())
