@@ -214,8 +214,6 @@ class Controller:
         elif situation.senior == 0:
             situation.senior = situation.ring.seq
         situation.formed = any(annex.formed for annex in annexes.values())
-        if situation.formed_by == NEVER and self._may_form():
-            situation.formed_by = situation.now + dc_deadtime(self.replica.working)
         history = ReplaceHistory(
             situation.me, situation.name, self.executor.history(), fresh=situation.fresh
         )
@@ -430,9 +428,14 @@ class Controller:
 
     def _form(self) -> list[ev.Effect]:
         situation = self.situation
-        if situation.formed or not situation.am_dc or not self.replica.settled:
+        if situation.formed or not self.replica.settled:
             return []
-        if not situation.everybody_joined or not self._may_form():
+        if not self._may_form():
+            situation.formed_by = NEVER
+            return []
+        if situation.formed_by == NEVER:
+            situation.formed_by = situation.now + dc_deadtime(self.replica.working)
+        if not situation.am_dc or not situation.everybody_joined:
             return []
         present = set(situation.members)
         if not present.issuperset(situation.expected_nodes) and situation.now < situation.formed_by:

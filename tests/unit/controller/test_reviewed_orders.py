@@ -333,6 +333,41 @@ def test_formation_waits_for_quorum_before_it_counts_the_wait_for_others() -> No
     assert node3(cluster).expected == "member"
 
 
+def test_wait_for_absent_nodes_begins_anew_after_a_time_without_quorum() -> None:
+    cluster = Controllers(2, expected=3)
+    cluster.ring([1, 2])
+    cluster.now += 1_000
+    for node in cluster.all:
+        cluster.break_up([node], majority=False)
+        cluster.ring([node])
+    cluster.now += 30_000
+    for node in cluster.all:
+        cluster.give(node, ev.Woke())
+
+    for node in cluster.all:
+        cluster.break_up([node], majority=False)
+    cluster.ring([1, 2])
+
+    assert not cluster.all[1].situation.formed
+    assert cluster.all[1].situation.formed_by == cluster.now + 20_000
+
+
+def test_quorum_that_comes_without_a_new_ring_begins_the_wait() -> None:
+    cluster = Controllers(2, expected=3)
+    cluster.ring([1, 2], quorate=False)
+    cluster.now += 30_000
+    ring = cluster.all[1].situation.ring
+    for node in cluster.all:
+        cluster.give(node, ev.QuorumChanged(Verdict(ring, True, 2, 3, 2, "")))
+    assert cluster.all[1].deadline == cluster.now + 20_000
+
+    cluster.now += 20_000
+    cluster.give(1, ev.Woke())
+    cluster.deliver()
+
+    assert cluster.all[1].situation.formed
+
+
 def test_word_that_the_cluster_has_formed_counts_for_nothing_without_quorum() -> None:
     # It was sent by two of three, and arrives when node 1 is alone again.
     cluster = Controllers(2, expected=3)
@@ -348,7 +383,11 @@ def test_word_that_the_cluster_has_formed_counts_for_nothing_without_quorum() ->
     cluster.break_up([1], majority=False)
     cluster.ring([1, 2])
 
-    # The wait was over when they met again; now it counts, in the document of the cluster.
+    cluster.now += 20_000
+    cluster.give(cluster.all[1].situation.dc, ev.Woke())
+    cluster.deliver()
+
+    # Now it counts, in the document of the cluster.
     assert cluster.all[1].situation.formed
     state = cluster.all[1].replica.authority.node_state(3)
     assert state is not None
