@@ -223,3 +223,29 @@ def test_disks_that_are_freed_save_what_they_had_refused() -> None:
     cluster.advance(5_000)
 
     assert cluster.answers[number].ok
+
+
+@pytest.mark.parametrize("who", ["web", "idle"])
+def test_node_that_stops_before_the_cluster_forms_is_not_taken_for_silent(who: str) -> None:
+    # All daemons died while everything runs on. Two are back and wait for the third; nobody has
+    # looked yet what runs where, so nobody may say that nothing does.
+    cluster = running(3)
+    (at,) = cluster.where("http")
+    web = cluster.host(at).id
+    idle = next(node for node in cluster.hosts if node != web)
+    stops, other = (web, idle) if who == "web" else (idle, web)
+    third = next(node for node in cluster.hosts if node not in (web, idle))
+    for node in cluster.hosts:
+        cluster.kill_daemon(node)
+    cluster.start_daemon(stops)
+    cluster.start_daemon(other)
+    cluster.advance(3_000)
+
+    cluster.stop(stops)
+    cluster.advance(2_000)
+    cluster.start_daemon(third)
+    cluster.advance(60_000)
+
+    assert not cluster.hosts[stops].alive
+    assert len(cluster.where("http")) == 1
+    assert cluster.fences == []

@@ -204,7 +204,8 @@ class Direction:
         self._number += 1
         ring = self._situation.ring
         self._orders = {}
-        self.carrier = Carrier(f"{self._number}:{self._situation.me}-{ring.seq}", transition)
+        name = f"{self._number}:{self._situation.me}-{ring.seq}"
+        self.carrier = Carrier(name, leaving_after_probes(transition))
         count = sum(1 for action in transition.actions if action.kind is not ActionKind.PSEUDO)
         fields = {"transition": self.carrier.name, "actions": str(count)}
         return [Happened("transition", f"{count} actions to carry out", fields)]
@@ -326,6 +327,25 @@ class Direction:
         fields = {"node": action.node, "action": kind}
         text = f"fencing {action.node} ({kind}): {why}"
         return [Happened("fencing", text, fields), Multicast(encode(order))]
+
+
+def leaving_after_probes(transition: Transition) -> Transition:
+    """Return the transition with each goodbye behind the probes on its node.
+
+    A goodbye says that nothing runs there. A node that has not been looked at may run what an
+    earlier daemon of it started; what a probe finds is news, and is stopped before it leaves.
+    """
+    probes: dict[str, list[int]] = {}
+    for action in transition.actions:
+        if action.task == "monitor" and not action.interval_ms:
+            probes.setdefault(action.node, []).append(action.id)
+    actions = [
+        msgspec.structs.replace(action, inputs=(*action.inputs, *probes.get(action.node, [])))
+        if action.task == "do_shutdown"
+        else action
+        for action in transition.actions
+    ]
+    return msgspec.structs.replace(transition, actions=tuple(actions))
 
 
 def is_probe(operation: Operation) -> bool:

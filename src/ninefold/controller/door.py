@@ -187,8 +187,10 @@ class Door:
         situation = self._situation
         if not situation.stopping or situation.leaving:
             return []
-        if not situation.formed and not self._busy():
-            # Nobody decides yet, so nobody would answer; and nothing runs here.
+        if not situation.formed and not situation.quorate and not self._busy():
+            # Nobody decides, so nobody would answer, and nothing was started. With quorum it waits
+            # to be looked at: what an earlier daemon had started may run here, and a goodbye in the
+            # cluster's document would let that start elsewhere.
             return self.say_goodbye()
         change = SetNodeState(situation.me, situation.name, shutdown=situation.wall)
         cause = situation.cause("cluster", f"{situation.name} wants to stop")
