@@ -249,3 +249,23 @@ def test_node_that_stops_before_the_cluster_forms_is_not_taken_for_silent(who: s
     assert not cluster.hosts[stops].alive
     assert len(cluster.where("http")) == 1
     assert cluster.fences == []
+
+
+@pytest.mark.parametrize("after_ms", [0, 60, 100, 120, 140, 150, 160, 200])
+def test_node_that_is_back_and_asked_to_stop_at_once_is_not_taken_for_silent(
+    after_ms: int,
+) -> None:
+    # Its daemon was killed; the new one has not looked yet at what runs.
+    cluster = running(3)
+    (at,) = cluster.where("http")
+    web = cluster.host(at).id
+    cluster.kill_daemon(web)
+    cluster.start_daemon(web)
+    cluster.advance(after_ms)
+
+    cluster.stop(web)
+    cluster.advance(60_000)
+
+    # It has stopped everything before it left, or was fenced; the checkers watch.
+    assert len(cluster.where("http")) == 1
+    assert cluster.where("http") != [at]

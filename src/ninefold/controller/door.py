@@ -188,10 +188,9 @@ class Door:
         if not situation.stopping or situation.leaving:
             return []
         if not situation.formed and not situation.quorate and not self._busy():
-            # Nobody decides, so nobody would answer, and nothing was started. With quorum it waits
-            # to be looked at: what an earlier daemon had started may run here, and a goodbye in the
-            # cluster's document would let that start elsewhere.
-            return self.say_goodbye()
+            # Nobody decides, so nobody would answer, and nothing was started. It goes without a
+            # goodbye: what an earlier daemon had started may run here, and nobody has looked.
+            return self.leave()
         change = SetNodeState(situation.me, situation.name, shutdown=situation.wall)
         cause = situation.cause("cluster", f"{situation.name} wants to stop")
         return self._replica.propose(change, cause)
