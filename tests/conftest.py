@@ -89,6 +89,8 @@ def reason_to_skip_system_tests() -> str:
     return start.permitted()
 
 
+# Before xdist's own, which reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("system") is None:
