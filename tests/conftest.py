@@ -108,6 +108,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 _skipped_system_tests: list[str] = []
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # A version of pytest or xdist that loses the groups would let labs disturb each other in silence.
+    if os.environ.get("PYTEST_XDIST_WORKER") and session.config.getvalue("loadgroup"):
+        grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+        assert all(item.nodeid.endswith("@system") for item in grouped), "xdist lost its groups"
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped and "system" in report.keywords:
         _skipped_system_tests.append(report.nodeid)
