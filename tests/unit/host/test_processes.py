@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from pathlib import Path
@@ -203,11 +204,12 @@ def test_many_programs_at_once_leave_neither_zombies_nor_descriptors() -> None:
         ]
         return await asyncio.gather(*calls)
 
+    gc.collect()  # what earlier tests left to the collector must not be counted
     before = len(list(Path("/proc/self/fd").iterdir()))
     results = asyncio.run(many())
 
     assert [result.rc for result in results] == list(range(40))
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_starting_a_program_does_not_copy_a_large_process() -> None:
