@@ -380,7 +380,7 @@ class Cluster:
         """Return the one node that runs a resource, by its own word and the kernel's."""
         node = active(self.settle(), resource)
         if resource in SIGNS:
-            assert self.signs(resource) == [node]
+            wait_for("the kernel shows it there alone", lambda: self.signs(resource) == [node], 10)
         return node
 
 
