@@ -412,6 +412,8 @@ class Controller:
             history = ReplaceHistory(situation.me, situation.name, self.executor.history())
             effects += self._propose(history, "orders were dropped without quorum")
         effects += self._form()
+        if self.replica.settled:
+            effects += self.desk.prepare()
         more, changes = self.direction.drive(situation.now)
         effects += more
         for change in changes:

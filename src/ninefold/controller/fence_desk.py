@@ -32,6 +32,8 @@ from ninefold.fencing.topology import read_fencing
 if TYPE_CHECKING:
     import random
 
+    from lxml.etree import _Element as Element
+
     from ninefold.agents.model import Outcome
     from ninefold.controller.replica import Replica
     from ninefold.controller.situation import Situation
@@ -69,6 +71,7 @@ class FenceDesk:
         # Reports of this node that have not been applied yet: told again in the next ring.
         self._untold: dict[NodeId, FenceReport] = {}
         self._prepared: tuple[Device, ...] = ()
+        self._read: Element | None = None
 
     @property
     def deadline(self) -> Instant:
@@ -130,8 +133,12 @@ class FenceDesk:
         return [Multicast(encode(report)) for _, report in sorted(self._untold.items())]
 
     def prepare(self) -> list[Effect]:
-        """Learn what the devices can do before anybody is in a hurry."""
-        devices = read_fencing(self._replica.working.configuration).devices
+        """Learn what the devices can do, whenever the configuration is another, before any hurry."""
+        configuration = self._replica.working.configuration
+        if configuration is self._read:
+            return []
+        self._read = configuration
+        devices = read_fencing(configuration).devices
         if devices == self._prepared:
             return []
         self._prepared = devices

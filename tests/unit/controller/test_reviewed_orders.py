@@ -97,7 +97,8 @@ def test_start_that_is_dropped_without_quorum_is_not_shown_as_under_way() -> Non
 
     cluster.deliver()
 
-    assert not any(isinstance(effect, ev.RunAgent) for effect in cluster.effects[2])
+    calls = [e.call for e in cluster.effects[2] if isinstance(e, ev.RunAgent)]
+    assert not any(call.agent.standard != "stonith" for call in calls)
     assert pending(cluster, 2) == []
 
 
@@ -359,7 +360,7 @@ def test_quorum_that_comes_without_a_new_ring_begins_the_wait() -> None:
     ring = cluster.all[1].situation.ring
     for node in cluster.all:
         cluster.give(node, ev.QuorumChanged(Verdict(ring, True, 2, 3, 2, "")))
-    assert cluster.all[1].deadline == cluster.now + 20_000
+    assert cluster.all[1].situation.formed_by == cluster.now + 20_000
 
     cluster.now += 20_000
     cluster.give(1, ev.Woke())
@@ -409,3 +410,12 @@ def test_stop_is_asked_for_again_in_every_ring() -> None:
     cluster.ring([1, 2, 3])
 
     assert 'name="shutdown"' in cluster.all[1].replica.working.to_xml().decode()
+
+
+def test_fence_agents_are_asked_what_they_can_do_before_anybody_is_in_a_hurry() -> None:
+    cluster = Controllers(3)
+    cluster.ring([1, 2, 3])
+
+    calls = [e.call for e in cluster.effects[2] if isinstance(e, ev.RunAgent)]
+
+    assert [call.action for call in calls if call.agent.standard == "stonith"] == ["metadata"]
