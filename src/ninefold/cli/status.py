@@ -136,7 +136,10 @@ def _head(page: Page, status: dict[str, Any]) -> None:
     else:
         page.line(f"Quorum: NO. {quorum['reason']} Nothing is started here.", "bold red")
     page.line(f"DC: {status['dc'] or 'none'}    ring {status['ring']}    CIB {status['cib']}")
-    if not status["formed"]:
+    if not any(node["member"] for node in status["nodes"]):
+        text = "State: joining; all of this is what the node's own disk knew last"
+        page.line(text, "yellow")
+    elif not status["formed"]:
         page.line("State: waiting for absent nodes before deciding anything", "yellow")
     elif status["fencing"]:
         page.line("State: waiting for a node to be fenced", "bold red")

@@ -76,7 +76,11 @@ class QuorumStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Everything at once. `settled` says that nothing is decided, ordered or under way."""
+    """Everything at once. `settled` says that nothing is decided, ordered or under way.
+
+    A node that is in no ring yet, or whose partition still waits for members' histories or for
+    absent nodes, is never settled: what it shows is the last that its disk knew.
+    """
 
     node: str
     cluster: str
@@ -107,7 +111,7 @@ def report(situation: Situation, replica: Replica, transition: Transition, *, id
         ring=str(situation.ring),
         cib=str(cib.version),
         dc=names.get(situation.dc, ""),
-        settled=idle and not transition.actions,
+        settled=idle and _assembled(situation, replica) and not transition.actions,
         formed=situation.formed,
         quorum=_quorum(situation),
         nodes=_nodes(situation, names, transition),
@@ -138,6 +142,14 @@ def report(situation: Situation, replica: Replica, transition: Transition, *, id
             for peer, links in sorted(situation.links.items())
         },
     )
+
+
+def _assembled(situation: Situation, replica: Replica) -> bool:
+    """Is the document that of a ring in which everybody has told what runs there?"""
+    if not situation.members or not replica.settled or not situation.everybody_joined:
+        return False
+    # Without quorum nobody forms a cluster: there is nothing to wait for.
+    return situation.formed or not situation.quorate
 
 
 def _quorum(situation: Situation) -> QuorumStatus:

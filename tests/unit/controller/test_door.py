@@ -34,7 +34,13 @@ NAMES = {1: "node1", 2: "node2", 3: "node3"}
 CAUSE = Cause("cluster", "test", 1, 1)
 
 
-def door(*, quorate: bool = True, formed: bool = True, ring: bool = True) -> Door:
+def door(
+    *,
+    quorate: bool = True,
+    formed: bool = True,
+    ring: bool = True,
+    joined: tuple[int, ...] = (1, 2),
+) -> Door:
     """Return the door of node 1, with node 2 in its ring and node 3 away."""
     cib = Cib.empty()
     replica = Replica(1, Stamp(0, cib.version), cib)
@@ -51,6 +57,7 @@ def door(*, quorate: bool = True, formed: bool = True, ring: bool = True) -> Doo
         replica.begin([AddNodes(tuple(NAMES.items()))], CAUSE)
         situation.ring, situation.members = RING, (1, 2)
         situation.verdict, situation.formed = verdict, formed
+        situation.joined = [*joined]
     return Door(
         situation,
         replica,
@@ -108,6 +115,27 @@ def test_status_is_answered_when_the_engine_has_looked() -> None:
 
     assert [answer.ok for answer in answers if isinstance(answer, Answer)] == [True, True]
     assert at.on_decided(Transition((), (), (), quorate=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("at", "settled"),
+    [
+        (door(), True),
+        (door(ring=False), False),
+        (door(joined=(1,)), False),
+        (door(formed=False), False),
+        # A partition without quorum waits for nobody: it has stopped, and that is all it will do.
+        (door(formed=False, quorate=False), True),
+    ],
+    ids=["whole", "no ring", "a history is missing", "waits for absent nodes", "no quorum"],
+)
+def test_nobody_calls_settled_what_has_not_assembled(at: Door, *, settled: bool) -> None:
+    ask(at, rq.ShowStatus())
+
+    (answer,) = at.on_decided(Transition((), (), (), quorate=True))
+
+    assert isinstance(answer, Answer)
+    assert msgspec.json.decode(answer.body)["settled"] is settled
 
 
 def test_document_is_shown_as_xml() -> None:
