@@ -44,7 +44,8 @@ def membership_changes(cib: Cib, annexes: Mapping[NodeId, Annex], ring: RingId) 
 
     A member is `pending` until it has told its history. A node that is gone and was expected to be a
     member is left `expected=member`: the scheduler sees it as unclean and has it fenced. One that
-    said goodbye (`expected=down`) is merely offline.
+    said goodbye (`expected=down`) is merely offline; one that was only asked to go did not say it, and
+    an order that crossed its wish may be known to it alone: the wish is forgotten with the node.
     """
     names = cib.node_names()
     changes: list[Change] = []
@@ -70,7 +71,9 @@ def membership_changes(cib: Cib, annexes: Mapping[NodeId, Annex], ring: RingId) 
         state = cib.node_state(node)
         if state is None or not state.in_ccm:
             continue
-        changes.append(SetNodeState(node, name, in_ccm=False, crmd="offline", join="down"))
+        changes.append(
+            SetNodeState(node, name, in_ccm=False, crmd="offline", join="down", shutdown=0)
+        )
     return changes
 
 
@@ -79,7 +82,8 @@ def absent_at_formation(cib: Cib, annexes: Mapping[NodeId, Annex], ring: RingId)
 
     What they did before the cluster stopped is unknown (one may have been started alone since), so
     they count as lost members: startup fencing, unless that is switched off. One that joined since
-    the first of the members began, and said goodbye, is known to be down.
+    the first of the members began, and said goodbye, is known to be down. A wish to stop that stands
+    in the document is of an earlier life, and excuses nobody.
     """
     if cib.property("startup-fencing", "true").lower() in ("false", "no", "off", "n", "0"):
         return []
@@ -91,6 +95,8 @@ def absent_at_formation(cib: Cib, annexes: Mapping[NodeId, Annex], ring: RingId)
         if node not in annexes and not gone:
             absent.append((node, name))
     return [
-        SetNodeState(node, name, in_ccm=False, crmd="offline", join="down", expected="member")
+        SetNodeState(
+            node, name, in_ccm=False, crmd="offline", join="down", expected="member", shutdown=0
+        )
         for node, name in absent
     ]

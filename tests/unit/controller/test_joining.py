@@ -11,6 +11,7 @@ from ninefold.cib.model import AddNodes, Cause, Change, SetNodeState, SetPropert
 from ninefold.controller.joining import absent_at_formation, conductor, membership_changes
 from ninefold.controller.messages import Annex
 from ninefold.core.ids import RingId
+from ninefold.scheduler.schedule import schedule
 
 CAUSE = Cause("cluster", "test", 1, 1)
 RING = RingId(12, 1)
@@ -85,6 +86,24 @@ def test_node_that_came_and_said_goodbye_since_we_began_is_known_to_be_down() ->
     began = msgspec.structs.replace(annex(1), since=5)
 
     assert lost(absent_at_formation(cib, {1: began}, RingId(13, 1))) == {3: "member"}
+
+
+def test_a_wish_to_stop_does_not_outlive_its_node() -> None:
+    wish = SetNodeState(
+        2, "node2", in_ccm=True, crmd="online", join="member", expected="member", shutdown=1
+    )
+    cib = cluster(wish)
+
+    for changes in (
+        absent_at_formation(cib, {1: annex(1)}, RingId(9, 1)),
+        membership_changes(cib, {1: annex(1)}, RingId(9, 1)),
+    ):
+        (state,) = [c for c in changes if isinstance(c, SetNodeState) and c.node == 2]
+        assert state.shutdown == 0
+        after = apply(cib, state, CAUSE)
+        assert isinstance(after, Cib)
+        transition = schedule(after, 1_000)
+        assert [view.unclean for view in transition.nodes if view.name == "node2"] == [True]
 
 
 def test_without_startup_fencing_absent_nodes_are_left_alone() -> None:
