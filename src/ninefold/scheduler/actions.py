@@ -235,7 +235,7 @@ def _create_primitive(work: Workspace, resource: Resource) -> None:
         resource.next_role = Role.STOPPED if target is None else Role.STARTED
     current = _current_node(resource)
     moving = current is not None and target is not None and current is not target
-    multiple = len(resource.active) > 1
+    multiple = len(_counted(resource)) > 1
     need_stop = (
         moving
         or (multiple and resource.multiple_active in {"stop_start", "stop_unexpected"})
@@ -258,8 +258,18 @@ def _restart_wanted(resource: Resource) -> bool:
 def _current_node(resource: Resource) -> Node | None:
     if resource.needs_fencing or not resource.active:
         return resource.active[0] if resource.active else None
-    clean = [node for node in resource.active if node.online and not node.unclean]
-    return (clean or resource.active)[0]
+    return (_counted(resource) or resource.active)[0]
+
+
+def _counted(resource: Resource) -> list[Node]:
+    """Return the nodes on which it counts as active.
+
+    What needs no fencing (a fence device, foremost) may start elsewhere while a lost node is still
+    unclean; its old place does not count, or it would be restarted until that node is fenced.
+    """
+    if resource.needs_fencing:
+        return resource.active
+    return [node for node in resource.active if node.online and not node.unclean]
 
 
 def _walk_restart(work: Workspace, resource: Resource, *, need_stop: bool) -> None:

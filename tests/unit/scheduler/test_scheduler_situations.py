@@ -236,6 +236,16 @@ def test_without_quorum_a_lost_node_blocks_its_group() -> None:
     assert "cannot be fenced" in placement(transition, "vip").blocked
 
 
+def test_a_fence_device_started_elsewhere_is_left_alone_while_its_old_node_is_unclean() -> None:
+    lost = state("n1", running("fencer"), member=False, crmd="offline", join="down")
+    others = [state("n2", running("fencer")), state("n3", probed("fencer"))]
+
+    transition = schedule_document(cib([lost, *others], FENCER), NOW)
+
+    # The stop where it was is what the fencing of that node will have done.
+    assert [a.key for a in transition.actions if a.resource and a.node != "n1"] == []
+
+
 def test_without_any_fence_device_nothing_is_touched() -> None:
     transition = schedule_document(cib([state(name) for name in NODES], GROUP), NOW)
 
