@@ -378,10 +378,14 @@ class Cluster:
 
     def active(self, resource: str = "http") -> str:
         """Return the one node that runs a resource, by its own word and the kernel's."""
-        node = active(self.settle(), resource)
-        if resource in SIGNS:
-            wait_for("the kernel shows it there alone", lambda: self.signs(resource) == [node], 10)
-        return node
+        if resource not in SIGNS:
+            return active(self.settle(), resource)
+
+        def agreed() -> str:
+            node = active(self.settle(), resource)
+            return node if self.signs(resource) == [node] else ""
+
+        return str(wait_for("status and kernel name the same node", agreed))
 
 
 def wait_for(what: str, true: Callable[[], Any], limit_s: float = 30) -> Any:
