@@ -161,6 +161,7 @@ class CapacityRow(msgspec.Struct, frozen=True):
     needed: float
     left: float
     suffices: bool
+    sentence: str = ""
 
 
 class FenceRow(msgspec.Struct, frozen=True):
