@@ -1,0 +1,76 @@
+"""Look at one host, all of it, and change nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import psutil
+
+from ninefold.design.audit import bonds, history, machine, network, software, storage
+from ninefold.design.audit.facts import HostFacts
+from ninefold.design.audit.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+
+def collect(root: Path = Path("/"), *, since_days: int = 30, now: int | None = None) -> HostFacts:
+    """Return what can be seen below `root`; logs of the last `since_days` days.
+
+    Never raises for what a host shows, or does not: that stands in `unread`.
+    """
+    source = Source(root)
+    at = int(time.time()) if now is None else now
+
+    def seen(what: str, look: Callable[[Source], T], otherwise: T) -> T:
+        try:
+            return look(source)
+        except (OSError, ValueError, KeyError, psutil.Error) as error:
+            source.note(what, f"{type(error).__name__}: {error}")
+            return otherwise
+
+    nothing: frozenset[str] = frozenset()
+    processes = seen("processes", _processes, nothing)
+    facts = HostFacts(
+        host=network.hostname(source),
+        at=at,
+        as_root=os.geteuid() == 0,
+        since_days=since_days,
+        machine=seen("machine", machine.machine, None),
+        uptime_s=history.uptime_s(source),
+        boots=seen("reboots", history.boots, ()),
+        units=seen("services", software.units, ()),
+        listeners=seen("listening sockets", network.listeners, ()),
+        mounts=seen("mounts", storage.mounts, ()),
+        links=seen("links", network.links, ()),
+        bonds=seen("bonds", bonds.bonds, ()),
+        routes=seen("routes", network.routes, ()),
+        names=seen("name resolution", network.names, None),
+        time=seen("time", lambda s: software.time_sync(s, processes), None),
+        disks=seen("disks", storage.disks, ()),
+        raids=seen("RAID", storage.raids, ()),
+        multipaths=seen("multipath", storage.multipaths, ()),
+        volume_groups=seen("LVM", storage.volume_groups, ()),
+        drbd=seen("DRBD", storage.drbd, ()),
+        power=seen("power supplies", machine.power_supplies, ()),
+        troubles=seen("log", lambda s: history.troubles(s, now=at, since_days=since_days), ()),
+        watchdogs=seen("watchdogs", machine.watchdogs, ()),
+        packages=seen("packages", software.packages, ()),
+        cluster_files=seen("files of a cluster", software.cluster_files, {}),
+        unread=(),
+    )
+    return msgspec.structs.replace(facts, unread=source.unread)
+
+
+def _processes(source: Source) -> frozenset[str]:
+    """Return the names of what runs, by /proc/*/comm."""
+    return frozenset(
+        source.line(f"/proc/{entry}/comm") for entry in source.entries("/proc") if entry.isdigit()
+    )
