@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,8 @@ from ninefold.design.audit.source import Source
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 NOW = 1_790_000_000
 
