@@ -13,6 +13,7 @@ import msgspec
 
 from ninefold.cib.document import Cib
 from ninefold.config.grammar import decode, parse
+from ninefold.config.keys import KEYS
 from ninefold.config.load import load
 from ninefold.config.model import ClusterConfig
 from ninefold.config.surroundings import KeyFile, Surroundings, names_to_resolve, wanted
@@ -35,13 +36,15 @@ class Evidence(msgspec.Struct, frozen=True):
     # The `<configuration>` of the CIB (an lxml element).
     configuration: Any = None
     findings: tuple[Finding, ...] = ()
+    # How the ring's packets travel; empty without a file.
+    transport: str = ""
 
 
 def evidence_of(group: Group) -> Evidence:
     """Read the files that `group` names. Never raises: what cannot be read is a finding."""
-    config, config_findings = _config(group.corosync) if group.corosync else (None, [])
+    config, config_findings, transport = _config(group.corosync)
     configuration, cib_findings = _configuration(group.cib) if group.cib else (None, [])
-    return Evidence(config, configuration, (*config_findings, *cib_findings))
+    return Evidence(config, configuration, (*config_findings, *cib_findings), transport)
 
 
 def surroundings_of(tree: Section) -> Surroundings:
@@ -79,13 +82,22 @@ def surroundings_of(tree: Section) -> Surroundings:
     )
 
 
-def _config(path: str) -> tuple[ClusterConfig | None, list[Finding]]:
+def _config(path: str) -> tuple[ClusterConfig | None, list[Finding], str]:
+    if not path:
+        return None, [], ""
     try:
         text = decode(Path(path).read_bytes())
     except OSError as error:
-        return None, [_unreadable(path, error)]
+        return None, [_unreadable(path, error)], ""
     tree, _ = parse(text, file=path)
-    return load(text, file=path, surroundings=surroundings_of(tree))
+    given = [
+        entry.value
+        for totem in tree.named("totem")
+        for entry in totem.entries
+        if entry.key == "transport"
+    ]
+    config, findings = load(text, file=path, surroundings=surroundings_of(tree))
+    return config, findings, given[-1] if given else KEYS["totem.transport"].default
 
 
 def _configuration(path: str) -> tuple[Element | None, list[Finding]]:

@@ -114,7 +114,13 @@ def proposals(model: Infrastructure, group: Group) -> tuple[Proposal, ...]:
         before = now.ms(name)
         if value is None or value == before:
             continue
-        because = tuple(dict.fromkeys(rule.code for rule in chain if rule.change == name))
+        because = tuple(
+            dict.fromkeys(
+                rule.code
+                for rule in chain
+                if rule.change == name and _value(now, rule.right, solved) is not None
+            )
+        )
         current, proposed = before, value
         if name == "token":
             extra = max(0, now.nodes - 2) * now.coefficient
@@ -357,7 +363,7 @@ def _proposal(
         words.append(
             "Look up " + "; ".join(f"{_title(n)} ({_lookup(now, n)})" for n in missing) + "."
         )
-    if value is not None:
+    if value is not None and _value(now, rule.right, {}) is not None:
         if rule.change == "token":
             value -= max(0, now.nodes - 2) * now.coefficient
         words.append(f"Set {_title(rule.change)} to {told_ms(value)} ({_where(rule.change)}).")
