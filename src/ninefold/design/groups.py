@@ -1,0 +1,266 @@
+"""A failover group as a Markov chain: what detection, fencing and failover cost.
+
+States count the nodes that are down, and say whether the service is being taken over, waits for a
+person because the loss was not noticed or could not be fenced (*uncovered*), or is served; with too
+few nodes up the group is *down*. Nodes fail independently at the mean of their rates; `needed` of
+those that are up serve, the others stand by. Repairs are limited by the crew.
+
+For two nodes and one crew this is the classic chain of five states: two up, failing over, one up,
+uncovered, down. What the fault tree knows better (shared parts, nodes that differ) it takes from
+there: only the share of time of failing over and waiting enters it, as `dynamics`.
+"""
+
+from __future__ import annotations
+
+from math import comb
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from ninefold.design.bdd import Bdd
+from ninefold.design.fence_check import levels_of
+from ninefold.design.markov import Chain
+from ninefold.design.model import MINUTES_PER_YEAR, Use
+from ninefold.design.results import GroupResult, StateShare
+from ninefold.design.tree import Dynamics, Tree, node_rates
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from ninefold.design.model import Group, Infrastructure
+    from ninefold.design.results import Prediction
+
+# A failover that takes no time at all would make the chain stiff: nobody can tell it from 1 ms.
+SHORTEST_H: Final = 1e-3 / 3600
+SERVED: Final = "served"
+OVER: Final = "failing over"
+UNCOVERED: Final = "waiting for a person"
+DOWN: Final = "too few nodes"
+
+
+class Inputs(NamedTuple):
+    """What the chain is made of: rates per hour, lengths in hours, shares."""
+
+    nodes: int
+    needed: int
+    failures: float
+    repair_h: float
+    crews: int
+    coverage: float
+    failover_h: float
+    manual_h: float
+
+
+def analyse_group(model: Infrastructure, group: Group, prediction: Prediction) -> GroupResult:
+    """Return the chain's answer for a group."""
+    values = inputs(model, group, prediction)
+    if not values.failures:
+        return GroupResult(
+            group.name,
+            (StateShare(SERVED, 1.0, up=True),),
+            values.coverage,
+            values.failover_h * 3600,
+            0.0,
+            0.0,
+            float("inf"),
+            0.0,
+            0.0,
+            0.0,
+            _planned_minutes(group, values),
+            "Its nodes never fail by this model.",
+        )
+    chain = Chain(rates(values))
+    shares = chain.steady()
+    by_mode = dict.fromkeys((SERVED, OVER, UNCOVERED, DOWN), 0.0)
+    for state, share in shares.items():
+        by_mode[_mode(state)] += share
+    bad = {state for state in chain.states if _mode(state) != SERVED}
+    over = {state for state in chain.states if _mode(state) == OVER}
+    return_gaps = _fail_back_minutes(group, values, shares)
+    minutes = {mode: share * MINUTES_PER_YEAR for mode, share in by_mode.items()}
+    return GroupResult(
+        group=group.name,
+        states=tuple(
+            StateShare(_title(state, values.nodes), share, up=_mode(state) == SERVED)
+            for state, share in shares.items()
+        ),
+        coverage=values.coverage,
+        failover_s=values.failover_h * 3600,
+        unavailability=by_mode[OVER] + by_mode[UNCOVERED] + by_mode[DOWN],
+        failovers_per_year=chain.frequency_into(over) * MINUTES_PER_YEAR / 60,
+        mttf_h=chain.mean_time_to(bad, (0, SERVED)),
+        minutes_failing_over=minutes[OVER] + return_gaps,
+        minutes_uncovered=minutes[UNCOVERED],
+        minutes_all_down=minutes[DOWN],
+        minutes_planned=_planned_minutes(group, values),
+        sentence=_sentence(minutes),
+    )
+
+
+def inputs(model: Infrastructure, group: Group, prediction: Prediction) -> Inputs:
+    """Return the chain's inputs for a group of a model."""
+    found = [node_rates(model, name) for name in group.nodes]
+    rate = sum(failures for failures, _ in found) / max(1, len(found))
+    total = sum(failures * repair for failures, repair in found)
+    repair = total / sum(f for f, _ in found) if rate else 0.0
+    votes = group.quorum - (group.witness_votes if group.witness else 0)
+    quorum = 1 if group.two_node or not group.quorum else max(1, votes)
+    seconds = (
+        group.failover.time.value * 3600
+        if group.failover.time is not None
+        else prediction.expected_s
+    )
+    if prediction.measured_s:
+        seconds = float(np.median(prediction.measured_s))
+    crew = model.crews.get(group.crew, 0) if group.crew else len(group.nodes)
+    return Inputs(
+        len(group.nodes),
+        max(group.needed, quorum),
+        rate,
+        repair,
+        max(1, crew),
+        coverage(model, group),
+        max(seconds / 3600, SHORTEST_H),
+        max(group.failover.manual.value, SHORTEST_H),
+    )
+
+
+def coverage(model: Infrastructure, group: Group) -> float:
+    """Return the chance that the loss of a node is noticed and the node silenced.
+
+    A device counts with its success per demand and the share of time in which it works at all.
+    Without fencing a loss is believed: nothing waits, and nothing is safe (see `fence_check`).
+    """
+    noticed = group.failover.detection.value
+    if not group.fencing_enabled or not group.fencing:
+        return noticed
+    tree = Tree(model, {})
+    chances = []
+    for node in group.nodes:
+        fails = 1.0
+        for level in levels_of(group, node):
+            works = 1.0
+            for path in level:
+                works *= path.success.value * (1 - _down(tree, path.device))
+            fails *= 1 - works
+        chances.append(1 - fails)
+    return noticed * sum(chances) / len(chances)
+
+
+def _down(tree: Tree, device: str) -> float:
+    if device not in tree.model.parts:
+        return 0.0
+    formula = tree.down(Use(device))
+    if not tree.events:
+        return 0.0
+    q = np.array([event.q for event in tree.events])
+    return float(Bdd(formula, len(tree.events)).probability(q))
+
+
+def rates(values: Inputs) -> dict[tuple[Hashable, Hashable], float]:
+    """Return the chain's rates per hour; a state is (nodes down, mode)."""
+    n, needed = values.nodes, values.needed
+    assert 1 <= needed <= n
+    found: dict[tuple[Hashable, Hashable], float] = {}
+    spare = n - needed
+
+    def go(source: tuple[int, str], target: tuple[int, str], rate: float) -> None:
+        if rate > 0:
+            found[source, target] = found.get((source, target), 0.0) + rate
+
+    for down in range(n + 1):
+        up = n - down
+        mending = min(down, values.crews) / values.repair_h if down and values.repair_h else 0.0
+        if down > spare:
+            if up:
+                go((down, DOWN), (down + 1, DOWN), up * values.failures)
+            target = DOWN if down - 1 > spare else SERVED
+            go((down, DOWN), (down - 1, target), mending)
+            continue
+        served, over, waiting = (down, SERVED), (down, OVER), (down, UNCOVERED)
+        last = down + 1 > spare
+        serving = needed * values.failures
+        standing_by = (up - needed) * values.failures
+        if last:
+            go(served, (down + 1, DOWN), up * values.failures)
+        else:
+            go(served, (down + 1, SERVED), standing_by)
+            go(served, (down + 1, OVER), serving * values.coverage)
+            go(served, (down + 1, UNCOVERED), serving * (1 - values.coverage))
+        if down:
+            go(served, (down - 1, SERVED), mending)
+            go(over, served, 1 / values.failover_h)
+            go(over, (down + 1, DOWN if last else OVER), up * values.failures)
+            if values.coverage < 1:
+                go(waiting, served, 1 / values.manual_h)
+                go(waiting, (down + 1, DOWN if last else UNCOVERED), up * values.failures)
+    return found
+
+
+def _mode(state: Hashable) -> str:
+    assert isinstance(state, tuple)
+    return str(state[1])
+
+
+def _title(state: Hashable, nodes: int) -> str:
+    assert isinstance(state, tuple)
+    return f"{nodes - state[0]} of {nodes} up, {state[1]}"
+
+
+def dynamics(result: GroupResult, values: Inputs) -> Dynamics:
+    """Return what a group adds to the fault tree: time in failover and waiting for a person.
+
+    The tree takes repairs as independent; what a small crew adds to the time with too few nodes is
+    added here, so that it is not lost.
+    """
+    share = (result.minutes_failing_over + result.minutes_uncovered) / MINUTES_PER_YEAR
+    q = values.failures * values.repair_h / (1 + values.failures * values.repair_h)
+    spare = values.nodes - values.needed
+    independent = sum(
+        comb(values.nodes, down) * q**down * (1 - q) ** (values.nodes - down)
+        for down in range(spare + 1, values.nodes + 1)
+    )
+    share += max(0.0, result.minutes_all_down / MINUTES_PER_YEAR - independent)
+    return Dynamics(share, result.failovers_per_year / (MINUTES_PER_YEAR / 60))
+
+
+def _fail_back_minutes(group: Group, values: Inputs, shares: dict[Hashable, float]) -> float:
+    """Return the minutes a year of moving back when a lost node returns, if the group does that."""
+    switchover = group.failover.switchover
+    if not group.failover.fail_back or switchover is None:
+        return 0.0
+    returns = sum(
+        share * min(state[0], values.crews) / values.repair_h
+        for state, share in shares.items()
+        if isinstance(state, tuple) and state[1] == SERVED and state[0]
+    )
+    return float(returns) * switchover.value * MINUTES_PER_YEAR
+
+
+def _planned_minutes(group: Group, values: Inputs) -> float:
+    """Return the minutes a year of rolling work: each node in turn, one move away from it.
+
+    With nothing to spare the group is down for as long as the work takes.
+    """
+    work = group.maintenance
+    if work is None or work.excluded:
+        return 0.0
+    spare = values.nodes - values.needed
+    gap_h = (
+        group.failover.switchover.value
+        if group.failover.switchover is not None
+        else values.failover_h
+    )
+    lost_h = values.needed * gap_h if spare else values.nodes * work.takes_h
+    return lost_h / work.every_h * MINUTES_PER_YEAR
+
+
+def _sentence(minutes: dict[str, float]) -> str:
+    worst = max((OVER, UNCOVERED, DOWN), key=lambda mode: minutes[mode])
+    total = sum(minutes[mode] for mode in (OVER, UNCOVERED, DOWN))
+    advice = {
+        OVER: "a shorter failover helps most",
+        UNCOVERED: "a second level of fencing, or better detection, helps most",
+        DOWN: "a further node, or faster repairs, help most",
+    }[worst]
+    return f"{minutes[worst]:.3g} of {total:.3g} minutes a year are {worst}: {advice}."
