@@ -84,7 +84,8 @@ def _seen(look: Look, hosts: Sequence[HostFacts]) -> Iterator[tuple[int, Seen]]:
 
 def _managed(documents: Sequence[Element]) -> tuple[list[str], list[str]]:
     """Return the systemd units and the mount points that CIBs manage."""
-    units, mounts = [], []
+    units: list[str] = []
+    mounts: list[str] = []
     for document in documents:
         for primitive in document.iterfind("resources//primitive"):
             if primitive.get("class") == "systemd":
