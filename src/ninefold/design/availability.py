@@ -173,9 +173,9 @@ def _shares(
 
 def _band(bdd: Bdd, events: list[Event], samples: int, seed: int) -> Band:
     """Draw every input from its lognormal, seeded; the same seed gives the same band."""
-    random = np.random.default_rng(seed)
+    dice = np.random.default_rng(seed)
     draws = [
-        _shares(event, random.standard_normal(samples), random.standard_normal(samples))
+        _shares(event, dice.standard_normal(samples), dice.standard_normal(samples))
         for event in events
     ]
     q = np.array(draws) if draws else np.zeros((1, samples))

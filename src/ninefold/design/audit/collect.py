@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +20,12 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-def collect(root: Path = Path("/"), *, since_days: int = 30, now: int | None = None) -> HostFacts:
-    """Return what can be seen below `root`; logs of the last `since_days` days.
+def collect(root: Path = Path("/"), *, now: int, since_days: int = 30) -> HostFacts:
+    """Return what can be seen below `root` at `now` (epoch seconds); logs of the last `since_days` days.
 
     Never raises for what a host shows, or does not: that stands in `unread`.
     """
     source = Source(root)
-    at = int(time.time()) if now is None else now
 
     def seen(what: str, look: Callable[[Source], T], otherwise: T) -> T:
         try:
@@ -40,7 +38,7 @@ def collect(root: Path = Path("/"), *, since_days: int = 30, now: int | None = N
     processes = seen("processes", _processes, nothing)
     facts = HostFacts(
         host=network.hostname(source),
-        at=at,
+        at=now,
         as_root=os.geteuid() == 0,
         since_days=since_days,
         machine=seen("machine", machine.machine, None),
@@ -60,7 +58,7 @@ def collect(root: Path = Path("/"), *, since_days: int = 30, now: int | None = N
         volume_groups=seen("LVM", storage.volume_groups, ()),
         drbd=seen("DRBD", storage.drbd, ()),
         power=seen("power supplies", machine.power_supplies, ()),
-        troubles=seen("log", lambda s: history.troubles(s, now=at, since_days=since_days), ()),
+        troubles=seen("log", lambda s: history.troubles(s, now=now, since_days=since_days), ()),
         watchdogs=seen("watchdogs", machine.watchdogs, ()),
         packages=seen("packages", software.packages, ()),
         cluster_files=seen("files of a cluster", software.cluster_files, {}),
