@@ -52,7 +52,7 @@ class Counts(msgspec.Struct, frozen=True):
     """How many runs of each experiment, and how long to look at idle clusters."""
 
     runs: int = 5
-    web: int = 8
+    web: int = 24
     pauses: int = 2
     idle_s: float = 60.0
 
