@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ninefold.design.audit.facts import HostFacts
     from ninefold.design.model import Estimate, Group, Infrastructure, Part
-    from ninefold.design.results import GroupResult, Prediction
+    from ninefold.design.results import GroupResult, Prediction, ServiceResult
     from ninefold.design.tree import Dynamics
 
 
@@ -47,6 +47,39 @@ def analyse(
         results[name] = groups.analyse_group(model, group, predictions[name])
         values = groups.inputs(model, group, predictions[name])
         dynamics[name] = groups.dynamics(results[name], values)
+    services = _services(model, results, dynamics, (samples, seed), progress)
+    policy, notes = _lives(model, predictions, policy_years, seed, progress)
+    progress("checks")
+    every = model.groups.values()
+    report = Report(
+        name=model.name,
+        description=model.description,
+        file=model.file,
+        services=services,
+        groups=tuple(results.values()),
+        predictions=tuple(predictions.values()),
+        quorum=tuple(quorum_table(model, group) for group in every),
+        capacity=tuple(row for group in every for row in capacity_rows(model, group)),
+        fencing=tuple(row for group in every for row in fence_rows(model, group)),
+        timing=tuple(row for group in every for row in timing_rows(model, group)),
+        inputs=input_rows(model),
+        policy=policy,
+        notes=notes,
+    )
+    return msgspec.structs.replace(
+        report, checklist=checklist(model, results={s.service: s for s in services}, hosts=hosts)
+    )
+
+
+def _services(
+    model: Infrastructure,
+    results: dict[str, GroupResult],
+    dynamics: dict[str, Dynamics],
+    draws: tuple[int, int],
+    progress: Callable[[str], None],
+) -> tuple[ServiceResult, ...]:
+    """Analyse each service; `draws` are how many samples and their seed."""
+    samples, seed = draws
     services = []
     for service in model.services.values():
         progress(f"service {service.name}")
@@ -66,27 +99,7 @@ def analyse(
                 cost_per_year=cost,
             )
         )
-    policy, notes = _lives(model, predictions, policy_years, seed, progress)
-    progress("checks")
-    every = model.groups.values()
-    report = Report(
-        name=model.name,
-        description=model.description,
-        file=model.file,
-        services=tuple(services),
-        groups=tuple(results.values()),
-        predictions=tuple(predictions.values()),
-        quorum=tuple(quorum_table(model, group) for group in every),
-        capacity=tuple(row for group in every for row in capacity_rows(model, group)),
-        fencing=tuple(row for group in every for row in fence_rows(model, group)),
-        timing=tuple(row for group in every for row in timing_rows(model, group)),
-        inputs=input_rows(model),
-        policy=policy,
-        notes=notes,
-    )
-    return msgspec.structs.replace(
-        report, checklist=checklist(model, results={s.service: s for s in services}, hosts=hosts)
-    )
+    return tuple(services)
 
 
 def _stands_on(model: Infrastructure, service: str, group: str) -> bool:
