@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ninefold.design.audit import bonds, history, machine, network, software, storage
+from ninefold.design.audit import bonds, history, machine, network, packages, software, storage
+from ninefold.design.audit.clock import time_sync
 from ninefold.design.audit.collect import collect
 from ninefold.design.audit.source import Source
 
@@ -274,7 +275,7 @@ def test_syslog_is_read_where_there_is_no_journal(tmp_path: Path) -> None:
     new = "2026-09-21T00:00:00.1+00:00 alpha kernel: [12.3] Out of memory: Killed process 3 (x)"
     source = lay(tmp_path, {"/var/log/kern.log": f"{old}\n{new}\nnonsense\n"})
 
-    (found,) = history.troubles(source, now=NOW, since_days=30)
+    (found,) = history.log(source, now=NOW, since_days=30).troubles
 
     assert (found.kind, found.count) == ("oom", 1)
 
@@ -309,7 +310,7 @@ def test_watchdog_is_read_without_opening_it(tmp_path: Path) -> None:
 
     assert (found.device, found.driver, found.timeout_s, found.active) == (
         "/dev/watchdog0",
-        "Software Watchdog",
+        "softdog",
         60,
         False,
     )
@@ -322,7 +323,7 @@ def test_packages_of_clusters_only_and_only_installed_ones() -> None:
         "Package: vim\nStatus: install ok installed\nVersion: 9\n"
     )
 
-    assert [(p.name, p.version) for p in software.dpkg(text)] == [("corosync", "3.1.7-1")]
+    assert [(p.name, p.version) for p in packages.dpkg(text)] == [("corosync", "3.1.7-1")]
 
 
 def test_sysv_services_where_systemd_does_not_run(tmp_path: Path) -> None:
@@ -352,7 +353,7 @@ def test_time_sources_of_chrony(tmp_path: Path) -> None:
         },
     )
 
-    found = software.time_sync(source, frozenset({"chronyd"}))
+    found = time_sync(source, frozenset({"chronyd"}))
 
     assert (found.daemon, found.sources) == (
         "chrony",
@@ -394,7 +395,7 @@ def test_garbage_is_read_without_an_exception(garbage: bytes) -> None:
 
     bonds.proc_bonding(text)
     history.wtmp(garbage)
-    software.dpkg(text)
+    packages.dpkg(text)
     machine.ipmi(text)
     storage.lvm_names(text)
 
@@ -419,6 +420,15 @@ def test_garbage_in_files_of_the_kernel_is_no_exception(
         "/sys/block/md0/md/level",
         "/sys/block/sda/size",
         "/run/udev/data/b8:0",
+        "/proc/net/route",
+        "/proc/net/ipv6_route",
+        "/proc/net/if_inet6",
+        "/proc/net/tcp",
+        "/proc/net/udp6",
+        "/sys/class/net/eth0/address",
+        "/sys/class/net/eth0/flags",
+        "/etc/corosync/corosync.conf",
+        "/var/lib/pacemaker/cib/cib.xml",
     )
     root = tmp_path_factory.mktemp("host")
     lay(root, dict.fromkeys(names, clean))

@@ -1,4 +1,8 @@
-"""Bonds, by /sys/class/net/*/bonding and what only /proc/net/bonding tells (the LACP partner)."""
+"""Bonds, by /sys/class/net/*/bonding and what only /proc/net/bonding tells.
+
+Who the LACP partner is, the kernel tells to administrators only (CAP_NET_ADMIN): an empty answer is
+not the answer "nobody", which is a MAC of zeros.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,9 @@ def _bond(source: Source, name: str) -> Bond:
     lacp_rate = source.line(f"{sys}/lacp_rate").split()
     xmit_hash = source.line(f"{sys}/xmit_hash_policy").split()
     primary = source.line(f"{sys}/primary").split()
+    partner = source.line(f"{sys}/ad_partner_mac")
+    if mode[:1] == ["802.3ad"] and not partner and not told.lacp_seen:
+        source.note(f"LACP partner of {name}", "the kernel does not tell it to us", "run as root")
 
     def number(what: str, fallback: int) -> int:
         found = source.number(f"{sys}/{what}")
@@ -48,10 +55,23 @@ def _bond(source: Source, name: str) -> Bond:
         number("downdelay", told.downdelay_ms),
         tuple(s for s in slaves if _up(source, name, s, told)),
         lacp_rate[0] if lacp_rate else told.lacp_rate,
-        told.lacp_partner or _partner(source, name),
+        told.lacp_partner or ("" if partner == _NO_PARTNER else partner),
         number("arp_interval", told.arp_interval_ms),
         xmit_hash[0] if xmit_hash else told.xmit_hash,
+        bool(partner) or told.lacp_seen,
+        _aggregators(source, name, slaves) or told.aggregators,
     )
+
+
+def _aggregators(source: Source, bond: str, slaves: tuple[str, ...]) -> dict[str, str]:
+    """Return which aggregator each slave is in; the kernel shows it to everybody."""
+    found = {}
+    for slave in slaves:
+        for base in (f"/sys/class/net/{slave}", f"/sys/class/net/{bond}/lower_{slave}"):
+            number = source.line(f"{base}/bonding_slave/ad_aggregator_id")
+            if number.isdigit():
+                found[slave] = number
+    return found
 
 
 def _up(source: Source, bond: str, slave: str, told: Bond) -> bool:
@@ -59,11 +79,6 @@ def _up(source: Source, bond: str, slave: str, told: Bond) -> bool:
     if not state:
         state = source.line(f"/sys/class/net/{bond}/lower_{slave}/bonding_slave/mii_status")
     return state == "up" if state else slave in told.slaves_up
-
-
-def _partner(source: Source, bond: str) -> str:
-    found = source.line(f"/sys/class/net/{bond}/bonding/ad_partner_mac")
-    return "" if found == _NO_PARTNER else found
 
 
 # How /proc/net/bonding names the modes, and how everybody else does.
@@ -82,6 +97,7 @@ def proc_bonding(text: str) -> Bond:
     """Return what a file of /proc/net/bonding says; what it does not say is empty or 0."""
     head: dict[str, str] = {}
     slaves: list[tuple[str, bool]] = []
+    aggregators: dict[str, str] = {}
     for line in text.splitlines():
         key, colon, value = (part.strip() for part in line.partition(":"))
         if not colon:
@@ -90,6 +106,8 @@ def proc_bonding(text: str) -> Bond:
             slaves.append((value, False))
         elif key == "MII Status" and slaves:
             slaves[-1] = (slaves[-1][0], value == "up")
+        elif key == "Aggregator ID" and slaves:
+            aggregators[slaves[-1][0]] = value
         elif not slaves:
             head.setdefault(key, value)
     mode = next((short for long, short in _MODES if long in head.get("Bonding Mode", "")), "")
@@ -110,6 +128,8 @@ def proc_bonding(text: str) -> Bond:
         "" if partner == _NO_PARTNER else partner,
         _number(head.get("ARP Polling Interval (ms)", "")),
         head.get("Transmit Hash Policy", "").split(" ")[0],
+        bool(partner),
+        aggregators,
     )
 
 

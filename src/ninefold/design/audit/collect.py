@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil
 
-from ninefold.design.audit import bonds, history, machine, network, software, storage
+from ninefold.design.audit import (
+    bonds,
+    clusters,
+    history,
+    machine,
+    network,
+    packages,
+    software,
+    storage,
+)
+from ninefold.design.audit.clock import time_sync
 from ninefold.design.audit.facts import HostFacts
 from ninefold.design.audit.source import Source
 
@@ -36,6 +46,7 @@ def collect(root: Path = Path("/"), *, now: int, since_days: int = 30) -> HostFa
 
     nothing: frozenset[str] = frozenset()
     processes = seen("processes", _processes, nothing)
+    log = seen("log", lambda s: history.log(s, now=now, since_days=since_days), history.Log())
     facts = HostFacts(
         host=network.hostname(source),
         at=now,
@@ -51,24 +62,31 @@ def collect(root: Path = Path("/"), *, now: int, since_days: int = 30) -> HostFa
         bonds=seen("bonds", bonds.bonds, ()),
         routes=seen("routes", network.routes, ()),
         names=seen("name resolution", network.names, None),
-        time=seen("time", lambda s: software.time_sync(s, processes), None),
+        time=seen("time", lambda s: time_sync(s, processes), None),
         disks=seen("disks", storage.disks, ()),
         raids=seen("RAID", storage.raids, ()),
         multipaths=seen("multipath", storage.multipaths, ()),
         volume_groups=seen("LVM", storage.volume_groups, ()),
         drbd=seen("DRBD", storage.drbd, ()),
         power=seen("power supplies", machine.power_supplies, ()),
-        troubles=seen("log", lambda s: history.troubles(s, now=now, since_days=since_days), ()),
+        troubles=log.troubles,
         watchdogs=seen("watchdogs", machine.watchdogs, ()),
-        packages=seen("packages", software.packages, ()),
-        cluster_files=seen("files of a cluster", software.cluster_files, {}),
-        unread=(),
+        packages=seen("packages", packages.packages, ()),
+        cluster_files=seen("files of a cluster", clusters.files, {}),
+        planned=seen("fstab", storage.planned, ()),
+        daemons=clusters.daemons(processes),
+        managed=seen("what a cluster manages", clusters.managed, None),
+        log_source=log.source,
+        log_persistent=log.persistent,
     )
     return msgspec.structs.replace(facts, unread=source.unread)
 
 
 def _processes(source: Source) -> frozenset[str]:
     """Return the names of what runs, by /proc/*/comm."""
-    return frozenset(
+    found = frozenset(
         source.line(f"/proc/{entry}/comm") for entry in source.entries("/proc") if entry.isdigit()
     )
+    if not found:
+        source.note("processes", "/proc shows none", "mount /proc without hidepid")
+    return found

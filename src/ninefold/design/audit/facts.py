@@ -2,7 +2,7 @@
 
 A collector fills one part and says in `unread` what it could not see, and why; a part that was not
 read is empty *and* named there, so that nobody takes silence for absence. Lengths carry their unit;
-times are epoch seconds; addresses are texts. `findings` judges.
+times are epoch seconds; addresses are texts. `judge` judges.
 """
 
 from __future__ import annotations
@@ -49,8 +49,21 @@ class Mount(msgspec.Struct, frozen=True):
     in_fstab: bool = False
 
 
+class Planned(msgspec.Struct, frozen=True):
+    """A line of /etc/fstab; `options` as written there (`noauto`, `_netdev`)."""
+
+    source: str
+    target: str
+    fstype: str
+    options: str
+
+
 class Link(msgspec.Struct, frozen=True):
-    """A network link. `kind` as the kernel names it (`bond`, `bridge`, `vlan`), empty: hardware."""
+    """A network link. `kind` as the kernel names it (`bond`, `bridge`, `vlan`), empty: hardware.
+
+    `dynamic` are those addresses that expire unless DHCP or a router renews them; `switch` is what
+    the other end of the cable says of itself by LLDP, empty if nobody listened here.
+    """
 
     name: str
     kind: str
@@ -65,10 +78,16 @@ class Link(msgspec.Struct, frozen=True):
     parent: str = ""
     addresses: tuple[str, ...] = ()
     virtual: bool = False
+    dynamic: tuple[str, ...] = ()
+    switch: str = ""
 
 
 class Bond(msgspec.Struct, frozen=True):
-    """A bond: `mode` by name; delays in ms; `lacp_partner` is the switch's MAC, empty without."""
+    """A bond: `mode` by name; delays in ms; `lacp_partner` is the switch's MAC, empty without.
+
+    The kernel tells the partner to administrators only: `lacp_seen` says whether it was told.
+    `aggregators` groups slaves by what LACP has joined: slave to its aggregator.
+    """
 
     name: str
     mode: str
@@ -83,16 +102,19 @@ class Bond(msgspec.Struct, frozen=True):
     lacp_partner: str = ""
     arp_interval_ms: int = 0
     xmit_hash: str = ""
+    lacp_seen: bool = False
+    aggregators: dict[str, str] = {}
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A route; `target` is `default` or a prefix."""
+    """A route; `target` is `default` or a prefix; `gateway_mac` as the neighbour table has it."""
 
     target: str
     gateway: str
     link: str
     metric: int
     family: str = "inet"
+    gateway_mac: str = ""
 
 
 class TimeSync(msgspec.Struct, frozen=True):
@@ -114,7 +136,10 @@ class Names(msgspec.Struct, frozen=True):
 
 
 class Disk(msgspec.Struct, frozen=True):
-    """A block device. `kind`: disk, partition, raid, lvm, dm, loop, rom; `parents` it stands on."""
+    """A block device. `kind`: disk, partition, raid, lvm, dm, loop, rom; `parents` it stands on.
+
+    `label` is device mapper's name; `controller` the driver of the SCSI host that it hangs on.
+    """
 
     name: str
     kind: str
@@ -128,10 +153,15 @@ class Disk(msgspec.Struct, frozen=True):
     uuid: str = ""
     mounts: tuple[str, ...] = ()
     read_only: bool = False
+    label: str = ""
+    controller: str = ""
 
 
 class Raid(msgspec.Struct, frozen=True):
-    """An md array: members wanted and working, `sync` percent while it rebuilds."""
+    """An md array, or a btrfs or ZFS of several devices: members wanted and working.
+
+    `sync_percent` while it rebuilds.
+    """
 
     name: str
     level: str
@@ -175,12 +205,16 @@ class Drbd(msgspec.Struct, frozen=True):
 
 
 class PowerSupply(msgspec.Struct, frozen=True):
-    """A power supply by IPMI or sysfs: `ok` is `None` where the sensor does not say."""
+    """A power supply by IPMI or sysfs: `ok` is `None` where the sensor does not say.
+
+    `entity` is IPMI's number of the thing itself (10.1), which may have several sensors.
+    """
 
     name: str
     ok: bool | None
     state: str
     source: str
+    entity: str = ""
 
 
 class Boot(msgspec.Struct, frozen=True):
@@ -202,7 +236,11 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """What this host is made of. `virtualisation` empty: bare metal; memory in MiB."""
+    """What this host is made of. `virtualisation` empty: bare metal; memory in MiB.
+
+    Serial numbers are shown by the firmware to root only. `hypervisor` is the name of the machine
+    below, where it tells its guests. `oom_kills` counts since the start of the kernel.
+    """
 
     architecture: str
     kernel: str
@@ -215,6 +253,11 @@ class Machine(msgspec.Struct, frozen=True):
     virtualisation: str
     container: str = ""
     ecc_errors: int | None = None
+    ecc_uncorrected: int | None = None
+    serial: str = ""
+    chassis_serial: str = ""
+    hypervisor: str = ""
+    oom_kills: int | None = None
 
 
 class Watchdog(msgspec.Struct, frozen=True):
@@ -231,6 +274,16 @@ class Package(msgspec.Struct, frozen=True):
 
     name: str
     version: str
+
+
+class Managed(msgspec.Struct, frozen=True):
+    """What a cluster on this host manages, by its documents; names of the nodes that it knows."""
+
+    nodes: tuple[str, ...]
+    units: tuple[str, ...]
+    mounts: tuple[str, ...]
+    # Which of both documents could be read; without the CIB, units and mounts are unknown.
+    cib_read: bool
 
 
 class HostFacts(msgspec.Struct, frozen=True):
@@ -263,12 +316,22 @@ class HostFacts(msgspec.Struct, frozen=True):
     # Files of a cluster that lie here: name and whether it could be read.
     cluster_files: dict[str, bool] = {}
     unread: tuple[Unread, ...] = ()
+    planned: tuple[Planned, ...] = ()
+    # Programs of interest that run: of clusters, and those that serve clients.
+    daemons: tuple[str, ...] = ()
+    managed: Managed | None = None
+    # Where `troubles` come from: `journal`, `syslog`, `kernel ring`; empty: nothing could be read.
+    log_source: str = ""
+    # Do the logs survive a reboot?
+    log_persistent: bool | None = None
 
 
 class Judgement(msgspec.Struct, frozen=True):
     """What a fact means. `layer` as in the book's table; `severity` error, warning or info.
 
-    `spof` marks a single point of failure; `evidence` is what was seen, word for word.
+    `spof` marks a single point of failure; `evidence` is what was seen, word for word. `unknown`
+    marks a question that the facts leave open: `evidence` then says what was not seen, `mitigation`
+    how to find out.
     """
 
     code: str
@@ -280,6 +343,7 @@ class Judgement(msgspec.Struct, frozen=True):
     sentence: str
     evidence: str
     mitigation: str
+    unknown: bool = False
 
 
 class Audit(msgspec.Struct, frozen=True):

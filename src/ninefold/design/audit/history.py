@@ -1,11 +1,13 @@
 """What happened on the host: starts and how they ended, and the log's errors of the last days.
 
 wtmp is read as the fixed records that it is made of; the journal by `journalctl --output=json`,
-which is its documented interface for programs; where there is no journal, syslog's files.
+which is its documented interface for programs; where there is none that we may read, syslog's files;
+where there are none, the ring in which the kernel keeps its latest messages.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from datetime import datetime
@@ -35,9 +37,10 @@ KINDS: Final = (
     (
         "hardware",
         re.compile(
-            r"Hardware Error|Machine check|mce: \[|EDAC .*(CE|UE)|I/O error|"
-            r"critical medium error|NMI watchdog|soft lockup|hard LOCKUP|task .* blocked for more|"
-            r"uncorrect(ed|able)|PCIe Bus Error|ata\d+.*(failed command|SError)|nvme.*timeout",
+            r"\[Hardware Error\]|Machine check events logged|EDAC \w+: \d+ [CU]E |I/O error|"
+            r"critical medium error|NMI watchdog: (BUG|Watchdog detected)|soft lockup|hard LOCKUP|"
+            r"task .* blocked for more|uncorrect(ed|able)|PCIe Bus Error|"
+            r"ata\d+.*(failed command|SError)|nvme.*timeout",
             re.IGNORECASE,
         ),
     ),
@@ -48,10 +51,11 @@ KINDS: Final = (
 def boots(source: Source) -> tuple[Boot, ...]:
     """Return the starts that wtmp knows, the last first, at most `BOOTS_MAX`."""
     content = source.content("/var/log/wtmp")
-    if content is None:
-        source.note("reboots", "there is no /var/log/wtmp", "look at the journal: --list-boots")
-        return ()
-    return wtmp(content)
+    found = () if content is None else wtmp(content)
+    if not found:
+        why = "there is no /var/log/wtmp" if content is None else "/var/log/wtmp knows of no start"
+        source.note("reboots", why, "look at the journal: journalctl --list-boots")
+    return found
 
 
 def wtmp(content: bytes) -> tuple[Boot, ...]:
@@ -83,9 +87,18 @@ def uptime_s(source: Source) -> int | None:
         return None
 
 
-def troubles(source: Source, *, now: int, since_days: int) -> tuple[Trouble, ...]:
-    """Return the errors of the last days, by kind and by who said it."""
-    if source.exists("/run/systemd/journal") or source.exists("/var/log/journal"):
+class Log(msgspec.Struct, frozen=True):
+    """What a log says: `source` is journal, syslog or kernel ring, empty if nothing was read."""
+
+    troubles: tuple[Trouble, ...] = ()
+    source: str = ""
+    persistent: bool | None = None
+
+
+def log(source: Source, *, now: int, since_days: int) -> Log:
+    """Return the errors of the last days, from the best log that can be read here."""
+    persistent = _persistent(source)
+    if _journal_readable(source):
         report = source.run(
             "journalctl",
             "--output=json",
@@ -97,13 +110,92 @@ def troubles(source: Source, *, now: int, since_days: int) -> tuple[Trouble, ...
             "--quiet",
         )
         if report is not None:
-            return counted(_journal(report))
-        return ()
+            return Log(counted(_journal(report)), "journal", persistent)
+    oldest = now - since_days * 86_400
     lines = _syslog(source)
-    if lines is None:
-        source.note("errors in the log", "there is no journal and no syslog here")
-        return ()
-    return counted((at, who, text) for at, who, text in lines if now - at < since_days * 86_400)
+    if lines is not None:
+        return Log(counted(line for line in lines if line[0] >= oldest), "syslog", persistent)
+    ring = kernel_ring(source, now=now) if source.real else None
+    if ring is not None:
+        source.note("the log before this start", "only the kernel's own ring could be read")
+        kernel = [line for line in ring if line[0] >= oldest]
+        return Log(counted(kernel), "kernel ring", persistent)
+    source.note("errors in the log", "neither journal nor syslog nor kernel ring can be read here")
+    return Log((), "", persistent)
+
+
+_JOURNALS: Final = ("/var/log/journal", "/run/log/journal")
+
+
+def _journal_readable(source: Source) -> bool:
+    """Is there a system journal that we may read? Without, journalctl shows our own lines only."""
+    files = [
+        f"{place}/{machine}/system.journal"
+        for place in _JOURNALS
+        for machine in source.entries(place)
+        if source.exists(f"{place}/{machine}/system.journal")
+    ]
+    if not files:
+        return False
+    if any(source.readable(file) for file in files):
+        return True
+    remedy = "run as root, or as a member of systemd-journal"
+    source.note("the system's journal", "permission denied", remedy)
+    return False
+
+
+def _persistent(source: Source) -> bool | None:
+    """Do logs survive a reboot? `None` where there is nothing that would write any."""
+    syslog = any(source.exists(f"/var/log/{name}") for name in ("syslog", "messages", "kern.log"))
+    if syslog or any(source.entries(f"/var/log/journal/{m}") for m in source.entries(_JOURNALS[0])):
+        return True
+    return False if source.entries(_JOURNALS[1]) else None
+
+
+RING_LINES_MAX: Final = 100_000
+# syslog(2)'s levels from emergency to error; the facility stands in the bits above.
+_ERROR_LEVEL: Final = 3
+
+
+def kernel_ring(source: Source, *, now: int) -> list[tuple[int, str, str]] | None:
+    """Return the kernel's lines that are errors or of a known kind; reading takes none away."""
+    up = source.line("/proc/uptime").split()
+    try:
+        began = now - float(up[0])
+        ring = os.open(source.path("/dev/kmsg"), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError:
+        source.note("the kernel's ring of messages", "permission denied", "run as root")
+        return None
+    except (OSError, IndexError, ValueError):
+        return None
+    found = []
+    try:
+        for _ in range(RING_LINES_MAX):
+            try:
+                record = os.read(ring, 8192).decode(errors="replace")
+            except BrokenPipeError:  # overwritten while we read: the next one is whole
+                continue
+            line = ring_line(record, began)
+            if line is not None:
+                found.append(line)
+    except OSError:  # nothing is left (EAGAIN), or the kernel refuses to go on
+        pass
+    finally:
+        os.close(ring)
+    return found
+
+
+def ring_line(record: str, began: float) -> tuple[int, str, str] | None:
+    """Return a record of /dev/kmsg (`level,number,microseconds,...;text`) if it tells of trouble."""
+    head, semicolon, text = record.partition(";")
+    fields = head.split(",")
+    text = text.partition("\n")[0]
+    if not semicolon or len(fields) < 3 or not (fields[0].isdigit() and fields[2].isdigit()):
+        return None
+    level = int(fields[0]) & 7
+    if level > _ERROR_LEVEL and not any(pattern.search(text) for _, pattern in KINDS):
+        return None
+    return int(began + int(fields[2]) / 1e6), "kernel", text
 
 
 def _journal(report: bytes) -> Iterable[tuple[int, str, str]]:

@@ -52,8 +52,53 @@ def machine(source: Source) -> Machine:
         product,
         _virtualisation(source, vendor, product, cpu),
         _container(source),
-        _ecc_errors(source),
+        _ecc_errors(source, ("ce_count", "ue_count")),
+        _ecc_errors(source, ("ue_count",)),
+        _firmware(source, "product_serial"),
+        _firmware(source, "chassis_serial"),
+        _hyperv_host(source),
+        _oom_kills(source),
     )
+
+
+# What vendors write where a number should stand.
+_NO_SERIAL: Final = frozenset(
+    {
+        "",
+        "0",
+        "none",
+        "not specified",
+        "default string",
+        "to be filled by o.e.m.",
+        "system serial number",
+    }
+)
+
+
+def _firmware(source: Source, name: str) -> str:
+    """Return a serial number of the firmware's table; it is root's to read."""
+    text = source.line(f"/sys/class/dmi/id/{name}")
+    return "" if text.lower() in _NO_SERIAL else text
+
+
+def _hyperv_host(source: Source) -> str:
+    """Return the name of the Hyper-V host below: the only hypervisor that tells it to its guests.
+
+    The pool that the host fills is a file of records: 512 bytes of name, 2048 of value.
+    """
+    pool = source.content("/var/lib/hyperv/.kvp_pool_3") or b""
+    for at in range(0, len(pool) - 2559, 2560):
+        if pool[at : at + 512].rstrip(b"\0") == b"PhysicalHostNameFullyQualified":
+            return pool[at + 512 : at + 2560].rstrip(b"\0").decode(errors="replace")
+    return ""
+
+
+def _oom_kills(source: Source) -> int | None:
+    for line in (source.text("/proc/vmstat") or "").splitlines():
+        name, _, value = line.partition(" ")
+        if name == "oom_kill" and value.isdigit() and len(value) < 20:
+            return int(value)
+    return None
 
 
 def _meminfo(source: Source) -> dict[str, int]:
@@ -87,14 +132,14 @@ def _container(source: Source) -> str:
     return ""
 
 
-def _ecc_errors(source: Source) -> int | None:
-    """Return corrected and uncorrected errors of all memory controllers; `None` without EDAC."""
+def _ecc_errors(source: Source, kinds: tuple[str, ...]) -> int | None:
+    """Return errors of these kinds of all memory controllers; `None` without EDAC."""
     base = "/sys/devices/system/edac/mc"
     counts = [
         source.number(f"{base}/{controller}/{kind}")
         for controller in source.entries(base)
         if controller.startswith("mc")
-        for kind in ("ce_count", "ue_count")
+        for kind in kinds
     ]
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
@@ -109,12 +154,20 @@ def watchdogs(source: Source) -> tuple[Watchdog, ...]:
         rows.append(
             Watchdog(
                 f"/dev/{name}",
-                source.line(f"{base}/identity"),
+                _watchdog_driver(source, base),
                 source.number(f"{base}/timeout"),
                 None if not state else state == "active",
             )
         )
     return tuple(rows)
+
+
+def _watchdog_driver(source: Source, base: str) -> str:
+    """Return the driver's name; what the device calls itself where it hangs on no bus."""
+    identity = source.line(f"{base}/identity")
+    if identity == "Software Watchdog":
+        return "softdog"
+    return source.link(f"{base}/device/driver").rpartition("/")[2] or identity
 
 
 def power_supplies(source: Source) -> tuple[PowerSupply, ...]:
@@ -145,5 +198,6 @@ def ipmi(text: str) -> list[PowerSupply]:
         state, said = row[2].strip(), row[-1].strip()
         bad = any(mark in said.lower() for mark in ("fail", "lost", "predictive", "off-line"))
         ok = None if state in ("ns", "na", "") else state == "ok" and not bad
-        rows.append(PowerSupply(row[0].strip(), ok, said or state, "ipmi"))
+        entity = row[3].strip() if len(row) > 4 else ""
+        rows.append(PowerSupply(row[0].strip(), ok, said or state, "ipmi", entity))
     return rows

@@ -6,57 +6,80 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import psutil
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from ninefold.design.audit import network_files
 from ninefold.design.audit.facts import Link, Listener, Names, Route
+from ninefold.design.audit.lldp import switches
 
 if TYPE_CHECKING:
     from ninefold.design.audit.source import Source
 
 _MAIN_TABLE: Final = 254
 _UP: Final = 1
+_PERMANENT: Final = 0x80
+# Addresses of this scope or wider are of use to others; link (253) and host (254) are not.
+_LINK_SCOPE: Final = 253
 
 
 def links(source: Source) -> tuple[Link, ...]:
-    """Return the host's links, loopback apart."""
+    """Return the host's links, loopback apart: by netlink, those of a tree of files by sysfs."""
     if not source.real:
-        return ()
+        return network_files.links(source)
     try:
         with IPRoute() as route:
             found = list(route.get_links())
-            addresses: dict[int, list[str]] = {}
-            for message in route.get_addr():
-                text = _attribute(message, "IFA_LOCAL") or _attribute(message, "IFA_ADDRESS")
-                addresses.setdefault(int(message["index"]), []).append(
-                    f"{text}/{message['prefixlen']}"
-                )
+            addresses, dynamic = _addresses(route)
     except (NetlinkError, OSError) as error:
         source.note("links", str(error))
         return ()
     names = {int(message["index"]): str(_attribute(message, "IFLA_IFNAME")) for message in found}
-    rows = [
-        _link(source, message, names, addresses)
-        for message in found
-        if _attribute(message, "IFLA_IFNAME") != "lo"
-    ]
+    told = switches(source)
+    rows = []
+    for message in found:
+        if _attribute(message, "IFLA_IFNAME") != "lo":
+            index = int(message["index"])
+            link = msgspec.structs.replace(
+                _link(source, message, names),
+                addresses=tuple(sorted(addresses.get(index, ()))),
+                dynamic=tuple(sorted(dynamic.get(index, ()))),
+                switch=told.get(index, ""),
+            )
+            rows.append(link)
     return tuple(sorted(rows, key=lambda link: link.name))
+
+
+def _addresses(route: IPRoute) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    """Return all addresses by link, and of these the ones that expire (DHCP, advertised)."""
+    every: dict[int, list[str]] = {}
+    dynamic: dict[int, list[str]] = {}
+    for message in route.get_addr():
+        text = _attribute(message, "IFA_LOCAL") or _attribute(message, "IFA_ADDRESS")
+        index = int(message["index"])
+        every.setdefault(index, []).append(f"{text}/{message['prefixlen']}")
+        flags = int(_attribute(message, "IFA_FLAGS") or message["flags"])
+        if not flags & _PERMANENT and int(message["scope"]) < _LINK_SCOPE:
+            dynamic.setdefault(index, []).append(f"{text}/{message['prefixlen']}")
+    return every, dynamic
 
 
 def _attribute(message: Any, name: str) -> Any:
     return message.get_attr(name)
 
 
-def _link(
-    source: Source, message: Any, names: dict[int, str], addresses: dict[int, list[str]]
-) -> Link:
+def _link(source: Source, message: Any, names: dict[int, str]) -> Link:
     name = str(_attribute(message, "IFLA_IFNAME"))
     info = _attribute(message, "IFLA_LINKINFO")
     kind = str(info.get_attr("IFLA_INFO_KIND") or "") if info is not None else ""
     device = f"/sys/class/net/{name}/device"
     # Only hardware with a carrier has a speed; the kernel refuses the question elsewhere.
-    wired = source.exists(device) and _attribute(message, "IFLA_CARRIER")
+    parent_device = str(_attribute(message, "IFLA_PARENT_DEV_NAME") or "")
+    # /sys may show the links of another network namespace; what has a kind is no hardware.
+    hardware = not kind and bool(parent_device or source.exists(device))
+    wired = hardware and _attribute(message, "IFLA_CARRIER")
     speed = source.number(f"/sys/class/net/{name}/speed") if wired else None
     master, parent = _attribute(message, "IFLA_MASTER"), _attribute(message, "IFLA_LINK")
     return Link(
@@ -67,19 +90,18 @@ def _link(
         str(_attribute(message, "IFLA_ADDRESS") or ""),
         int(_attribute(message, "IFLA_MTU") or 0),
         speed if speed is not None and speed > 0 else None,
-        source.link(f"{device}/driver").rpartition("/")[2],
-        source.link(device).rpartition("/")[2],
+        source.link(f"{device}/driver").rpartition("/")[2] if hardware else "",
+        (parent_device or source.link(device).rpartition("/")[2]) if hardware else "",
         names.get(int(master), "") if master else "",
         names.get(int(parent), "") if parent else "",
-        tuple(sorted(addresses.get(int(message["index"]), []))),
-        virtual=not source.exists(device),
+        virtual=not hardware,
     )
 
 
 def routes(source: Source) -> tuple[Route, ...]:
     """Return the main table's routes with a gateway or a default."""
     if not source.real:
-        return ()
+        return network_files.routes(source)
     rows = []
     try:
         with IPRoute() as route:
@@ -87,10 +109,20 @@ def routes(source: Source) -> tuple[Route, ...]:
             for family, word in ((socket.AF_INET, "inet"), (socket.AF_INET6, "inet6")):
                 for message in route.get_routes(family=family, table=_MAIN_TABLE):
                     rows += _routes(message, names, word)
+            macs = {
+                (names.get(int(m["ifindex"]), ""), _attribute(m, "NDA_DST")): str(
+                    _attribute(m, "NDA_LLADDR") or ""
+                )
+                for m in route.get_neighbours()
+            }
     except (NetlinkError, OSError) as error:
         source.note("routes", str(error))
         return ()
-    return tuple(sorted(rows, key=lambda r: (r.family, r.target, r.metric, r.gateway, r.link)))
+    known = [
+        msgspec.structs.replace(row, gateway_mac=macs.get((row.link, row.gateway), ""))
+        for row in rows
+    ]
+    return tuple(sorted(known, key=lambda r: (r.family, r.target, r.metric, r.gateway, r.link)))
 
 
 def _routes(message: Any, names: dict[int, str], family: str) -> list[Route]:
@@ -118,7 +150,7 @@ def _routes(message: Any, names: dict[int, str], family: str) -> list[Route]:
 def listeners(source: Source) -> tuple[Listener, ...]:
     """Return the listening TCP and bound UDP sockets; whose they are, where that may be seen."""
     if not source.real:
-        return ()
+        return network_files.listeners(source)
     try:
         sockets = psutil.net_connections(kind="inet")
     except (psutil.Error, OSError) as error:

@@ -1,6 +1,6 @@
 """The only way by which collectors touch a host: reading files below a root, and a few commands.
 
-Nothing here writes, opens a device or changes anything. What cannot be read is noted once, with the
+Nothing here writes or changes anything. What cannot be read is noted once, with the
 reason and a remedy; a collector then leaves its part empty. Commands are run by name from a list,
 with a bound on time and output, and only on the real root.
 """
@@ -19,11 +19,11 @@ FILE_BYTES_MAX: Final = 8 * 1024 * 1024
 PIECE: Final = 64 * 1024
 OUTPUT_BYTES_MAX: Final = 32 * 1024 * 1024
 COMMAND_LIMIT_S: Final = 20.0
+# As many as the kernel follows in one path.
+LINKS_MAX: Final = 40
 
 # Each is documented as printing and changing nothing with the arguments that are used here.
-COMMANDS: Final = frozenset(
-    {"journalctl", "lvm", "drbdsetup", "ipmitool", "rpm", "multipathd", "chronyc", "ntpq"}
-)
+COMMANDS: Final = frozenset({"journalctl", "lvm", "drbdsetup", "ipmitool", "rpm", "multipathd"})
 
 
 class Source:
@@ -45,7 +45,30 @@ class Source:
 
     def path(self, name: str) -> Path:
         """Return a path of the host as it is reached from here."""
-        return self.root / name.lstrip("/")
+        return self.root / name.lstrip("/") if self.real else self._inside(name)
+
+    def _inside(self, name: str, *, last: bool = True) -> Path:
+        """Follow symbolic links as the host would: an absolute one begins at its root, not at ours.
+
+        The `last` part is followed too, or left as it is.
+        """
+        waiting = [part for part in reversed(name.split("/")) if part not in ("", ".")]
+        reached: list[str] = []
+        followed = 0
+        while waiting:
+            part = waiting.pop()
+            if part == "..":
+                reached = reached[:-1]
+                continue
+            here = self.root.joinpath(*reached, part)
+            if (waiting or last) and followed < LINKS_MAX and here.is_symlink():
+                followed += 1
+                target = str(here.readlink())
+                reached = [] if target.startswith("/") else reached
+                waiting += [one for one in reversed(target.split("/")) if one not in ("", ".")]
+            else:
+                reached.append(part)
+        return self.root.joinpath(*reached)
 
     def content(self, name: str, *, optional: bool = True) -> bytes | None:
         """Return a file's content; `None` if it is not there or may not be read (then noted).
@@ -101,10 +124,19 @@ class Source:
         except OSError:
             return False
 
+    def readable(self, name: str) -> bool:
+        """May such a file be read?"""
+        try:
+            with self.path(name).open("rb"):
+                return True
+        except OSError:
+            return False
+
     def link(self, name: str) -> str:
         """Return where a symbolic link points, as it is written; empty if it is none."""
         try:
-            return str(self.path(name).readlink())
+            found = self.path(name) if self.real else self._inside(name, last=False)
+            return str(found.readlink())
         except OSError:
             return ""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ninefold.design.audit.facts import Disk, Drbd, Mount, Multipath, Raid, VolumeGroup
+from ninefold.design.audit.facts import Disk, Drbd, Mount, Multipath, Planned, Raid, VolumeGroup
 
 if TYPE_CHECKING:
     from ninefold.design.audit.source import Source
@@ -30,8 +30,8 @@ _PSEUDO: Final = frozenset(
 
 
 def mounts(source: Source) -> tuple[Mount, ...]:
-    """Return what is mounted for users, and what only /etc/fstab mentions of the network."""
-    planned = _fstab(source)
+    """Return what is mounted for users."""
+    in_fstab = [line.target for line in planned(source)]
     rows: dict[str, Mount] = {}
     for line in (source.text("/proc/self/mountinfo", optional=False) or "").splitlines():
         before, dash, after = line.partition(" - ")
@@ -43,18 +43,20 @@ def mounts(source: Source) -> tuple[Mount, ...]:
         if fstype in _PSEUDO and not (target == "/" and fstype == "overlay"):
             continue
         rows[target] = Mount(
-            origin, target, fstype, left[5], fstype in NETWORK_FS, target in planned
+            origin, target, fstype, left[5], fstype in NETWORK_FS, target in in_fstab
         )
     return tuple(rows[target] for target in sorted(rows))
 
 
-def _fstab(source: Source) -> dict[str, str]:
-    planned = {}
+def planned(source: Source) -> tuple[Planned, ...]:
+    """Return the lines of /etc/fstab, swap apart."""
+    rows = []
     for line in (source.text("/etc/fstab") or "").splitlines():
         words = line.split("#")[0].split()
-        if len(words) > 2:
-            planned[_unescaped(words[1])] = words[2]
-    return planned
+        if len(words) > 2 and words[2] != "swap":
+            options = words[3] if len(words) > 3 else "defaults"
+            rows.append(Planned(_unescaped(words[0]), _unescaped(words[1]), words[2], options))
+    return tuple(rows)
 
 
 def _unescaped(text: str) -> str:
@@ -104,7 +106,15 @@ def _disk(
         udev.get("ID_FS_UUID", ""),
         tuple(where.get(number, ())),
         read_only=source.number(f"{path}/ro") == 1,
+        label=source.line(f"{path}/dm/name"),
+        controller="" if parents else _controller(source, path),
     )
+
+
+def _controller(source: Source, path: str) -> str:
+    """Return the driver of the SCSI host that a disk hangs on (`megaraid_sas`, `ahci`)."""
+    host = re.search(r"/(host\d+)/", source.link(path))
+    return source.line(f"/sys/class/scsi_host/{host[1]}/proc_name") if host else ""
 
 
 def _udev(source: Source, number: str) -> dict[str, str]:
@@ -139,8 +149,8 @@ def _transport(source: Source, path: str, name: str, udev: dict[str, str]) -> st
 
 
 def raids(source: Source) -> tuple[Raid, ...]:
-    """Return the md arrays, by /sys/block/md*/md."""
-    rows = []
+    """Return the md arrays, by /sys/block/md*/md, and btrfs and ZFS of several devices."""
+    rows = [*_btrfs(source), *_zfs(source)]
     for name in source.entries("/sys/block"):
         md = f"/sys/block/{name}/md"
         if not source.exists(md):
@@ -168,6 +178,37 @@ def raids(source: Source) -> tuple[Raid, ...]:
     return tuple(rows)
 
 
+def _btrfs(source: Source) -> list[Raid]:
+    """Return each mounted btrfs of several devices; its level is that of its data."""
+    rows = []
+    for uuid in source.entries("/sys/fs/btrfs"):
+        base = f"/sys/fs/btrfs/{uuid}"
+        members = source.entries(f"{base}/devices")
+        if len(members) < 2:
+            continue
+        levels = [
+            entry
+            for entry in source.entries(f"{base}/allocation/data")
+            if entry.startswith(("raid", "dup", "single"))
+        ]
+        gone = [m for m in members if source.number(f"{base}/devinfo/{m}/missing") == 1]
+        name = source.line(f"{base}/label") or uuid
+        level = f"btrfs-{levels[0]}" if len(levels) == 1 else "btrfs"
+        working = len(members) - len(gone)
+        rows.append(Raid(name, level, len(members), working, tuple(members), (), (), "mounted"))
+    return rows
+
+
+def _zfs(source: Source) -> list[Raid]:
+    """Return ZFS pools with their state; the kernel does not show what they are made of."""
+    rows = []
+    for pool in source.entries("/proc/spl/kstat/zfs"):
+        state = source.line(f"/proc/spl/kstat/zfs/{pool}/state")
+        if state:
+            rows.append(Raid(pool, "zfs", 0, 0, (), (), (), state))
+    return rows
+
+
 def _sync(text: str) -> float | None:
     """Return `1024 / 4096` as 25 percent; `none` and what is no fraction as `None`."""
     done, slash, whole = (part.strip() for part in text.partition("/"))
@@ -179,16 +220,44 @@ def _sync(text: str) -> float | None:
 def multipaths(source: Source) -> tuple[Multipath, ...]:
     """Return multipath maps, by device mapper; which paths work, by their devices' state."""
     rows = []
-    for name in source.entries("/sys/block"):
-        if not source.line(f"/sys/block/{name}/dm/uuid").startswith("mpath-"):
-            continue
+    maps = [
+        name
+        for name in source.entries("/sys/block")
+        if source.line(f"/sys/block/{name}/dm/uuid").startswith("mpath-")
+    ]
+    told = _multipathd(source) if maps and source.real else {}
+    for name in maps:
         paths = source.entries(f"/sys/block/{name}/slaves")
         working = [
             p for p in paths if source.line(f"/sys/block/{p}/device/state") in ("running", "live")
         ]
         label = source.line(f"/sys/block/{name}/dm/name") or name
-        rows.append(Multipath(label, tuple(paths), tuple(working)))
+        features, failed = told.get(label, ("", ()))
+        working = [path for path in working if path not in failed]
+        rows.append(Multipath(label, tuple(paths), tuple(working), features))
     return tuple(rows)
+
+
+def _multipathd(source: Source) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Return what the daemon knows: features of each map, and the paths that failed."""
+    report = source.run("multipathd", "show", "maps", "json")
+    try:
+        found: Any = msgspec.json.decode(report or b"{}")
+        return {
+            str(one["name"]): (
+                str(one.get("features", "")),
+                tuple(
+                    str(path["dev"])
+                    for group in one.get("path_groups", [])
+                    for path in group.get("paths", [])
+                    if path.get("dm_st") == "failed"
+                ),
+            )
+            for one in found.get("maps", [])
+        }
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        source.note("multipathd show maps", "its answer is not understood")
+        return {}
 
 
 def volume_groups(source: Source) -> tuple[VolumeGroup, ...]:
