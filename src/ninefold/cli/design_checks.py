@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.table import Table
+from rich.text import Text
 
+from ninefold.cli.design_tables import show_capacity, show_fencing, show_quorum, timing_counts
 from ninefold.cli.out import REFUSED, USAGE, JsonFlag, complaints, console, fail, show_json
+from ninefold.cli.sheet import Column, Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ninefold.core.findings import Finding
     from ninefold.design.audit.facts import HostFacts
     from ninefold.design.model import Infrastructure
     from ninefold.design.results import CheckItem, ServiceResult, TimingRow
+    from ninefold.design.timing import Proposal
 
 FileArgument = Annotated[Path, typer.Argument(help="The infrastructure file.", metavar="FILE")]
 _WORDS = {True: "holds", False: "FAILS", None: "unknown"}
+_STYLES = {True: "green", False: "bold red", None: "yellow"}
+_ITEM_STYLES = {"yes": "green", "no": "bold red", "open": "yellow"}
 
 
 def register(app: typer.Typer) -> None:
@@ -33,60 +39,91 @@ def timing(file: FileArgument, *, json: JsonFlag = False) -> None:
     # The design layer takes scipy and networkx along; other commands do without.
     from ninefold.design.timing import proposals, timing_rows  # noqa: PLC0415
 
-    model = _loaded(file)
+    model = loaded(file)
     rows = [row for group in model.groups.values() for row in timing_rows(model, group)]
     wanted = [change for group in model.groups.values() for change in proposals(model, group)]
     if json:
         show_json({"rows": msgspec.to_builtins(rows), "proposals": msgspec.to_builtins(wanted)})
     else:
         _no_groups(model)
-        _print_timing(rows)
-        for change in wanted:
-            now = "unknown" if change.current_ms is None else _length(change.current_ms)
-            told = f"set {change.quantity} to {_length(change.proposed_ms)} (now {now}): {change.where}"
-            console.print(f"{change.group}: {told}", markup=False)
+        sheet = Sheet()
+        for name in model.groups:
+            _print_timing(sheet, name, [row for row in rows if row.group == name])
+            _print_proposals(sheet, [change for change in wanted if change.group == name])
     if any(row.holds is False for row in rows):
         raise typer.Exit(REFUSED)
 
 
-def _print_timing(rows: list[TimingRow]) -> None:
-    table = Table("Group", "Rule", "Left", "Right", "", "What to do", box=None, pad_edge=False)
-    for row in rows:
-        sides = [
-            f"{name} = {'unknown' if ms is None else _length(ms)}"
-            for name, ms in ((row.left_name, row.left_ms), (row.right_name, row.right_ms))
-        ]
-        cells = (row.group, row.rule.partition(": ")[2], *sides, _WORDS[row.holds], row.proposal)
-        table.add_row(*map(_plain, cells))
-    console.print(table)
+def _print_timing(sheet: Sheet, group: str, rows: list[TimingRow]) -> None:
+    sheet.title(f"Timing chain of {group}: {timing_counts(rows)}")
+    columns = (
+        Column(""),
+        Column("Rule", wide=True),
+        Column("Left", right=True, wide=True),
+        Column("Right", right=True, wide=True),
+        Column("What to do", wide=True),
+    )
+    sheet.table(
+        columns,
+        (
+            (
+                Text(_WORDS[row.holds], style=_STYLES[row.holds]),
+                row.rule.partition(": ")[2],
+                "?" if row.left_ms is None else _length(row.left_ms),
+                "?" if row.right_ms is None else _length(row.right_ms),
+                row.proposal,
+            )
+            for row in rows
+        ),
+    )
+
+
+def _print_proposals(sheet: Sheet, changes: list[Proposal]) -> None:
+    if not changes:
+        return
+    sheet.say("The least changes that make all of them hold whose numbers are known:", indent=2)
+    columns = (
+        Column("Set", wide=True),
+        Column("to", right=True),
+        Column("now", right=True),
+        Column("in", wide=True),
+    )
+    sheet.table(
+        columns,
+        (
+            (
+                change.quantity,
+                _length(change.proposed_ms),
+                "unknown" if change.current_ms is None else _length(change.current_ms),
+                change.where,
+            )
+            for change in changes
+        ),
+    )
 
 
 def quorum(file: FileArgument, *, json: JsonFlag = False) -> None:
     """The truth table of every way a group can be cut: which part may act, and what that teaches."""
     from ninefold.design.quorum_table import quorum_table  # noqa: PLC0415 - as in `timing`
 
-    model = _loaded(file)
+    model = loaded(file)
     tables = [quorum_table(model, group) for group in model.groups.values()]
     if json:
         show_json(msgspec.to_builtins(tables))
         return
     _no_groups(model)
+    sheet = Sheet()
     for found in tables:
-        head = f"{found.group}: {found.expected} votes expected, {found.threshold} needed"
-        console.print(head, markup=False)
-        table = Table("Together", "Votes", "", box=None, pad_edge=False)
-        for row in found.rows:
-            table.add_row(_plain(", ".join(row.members)), str(row.votes), _plain(row.sentence))
-        console.print(table)
-        for note in found.notes:
-            console.print(f"- {note}", markup=False)
+        told = f"{found.threshold} of {found.expected} votes are needed"
+        sheet.title(f"Quorum of {found.group}: {told}")
+        show_quorum(sheet, found, len(found.rows))
 
 
 def capacity(file: FileArgument, *, json: JsonFlag = False) -> None:
     """After each single loss (node, rack, feed, ...): is there room for all that must run?"""
     from ninefold.design.capacity import capacity_rows  # noqa: PLC0415 - as in `timing`
 
-    model = _loaded(file)
+    model = loaded(file)
     rows = [row for group in model.groups.values() for row in capacity_rows(model, group)]
     if json:
         show_json(msgspec.to_builtins(rows))
@@ -94,11 +131,7 @@ def capacity(file: FileArgument, *, json: JsonFlag = False) -> None:
         text = "Nothing to compare: give nodes `capacity` and services `uses`, or utilization in the CIB."
         console.print(text, markup=False)
     else:
-        table = Table("Group", "Without", "Room", "", box=None, pad_edge=False)
-        for row in rows:
-            told = "suffices" if row.suffices else "TOO LITTLE"
-            table.add_row(*map(_plain, (row.group, row.lost, told, row.sentence)))
-        console.print(table)
+        show_capacity(Sheet(), rows)
     if any(not row.suffices for row in rows):
         raise typer.Exit(REFUSED)
 
@@ -107,17 +140,14 @@ def fencing(file: FileArgument, *, json: JsonFlag = False) -> None:
     """Can every node be silenced, and by something that does not die with it?"""
     from ninefold.design.fence_check import fence_rows  # noqa: PLC0415 - as in `timing`
 
-    model = _loaded(file)
+    model = loaded(file)
     rows = [row for group in model.groups.values() for row in fence_rows(model, group)]
     if json:
         show_json(msgspec.to_builtins(rows))
         return
     _no_groups(model)
-    table = Table("Group", "Node", "Devices", "Shared", "", box=None, pad_edge=False)
-    for row in rows:
-        cells = (row.group, row.node, ", ".join(row.devices), ", ".join(row.shared), row.sentence)
-        table.add_row(*map(_plain, cells))
-    console.print(table)
+    if rows:
+        show_fencing(Sheet(), rows)
 
 
 def checklist(
@@ -139,8 +169,8 @@ def checklist(
 
     if markdown + csv + json + ask > 1:
         fail("Choose one of --markdown, --csv, --json and --ask.", USAGE)
-    model = _loaded(file)
-    hosts = [host for path in audit or () for host in _hosts(path)]
+    model = loaded(file)
+    hosts = [host for path in audit or () for host in hosts_of(path)]
     items = lists.checklist(model, results=_results(model), hosts=hosts)
     if ask:
         typer.echo(lists.answers_text({**model.answers, **_asked(items)}), nl=False)
@@ -151,21 +181,27 @@ def checklist(
     elif csv:
         typer.echo(lists.as_csv(items), nl=False)
     else:
-        _print_items(items)
+        sheet = Sheet()
+        _print_items(sheet, items)
         told = ", ".join(f"{count} {state}" for state, count in lists.counts(items).items())
-        console.print(told, markup=False)
+        sheet.title(told)
 
 
-def _print_items(items: Iterable[CheckItem]) -> None:
+def _print_items(sheet: Sheet, items: Iterable[CheckItem]) -> None:
     area = ""
     for item in items:
         if item.area != area:
             area = item.area
-            console.print(f"\n{area}", style="bold", markup=False)
-        console.print(f"{item.number:3} {item.state:5} {item.text}", markup=False)
-        console.print(f"          {item.evidence}", markup=False, style="dim")
+            sheet.title(area)
+        told = Text(f"{item.state:5}", style=_ITEM_STYLES.get(item.state, ""))
+        sheet.table(
+            (Column("", right=True), Column(""), Column("", wide=True)),
+            [(f"{item.number:2}", told, item.text)],
+            head=False,
+        )
+        sheet.say(item.evidence, "dim", indent=13)
         if item.remedy and item.state == "no":
-            console.print(f"          Do: {item.remedy}", markup=False)
+            sheet.say(f"Do: {item.remedy}", indent=13)
 
 
 def _asked(items: Iterable[CheckItem]) -> dict[int, str]:
@@ -196,7 +232,8 @@ def _results(model: Infrastructure) -> dict[str, ServiceResult]:
     return {result.service: result for result in report.services}
 
 
-def _hosts(path: Path) -> tuple[HostFacts, ...]:
+def hosts_of(path: Path) -> tuple[HostFacts, ...]:
+    """Return the hosts of a file that `ninefold audit --json` printed; end if it is none."""
     from ninefold.design.audit.facts import Audit  # noqa: PLC0415 - as in `timing`
 
     try:
@@ -207,19 +244,23 @@ def _hosts(path: Path) -> tuple[HostFacts, ...]:
         fail(f"{path}: is not what `ninefold audit --json` prints: {error}.", USAGE)
 
 
-def _loaded(file: Path) -> Infrastructure:
+def loaded(file: Path) -> Infrastructure:
     """Return the model; print what is wrong with it, and end if it cannot be used."""
     from ninefold.design.load import load  # noqa: PLC0415 - as in `timing`
 
-    try:
-        model, findings = load(file)
-    except OSError as error:
-        fail(f"{file}: cannot be read: {error.strerror}.", USAGE)
+    model, findings = load(file)
     if model is None:
         for finding in findings:
             complaints.print(str(finding), markup=False)
+        if unreadable(findings):
+            raise typer.Exit(USAGE)
         fail(f"{file} cannot be used as it is.")
     return model
+
+
+def unreadable(findings: Iterable[Finding]) -> bool:
+    """Tell whether it is the file itself that could not be read, and not one that it names."""
+    return any(found.code == "unreadable" and found.subject == "file" for found in findings)
 
 
 def _no_groups(model: Infrastructure) -> None:
@@ -231,9 +272,3 @@ def _length(ms: float) -> str:
     from ninefold.design.timing import told_ms  # noqa: PLC0415 - as in `timing`
 
     return told_ms(ms)
-
-
-def _plain(text: str) -> Any:
-    from rich.text import Text  # noqa: PLC0415 - rich's text, so that brackets stay brackets
-
-    return Text(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from ninefold import __version__
-from ninefold.cli import agents, cib, config, nodes, resources, store
+from ninefold.cli import agents, cib, config, design, nodes, resources, store
 from ninefold.cli.demo import demo
 from ninefold.cli.events import events
 from ninefold.cli.lab import lab_app
@@ -30,6 +30,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(agents.app, name="agents")
 app.add_typer(store.app, name="store")
 app.command()(nines)
+app.add_typer(design.app, name="design")
 lab_app.command()(demo)
 app.add_typer(lab_app, name="lab")
 app.command()(web)

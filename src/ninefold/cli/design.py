@@ -1,0 +1,183 @@
+"""`ninefold design`: judge a model of an infrastructure, and report on it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from ninefold.cli import design_checks
+from ninefold.cli.design_checks import FileArgument, hosts_of, loaded, unreadable
+from ninefold.cli.extra import ExtraGroup
+from ninefold.cli.out import (
+    REFUSED,
+    USAGE,
+    JsonFlag,
+    complaints,
+    console,
+    fail,
+    show_json,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ninefold.design.audit.facts import HostFacts
+    from ninefold.design.model import Infrastructure
+    from ninefold.design.results import Report
+
+app = typer.Typer(
+    cls=ExtraGroup,
+    no_args_is_help=True,
+    help="From a model of an infrastructure to its single points of failure, its nines, and what to do.",
+)
+
+SamplesOption = Annotated[
+    int,
+    typer.Option(help="Draws of the inputs for the band; 0 leaves it out.", min=0, max=1_000_000),
+]
+SeedOption = Annotated[int, typer.Option(help="The same seed draws the same.", min=0)]
+YearsOption = Annotated[
+    float,
+    typer.Option(help="Simulate so many years of life with the real scheduler.", min=0, max=1e6),
+]
+AuditOption = Annotated[
+    list[Path] | None,
+    typer.Option("--audit", help="What `ninefold audit --json` printed; once for each file."),
+]
+
+
+@app.command()
+def check(file: FileArgument, *, json: JsonFlag = False) -> None:
+    """Say everything that is wrong with an infrastructure file, with line and remedy."""
+    # The design layer takes scipy and networkx along; other commands do without.
+    from ninefold.core.findings import Severity, errors  # noqa: PLC0415
+    from ninefold.design.load import load  # noqa: PLC0415
+
+    model, findings = load(file)
+    if json:
+        accepted = model is not None
+        show_json({"accepted": accepted, "findings": msgspec.to_builtins(findings)})
+    else:
+        for found in findings:
+            complaints.print(str(found), markup=False)
+    if unreadable(findings):
+        raise typer.Exit(USAGE)
+    wrong = len(errors(findings))
+    if model is None:
+        if not json:
+            complaints.print(f"ninefold: {file} has {_count(wrong, 'error')}.", markup=False)
+        raise typer.Exit(REFUSED)
+    if not json:
+        warned = sum(found.severity is Severity.WARNING for found in findings)
+        parts = [
+            _count(len(model.parts), "part"),
+            _count(len(model.groups), "group"),
+            _count(len(model.services), "service"),
+            _count(warned, "warning"),
+        ]
+        console.print(f"{file}: can be used ({', '.join(parts)})", markup=False)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"
+
+
+@app.command()
+def report(
+    file: FileArgument,
+    *,
+    section: Annotated[
+        list[str] | None,
+        typer.Option("--section", help="Only this part of it: services, spofs, timing, ..."),
+    ] = None,
+    samples: SamplesOption = 1000,
+    seed: SeedOption = 1,
+    years: YearsOption = 0.0,
+    audit: AuditOption = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with 1 if a service misses its objective.")
+    ] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Everything that can be said of a design: nines, single points of failure, failover, quorum, ..."""
+    from ninefold.cli.design_report import SECTIONS, show_report  # noqa: PLC0415 - as in `check`
+    from ninefold.cli.sheet import Sheet  # noqa: PLC0415
+
+    unknown = [name for name in section or () if name not in SECTIONS]
+    if unknown:
+        fail(f"There is no section {unknown[0]!r}; there are {', '.join(SECTIONS)}.", USAGE)
+    model = loaded(file)
+    hosts = [host for path in audit or () for host in hosts_of(path)]
+    found = analysed(model, samples=samples, seed=seed, years=years, hosts=hosts)
+    if json:
+        show_json(finite(msgspec.to_builtins(found)))
+    else:
+        show_report(Sheet(), found, section or ())
+    if strict and any(service.meets_slo is False for service in found.services):
+        raise typer.Exit(REFUSED)
+
+
+def analysed(
+    model: Infrastructure,
+    *,
+    samples: int = 1000,
+    seed: int = 1,
+    years: float = 0.0,
+    hosts: list[HostFacts] | None = None,
+) -> Report:
+    """Return all analyses of a model, with a bar on a terminal while they run."""
+    from ninefold.design.analysis import analyse  # noqa: PLC0415 - as in `check`
+    from ninefold.design.bdd import TooLarge  # noqa: PLC0415
+
+    steps = len(model.groups) + len(model.services) + 1 + (years > 0)
+    with progress(steps) as tell:
+        try:
+            return analyse(
+                model,
+                samples=samples,
+                seed=seed,
+                policy_years=years,
+                hosts=hosts or (),
+                progress=tell,
+            )
+        except TooLarge as error:
+            fail(f"{model.file}: {error}")
+
+
+@contextlib.contextmanager
+def progress(steps: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar on the standard error while something takes long; nothing if it is no terminal."""
+    if not complaints.is_terminal:
+        yield lambda _: None
+        return
+    from rich.progress import (  # noqa: PLC0415 - only a terminal needs it
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=complaints, transient=True) as bar:
+        task = bar.add_task("", total=steps, completed=-1)
+        yield lambda text: bar.update(task, advance=1, description=text)
+
+
+def finite(value: Any) -> Any:
+    """Return data without infinities, which JSON cannot say: `null` instead."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(inner) for inner in value]
+    return value
+
+
+design_checks.register(app)
