@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import networkx as nx
 
 from ninefold.design import failover, groups
 from ninefold.design.availability import analyse_service
 from ninefold.design.capacity import capacity_rows
 from ninefold.design.checklist import checklist
-from ninefold.design.domains import supports
 from ninefold.design.fence_check import fence_rows
 from ninefold.design.policy import NoLife, Pace, simulate
 from ninefold.design.quorum_table import quorum_table
 from ninefold.design.results import InputRow, PolicyResult, Report
+from ninefold.design.soundness import graph
 from ninefold.design.timing import timing_rows
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def _services(
 
 
 def _stands_on(model: Infrastructure, service: str, group: str) -> bool:
-    return group in supports(model, service)
+    """Tell whether a service stands on a group, directly or by another service or part."""
+    return group in nx.descendants(graph(model), service)
 
 
 def _lives(

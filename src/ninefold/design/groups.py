@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from ninefold.design.bdd import Bdd
-from ninefold.design.fence_check import levels_of
+from ninefold.design.losses import losses
 from ninefold.design.markov import Chain
-from ninefold.design.model import MINUTES_PER_YEAR, Use
+from ninefold.design.model import MINUTES_PER_YEAR
 from ninefold.design.results import GroupResult, StateShare
-from ninefold.design.tree import Dynamics, Tree, node_rates
+from ninefold.design.tree import Dynamics
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
+    from ninefold.design.losses import Loss
     from ninefold.design.model import Group, Infrastructure
     from ninefold.design.results import Prediction
 
@@ -39,10 +39,14 @@ DOWN: Final = "too few nodes"
 
 
 class Inputs(NamedTuple):
-    """What the chain is made of: rates per hour, lengths in hours, shares."""
+    """What the chain is made of: rates per hour, lengths in hours, shares.
+
+    `needed` nodes must be up, for quorum too; `serving` of them run what is taken over when they go.
+    """
 
     nodes: int
     needed: int
+    serving: int
     failures: float
     repair_h: float
     crews: int
@@ -99,10 +103,10 @@ def analyse_group(model: Infrastructure, group: Group, prediction: Prediction) -
 
 def inputs(model: Infrastructure, group: Group, prediction: Prediction) -> Inputs:
     """Return the chain's inputs for a group of a model."""
-    found = [node_rates(model, name) for name in group.nodes]
-    rate = sum(failures for failures, _ in found) / max(1, len(found))
-    total = sum(failures * repair for failures, repair in found)
-    repair = total / sum(f for f, _ in found) if rate else 0.0
+    found = losses(model, group)
+    total = sum(loss.per_hour for loss in found)
+    rate = total / max(1, len(group.nodes))
+    repair = sum(loss.share for loss in found) / total if total else 0.0
     votes = group.quorum - (group.witness_votes if group.witness else 0)
     quorum = 1 if group.two_node or not group.quorum else max(1, votes)
     seconds = (
@@ -116,45 +120,34 @@ def inputs(model: Infrastructure, group: Group, prediction: Prediction) -> Input
     return Inputs(
         len(group.nodes),
         max(group.needed, quorum),
+        group.needed,
         rate,
         repair,
         max(1, crew),
-        coverage(model, group),
+        _coverage(group, found),
         max(seconds / 3600, SHORTEST_H),
         max(group.failover.manual.value, SHORTEST_H),
     )
 
 
 def coverage(model: Infrastructure, group: Group) -> float:
-    """Return the chance that the loss of a node is noticed and the node silenced.
+    """Return the chance that the loss of a node is noticed and the node silenced, over all causes.
 
-    A device counts with its success per demand and the share of time in which it works at all.
-    Without fencing a loss is believed: nothing waits, and nothing is safe (see `fence_check`).
+    A device counts with its success per demand and the share of time in which it works at all, and not
+    at all for a loss that takes it along. Without fencing a loss is believed: nothing waits, and nothing
+    is safe (see `fence_check`).
     """
+    return _coverage(group, losses(model, group))
+
+
+def _coverage(group: Group, found: Sequence[Loss]) -> float:
     noticed = group.failover.detection.value
     if not group.fencing_enabled or not group.fencing:
         return noticed
-    tree = Tree(model, {})
-    chances = []
-    for node in group.nodes:
-        fails = 1.0
-        for level in levels_of(group, node):
-            works = 1.0
-            for path in level:
-                works *= path.success.value * (1 - _down(tree, path.device))
-            fails *= 1 - works
-        chances.append(1 - fails)
-    return noticed * sum(chances) / len(chances)
-
-
-def _down(tree: Tree, device: str) -> float:
-    if device not in tree.model.parts:
-        return 0.0
-    formula = tree.down(Use(device))
-    if not tree.events:
-        return 0.0
-    q = np.array([event.q for event in tree.events])
-    return float(Bdd(formula, len(tree.events)).probability(q))
+    total = sum(loss.per_hour for loss in found)
+    if not total:
+        return noticed
+    return noticed * sum(loss.per_hour * loss.fenced for loss in found) / total
 
 
 def rates(values: Inputs) -> dict[tuple[Hashable, Hashable], float]:
@@ -179,8 +172,8 @@ def rates(values: Inputs) -> dict[tuple[Hashable, Hashable], float]:
             continue
         served, over, waiting = (down, SERVED), (down, OVER), (down, UNCOVERED)
         last = down + 1 > spare
-        serving = needed * values.failures
-        standing_by = (up - needed) * values.failures
+        serving = values.serving * values.failures
+        standing_by = (up - values.serving) * values.failures
         if last:
             go(served, (down + 1, DOWN), up * values.failures)
         else:
@@ -251,7 +244,7 @@ def _planned_minutes(group: Group, values: Inputs) -> float:
         if group.failover.switchover is not None
         else values.failover_h
     )
-    lost_h = values.needed * gap_h if spare else values.nodes * work.takes_h
+    lost_h = values.serving * gap_h if spare else values.nodes * work.takes_h
     return lost_h / work.every_h * MINUTES_PER_YEAR
 
 

@@ -389,9 +389,10 @@ class GroupLife:
             self.history[name][action.resource] = RUNNING
             if action.agent_class != "stonith":
                 self._real[name].add(action.resource)
-                before = self._last_place.get(action.resource, name)
-                self.failovers += before != name
-                self._last_place[action.resource] = name
+                # A group's members move together: that is one failover.
+                whole = self.policy.whole[action.resource]
+                self.failovers += self._last_place.get(whole, name) != name
+                self._last_place[whole] = name
         elif action.task in ("stop", "monitor"):
             self.history[name][action.resource] = STOPPED
             self._real[name].discard(action.resource)

@@ -51,6 +51,11 @@ class Policy:
         self.primitives: dict[str, Element] = {
             str(p.get("id")): p for p in self._base.iterfind("configuration/resources//primitive")
         }
+        # What is placed as a whole (a group) by each of its members.
+        self.whole = {
+            name: str(next((a.get("id") for a in p.iterancestors("group")), name))
+            for name, p in self.primitives.items()
+        }
         self.services = tuple(
             name for name, p in self.primitives.items() if p.get("class") != "stonith"
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # By kind of part; the book's ten rows first, then what they leave out. {it} is the part's title.
 MITIGATIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "psu": "Give the machine of {it} a second power supply on a separate circuit with a UPS.",
+        "psu": "Add a second supply beside {it}, on a separate circuit, with a UPS.",
         "nic": "Bond {it} with a second card on another switch (ninefold network bond --mode 1 or 4).",
         "switch": "Add a second switch beside {it}, and bonds (802.3ad or active-backup) across both.",
         "internet-line": "Add a line of another provider beside {it}, with BGP or policy routing.",
@@ -42,6 +42,13 @@ MITIGATIONS: Final[Mapping[str, str]] = MappingProxyType(
         "time-server": "Add time sources beside {it}: four, so that a wrong one is outvoted.",
         "witness": "Move the witness {it} where its loss does not coincide with a node's.",
         "fence-device": "Add a second level of fencing beside {it} on another path.",
+        "os": "Let another node take over from {it}: a cluster; a watchdog that reboots what hangs.",
+        "application": "Run several instances of {it} behind a load balancer, or let a cluster restart it.",
+        "nfs-server": "Make {it} a failover group on shared or replicated storage (DRBD).",
+        "firewall": "Add a second firewall beside {it}, with VRRP (keepalived) and shared state.",
+        "external-service": "Agree on an SLA for {it}, and on what works without it: a cache, a queue.",
+        "cloud-zone": "Spread the nodes over a second zone beside {it}, and a third for the witness.",
+        "operator": "Try changes on a copy first, roll them out node by node, and rehearse the way back.",
         "common-cause": "Make its members differ: {it} strikes them together.",
     }
 )

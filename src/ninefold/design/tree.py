@@ -13,9 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
-from ninefold.design.bdd import Bdd
 from ninefold.design.formula import Or, Threshold, Var
 from ninefold.design.model import AllOf, Estimate, Group, Part, Use
 
@@ -190,26 +188,3 @@ def own_event(part: Part) -> Event | None:
     if part.maintenance is not None:
         return Event(*common, 0.0, 0.0)
     return None
-
-
-def node_rates(model: Infrastructure, name: str) -> tuple[float, float]:
-    """Return how often (per hour) a node with all that it needs goes down, and for how long (h).
-
-    To first order: the frequencies of everything whose loss alone takes it down, and the mean of
-    their repairs weighted by them. What is redundant below it hardly adds to either.
-    """
-    tree = Tree(model, {})
-    formula = tree.down(Use(name))
-    if not tree.events:
-        return 0.0, 0.0
-    bdd = Bdd(formula, len(tree.events))
-    q = np.array([event.q for event in tree.events])
-    slopes = bdd.birnbaum(q)
-    frequency = sum(
-        slope * (event.rate or 0.0) * (1 - event.q)
-        for slope, event in zip(slopes, tree.events, strict=True)
-    )
-    down = float(bdd.probability(q))
-    if frequency <= 0:
-        return 0.0, 0.0
-    return float(frequency) / (1 - down), down / float(frequency)
