@@ -147,6 +147,13 @@ def _ecc_errors(source: Source, kinds: tuple[str, ...]) -> int | None:
 
 def watchdogs(source: Source) -> tuple[Watchdog, ...]:
     """Return the watchdog devices, by sysfs alone: opening one would arm it."""
+    if not source.exists("/sys/class/watchdog"):
+        # The kernel was built without that page of sysfs, or there is no sysfs here.
+        if source.exists("/dev/watchdog"):
+            return (Watchdog("/dev/watchdog", "", None, None),)
+        if not source.exists("/sys/class"):
+            source.note("watchdogs", "there is no /sys here")
+        return ()
     rows = []
     for name in source.entries("/sys/class/watchdog"):
         base = f"/sys/class/watchdog/{name}"
