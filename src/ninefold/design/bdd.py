@@ -3,8 +3,9 @@
 A formula becomes a reduced ordered diagram (oxidd does that), which is then laid out as arrays, level
 by level, so that one sweep from the bottom gives the probability, for a thousand draws at once if
 wished, and one sweep from the top gives its derivative by every event. Exact whatever is shared;
-what it costs is the size of the diagram, which depends on the order of the events. See A. Rauzy,
-"New algorithms for fault trees analysis", Reliability Engineering and System Safety 40 (1993).
+what it costs is the size of the diagram, which depends on the order of the events (`event_order`).
+See A. Rauzy, "New algorithms for fault trees analysis", Reliability Engineering and System Safety 40
+(1993).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from oxidd.bdd import BDDManager
 from oxidd.util import DDMemoryError
 
+from ninefold.design.event_order import event_order
 from ninefold.design.formula import And, Not, Or, Threshold, Var, parts, postorder
 
 if TYPE_CHECKING:
@@ -25,8 +27,12 @@ if TYPE_CHECKING:
 
     from ninefold.design.formula import Formula
 
-# Inner nodes at once. Each takes some 20 bytes, so this is a few hundred MiB at the very worst.
+# Inner nodes at once, with the garbage between collections. Each takes some 20 bytes, so this is a few
+# hundred MiB at the very worst.
 NODES_MAX: Final = 8_000_000
+# Nodes in use at which building stops: beyond them it would spend its time collecting garbage, and
+# laying out takes more than ten seconds.
+IN_USE_MAX: Final = 2_000_000
 CACHE: Final = 1_000_000
 FALSE: Final = 0
 TRUE: Final = 1
@@ -34,6 +40,13 @@ TRUE: Final = 1
 
 class TooLarge(Exception):
     """The diagram outgrew its memory; the message says what to do."""
+
+
+def _too_large(events: int) -> str:
+    return (
+        f"the fault tree over {events} events needs more than {IN_USE_MAX} nodes; describe blocks "
+        f"that repeat as one part with rates of their own"
+    )
 
 
 class Level(NamedTuple):
@@ -58,10 +71,7 @@ class Bdd:
         try:
             root = _built(manager, formula, places)
         except DDMemoryError as error:
-            raise TooLarge(
-                f"the fault tree over {len(order)} events needs more than {NODES_MAX} nodes; "
-                f"describe blocks that repeat as one part with rates of their own"
-            ) from error
+            raise TooLarge(_too_large(len(order))) from error
         self.root, self.levels, self.size = _laid_out(root, order)
 
     def probability(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -100,34 +110,17 @@ class Bdd:
         }
 
 
-def event_order(formula: Formula) -> list[int]:
-    """Return the events as a depth-first walk meets them, smaller branches first.
-
-    What stands together in the tree stands together in the order, which keeps the diagram of a
-    tree with little sharing linear; small branches first keeps shared events near the top.
-    """
-    weight: dict[int, int] = {}
-    for one in postorder(formula):
-        below = parts(one)
-        weight[id(one)] = 1 + sum(weight[id(part)] for part in below)
-    order: dict[int, None] = {}
-    seen: set[int] = set()
-    stack = [formula]
-    while stack:
-        one = stack.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, Var):
-            order[one.number] = None
-            continue
-        stack.extend(sorted(parts(one), key=lambda part: -weight[id(part)]))
-    return list(order)
-
-
 def _built(manager: BDDManager, formula: Formula, places: dict[int, int]) -> BDDFunction:
+    """Build bottom up, and each gate from the part that is asked about last: no node is built twice."""
     known: dict[int, BDDFunction] = {}
+    last: dict[int, int] = {}
     for one in postorder(formula):
+        below = sorted(parts(one), key=lambda part: -last[id(part)])
+        last[id(one)] = (
+            places[one.number]
+            if isinstance(one, Var)
+            else max((last[id(part)] for part in below), default=-1)
+        )
         built: BDDFunction
         match one:
             case Var():
@@ -136,11 +129,11 @@ def _built(manager: BDDManager, formula: Formula, places: dict[int, int]) -> BDD
                 built = ~known[id(one.of)]
             case And():
                 built = manager.true()
-                for part in one.of:
+                for part in below:
                     built &= known[id(part)]
             case Or():
                 built = manager.false()
-                for part in one.of:
+                for part in below:
                     built |= known[id(part)]
             case Threshold():
                 built = _threshold(
@@ -149,7 +142,15 @@ def _built(manager: BDDManager, formula: Formula, places: dict[int, int]) -> BDD
             case _:
                 assert_never(one)
         known[id(one)] = built
+        if manager.num_inner_nodes() > IN_USE_MAX:
+            _collect(manager, len(places))
     return known[id(formula)]
+
+
+def _collect(manager: BDDManager, events: int) -> None:
+    manager.gc()
+    if manager.num_inner_nodes() > IN_USE_MAX:
+        raise TooLarge(_too_large(events))
 
 
 def _threshold(
