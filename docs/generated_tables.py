@@ -20,6 +20,8 @@ from ninefold.agents.exitcodes import verdict
 from ninefold.agents.model import OpStatus, Rc
 from ninefold.config.keys import KEYS, Key, Kind
 from ninefold.controller.requests import OperatorChange, Request
+from ninefold.design import schema
+from ninefold.design.library import KINDS
 from ninefold.design.nines import (
     availability_of_nines,
     class_text,
@@ -222,7 +224,64 @@ def nines() -> list[str]:
     return table(("class", "availability", "per year", "per month", "per week"), rows)
 
 
+# What a value of a form looks like; the rest are texts, numbers, lists, or have a section of their own.
+FORM_WORDS = {
+    "amounts": "numbers by name",
+    "need": "a need",
+    "parts": "parts by name",
+    "groups": "groups by name",
+    "services": "services by name",
+    "common-causes": "common causes by name",
+}
+
+
+def infrastructure_keys() -> list[str]:
+    """One table for each kind of mapping of the infrastructure file."""
+    lines: list[str] = []
+    for title, rows in (("The file", schema.TOP), *((n, o[0]) for n, o in schema.OBJECTS.items())):
+        lines += [f"### {title.replace('-', ' ').capitalize()}"]
+        cells = [(f"`{key}`", looks(form), about) for key, form, about in rows]
+        lines += table(("key", "value", "meaning"), cells)
+    return lines
+
+
+def looks(form: dict[str, Any]) -> str:
+    name = str(form.get("$ref", "")).rpartition("/")[2]
+    if name in schema.FORMS and name not in FORM_WORDS:
+        return ", ".join(f"`{example}`" for example in schema.FORMS[name]["examples"])
+    if name:
+        return FORM_WORDS.get(name, f"a mapping, see {name.replace('-', ' ')}")
+    if "enum" in form:
+        words = [str(word) for word in form["enum"] if isinstance(word, str)]
+        return ", ".join(f"`{word}`" for word in words) if len(words) < 12 else "see below"
+    if form.get("type") == ["integer", "null"]:
+        return f"a whole number from {form.get('minimum', 0)} on"
+    if form.get("type") == ["number", "null"]:
+        return "a number"
+    if form.get("type") == ["object", "null"]:
+        return "a mapping"
+    return "a list" if "anyOf" in form or form.get("type") == "array" else "text"
+
+
+def part_kinds() -> list[str]:
+    rows = [
+        (
+            f"`{name}`",
+            kind.layer,
+            kind.about,
+            f"{kind.per_year:g}" if kind.per_year else "never by itself",
+            f"{kind.repair_h:g} h" if kind.per_year else "",
+            kind.source if kind.per_year else "",
+        )
+        for name, kind in KINDS.items()
+    ]
+    head = ("kind", "layer", "what it is", "failures a year", "repair", "source")
+    return table(head, rows)
+
+
 TABLES = {
+    "infrastructure-keys": infrastructure_keys,
+    "part-kinds": part_kinds,
     "nines": nines,
     "configuration-keys": configuration_keys,
     "command-line": command_line,
