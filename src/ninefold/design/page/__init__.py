@@ -5,6 +5,7 @@ say how a block looks. Every text is escaped by the templates; only drawings, ma
 `drawing` from XML elements, are put in as they are.
 """
 
+from ninefold.design.page.audit import audit_page
 from ninefold.design.page.report import report_page
 
-__all__ = ["report_page"]
+__all__ = ["audit_page", "report_page"]

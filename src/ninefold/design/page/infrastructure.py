@@ -177,7 +177,7 @@ def _drawn(things: dict[str, Thing], layout: Layout, space: Space, told: str) ->
     for number, band in enumerate(layout.bands):
         box(picture, (0, band.top + 2), (space.width, band.height - 4), f"band band-{number % 2}")
         at = (10, band.top + 20) if space.head else (10, band.top + band.height / 2 + 4)
-        write(picture, at, band.layer, "layer", anchor="start")
+        write(picture, at, words.layer(band.layer), "layer", anchor="start")
     for piece in layout.segments:
         curve(picture, piece.start, piece.end, f"edge edge-{piece.look}")
     for thing in things.values():

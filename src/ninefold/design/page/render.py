@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
 
 if TYPE_CHECKING:
     from ninefold.design.page.blocks import Block, Page
+
+
+# What a verdict begins with, so that its colour is not the only thing that tells it.
+MARKS: Final = ("✓ ", "✗ ", "! ", "? ")
 
 
 def html(page: Page) -> str:
@@ -32,6 +36,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.tests["of_kind"] = _of_kind
+    environment.filters["marked"] = _marked
     return environment
 
 
@@ -39,3 +44,8 @@ def _of_kind(block: Block, kind: str) -> bool:
     """Is this block of that kind (its tag)?"""
     found: Any = type(block).__struct_config__.tag
     return bool(found == kind)
+
+
+def _marked(text: str) -> str:
+    """Keep a mark (tick, cross, ...) on one line with the word after it."""
+    return f"{text[0]}\N{NO-BREAK SPACE}{text[2:]}" if text[:2] in MARKS else text

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ninefold.design.results import Report, ServiceResult, Spof
 
 # Rows of a service's tables; what follows is too small to matter, and said to be there.
-PAIRS_MAX: Final = 12
-WEIGHTS_MAX: Final = 15
+PAIRS_MAX: Final = 50
+WEIGHTS_MAX: Final = 30
 
 
 def summary(report: Report, model: Infrastructure) -> Section:
@@ -121,7 +121,7 @@ def spofs(report: Report, model: Infrastructure) -> Section:
         if layer in found:
             parts = sorted(found[layer].values(), key=lambda p: -max(s.minutes_per_year for s in p))
             rows = tuple(_spof_row(part, model) for part in parts)
-            groups.append(Group(layer.capitalize(), words.plural(len(rows), "part"), rows))
+            groups.append(Group(words.layer(layer), words.plural(len(rows), "part"), rows))
     head = ("Part", "Takes down", "Costs a year", "What to do", "Saves a year")
     blocks: tuple[Block, ...] = (
         Table("Single points of failure by layer", head, tuple(groups), shown=False),

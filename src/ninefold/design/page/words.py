@@ -93,3 +93,8 @@ def milliseconds(value: float | None) -> str:
 def plural(count: int, word: str) -> str:
     """Return `1 node`, `2 nodes`."""
     return f"{count} {word}{'s' * (count != 1)}"
+
+
+def layer(name: str) -> str:
+    """Return a layer's name as a heading."""
+    return "DNS" if name == "dns" else name.capitalize()
