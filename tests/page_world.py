@@ -8,6 +8,32 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from ninefold.design.analysis import analyse
+from ninefold.design.audit.facts import (
+    Audit,
+    Bond,
+    Boot,
+    Disk,
+    Drbd,
+    HostFacts,
+    Judgement,
+    Link,
+    Listener,
+    Machine,
+    Managed,
+    Mount,
+    Multipath,
+    Names,
+    Package,
+    PowerSupply,
+    Raid,
+    Route,
+    TimeSync,
+    Trouble,
+    Unit,
+    Unread,
+    VolumeGroup,
+    Watchdog,
+)
 from ninefold.design.load import load_text
 from ninefold.design.model import Group, Infrastructure, Part, Service
 
@@ -82,6 +108,56 @@ def shop_model() -> Infrastructure:
 @functools.cache
 def shop_report() -> Report:
     return analyse(shop_model(), samples=200, policy_years=2)
+
+
+NOON = 1_763_121_600
+
+DB1 = HostFacts(
+    host="db1",
+    at=NOON,
+    as_root=True,
+    machine=Machine("x86_64", "6.1.0", "Debian 12", 8, 32_000, 0, "Acme", "R1", "", serial="S-1"),
+    uptime_s=90_000,
+    boots=(Boot(NOON - 90_000, None, clean=False),),
+    units=(Unit("nginx.service", "failed", "enabled"), Unit("cron.service", "running", "enabled")),
+    listeners=(Listener("tcp", "0.0.0.0", 443, "nginx", 7),),
+    mounts=(Mount("nas:/x", "/x", "nfs4", "rw", network=True),),
+    links=(Link("eth0", "", True, False, "02::1", 1500, 10_000, "ixgbe", "pci", "bond0"),),
+    bonds=(Bond("bond0", "802.3ad", ("eth0", "eth1"), "", "", 100, 0, 0, ("eth1",)),),
+    routes=(Route("default", "192.0.2.1", "bond0", 0),),
+    names=Names("db1", ("192.0.2.53",), ("example.org",), {}),
+    time=TimeSync("chronyd", True, ("192.0.2.123",)),
+    disks=(Disk("sda", "disk", 2**40, False, "M", "S", "sas", (), mounts=("/",)),),
+    raids=(Raid("md0", "raid1", 2, 1, ("sda1", "sdb1"), ("sdb1",), (), "clean, degraded"),),
+    multipaths=(Multipath("mpatha", ("sdc", "sdd"), ("sdc",)),),
+    volume_groups=(VolumeGroup("vg0", ("md0",), ("root",)),),
+    drbd=(Drbd("r0", "Primary", "UpToDate", "Connected", ("db2",)),),
+    power=(PowerSupply("PS1", False, "lost", "IPMI"), PowerSupply("PS2", None, "", "IPMI")),
+    troubles=(Trouble("oom", 3, NOON - 60, "journal", "killed process mysqld"),),
+    watchdogs=(Watchdog("/dev/watchdog0", "softdog", 60, True),),
+    packages=(Package("pacemaker", "2.1.5"),),
+    cluster_files={"/etc/corosync/corosync.conf": False},
+    managed=Managed(("db1", "db2"), ("nginx.service",), ("/srv",), cib_read=True),
+    unread=(Unread("the CIB", "permission denied", "run as root"),),
+)
+
+
+def shop_audit() -> Audit:
+    return Audit(
+        (DB1,),
+        (
+            Judgement(
+                "n", "db1", "network", "warning", True, "bond0", "One leg.", "up: eth1", "Mend it."
+            ),
+            Judgement(
+                "r", "db1", "storage", "error", False, "md0", "Degraded.", "1 of 2", "Replace."
+            ),
+            Judgement("i", "db1", "storage", "info", False, "vg0", "Noted.", "seen", "None."),
+            Judgement(
+                "q", "db1", "power", "info", False, "feeds", "Unknown.", "no BMC", "Ask.", True
+            ),
+        ),
+    )
 
 
 def hostile(value: S) -> S:

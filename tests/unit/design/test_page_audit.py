@@ -7,76 +7,9 @@ from typing import Any
 
 from lxml import etree, html
 
-from ninefold.design.audit.facts import (
-    Audit,
-    Bond,
-    Boot,
-    Disk,
-    Drbd,
-    HostFacts,
-    Judgement,
-    Link,
-    Listener,
-    Machine,
-    Managed,
-    Mount,
-    Multipath,
-    Names,
-    Package,
-    PowerSupply,
-    Raid,
-    Route,
-    TimeSync,
-    Trouble,
-    Unit,
-    Unread,
-    VolumeGroup,
-    Watchdog,
-)
+from ninefold.design.audit.facts import Audit, HostFacts, Listener
 from ninefold.design.page import audit_page
-from tests.page_world import HOSTILE, hostile
-
-NOON = 1_763_121_600
-
-FULL = HostFacts(
-    host="db1",
-    at=NOON,
-    as_root=True,
-    machine=Machine("x86_64", "6.1.0", "Debian 12", 8, 32_000, 0, "Acme", "R1", "", serial="S-1"),
-    uptime_s=90_000,
-    boots=(Boot(NOON - 90_000, None, clean=False),),
-    units=(Unit("nginx.service", "failed", "enabled"), Unit("cron.service", "running", "enabled")),
-    listeners=(Listener("tcp", "0.0.0.0", 443, "nginx", 7),),
-    mounts=(Mount("nas:/x", "/x", "nfs4", "rw", network=True),),
-    links=(Link("eth0", "", True, False, "02::1", 1500, 10_000, "ixgbe", "pci", "bond0"),),
-    bonds=(Bond("bond0", "802.3ad", ("eth0", "eth1"), "", "", 100, 0, 0, ("eth1",)),),
-    routes=(Route("default", "192.0.2.1", "bond0", 0),),
-    names=Names("db1", ("192.0.2.53",), ("example.org",), {}),
-    time=TimeSync("chronyd", True, ("192.0.2.123",)),
-    disks=(Disk("sda", "disk", 2**40, False, "M", "S", "sas", (), mounts=("/",)),),
-    raids=(Raid("md0", "raid1", 2, 1, ("sda1", "sdb1"), ("sdb1",), (), "clean, degraded"),),
-    multipaths=(Multipath("mpatha", ("sdc", "sdd"), ("sdc",)),),
-    volume_groups=(VolumeGroup("vg0", ("md0",), ("root",)),),
-    drbd=(Drbd("r0", "Primary", "UpToDate", "Connected", ("db2",)),),
-    power=(PowerSupply("PS1", False, "lost", "IPMI"), PowerSupply("PS2", None, "", "IPMI")),
-    troubles=(Trouble("oom", 3, NOON - 60, "journal", "killed process mysqld"),),
-    watchdogs=(Watchdog("/dev/watchdog0", "softdog", 60, True),),
-    packages=(Package("pacemaker", "2.1.5"),),
-    cluster_files={"/etc/corosync/corosync.conf": False},
-    managed=Managed(("db1", "db2"), ("nginx.service",), ("/srv",), cib_read=True),
-    unread=(Unread("the CIB", "permission denied", "run as root"),),
-)
-AUDIT = Audit(
-    (FULL,),
-    (
-        Judgement(
-            "n", "db1", "network", "warning", True, "bond0", "One leg.", "up: eth1", "Mend it."
-        ),
-        Judgement("r", "db1", "storage", "error", False, "md0", "Degraded.", "1 of 2", "Replace."),
-        Judgement("i", "db1", "storage", "info", False, "vg0", "Noted.", "seen", "None."),
-        Judgement("q", "db1", "power", "info", False, "feeds", "Unknown.", "no BMC", "Ask.", True),
-    ),
-)
+from tests.page_world import DB1, HOSTILE, NOON, hostile, shop_audit
 
 
 def parsed(page: str) -> Any:
@@ -89,7 +22,7 @@ def text_of(page: str, section: str) -> str:
 
 
 def test_what_was_found_stands_where_it_belongs() -> None:
-    page = audit_page(AUDIT)
+    page = audit_page(shop_audit())
 
     assert "bond0" in text_of(page, "spofs")
     assert "Mend it." in text_of(page, "spofs")
@@ -101,7 +34,7 @@ def test_what_was_found_stands_where_it_belongs() -> None:
 
 
 def test_every_fact_of_a_host_is_shown() -> None:
-    told = text_of(audit_page(AUDIT), "host-1")
+    told = text_of(audit_page(shop_audit()), "host-1")
 
     for fact in (
         "Seen at 2025-11-14 12:00 UTC as root",
@@ -135,7 +68,7 @@ def test_every_fact_of_a_host_is_shown() -> None:
 
 
 def test_figures_count_single_points_mistakes_doubts_and_what_was_not_read() -> None:
-    figures = parsed(audit_page(AUDIT)).xpath("//header//dd/text()")
+    figures = parsed(audit_page(shop_audit())).xpath("//header//dd/text()")
 
     assert figures == ["1", "1", "0", "1", "1"]
 
@@ -165,7 +98,7 @@ def test_long_lists_are_cut_and_say_so() -> None:
 
 
 def test_every_text_of_an_audit_is_escaped_and_nothing_is_loaded() -> None:
-    page = audit_page(hostile(AUDIT))
+    page = audit_page(hostile(shop_audit()))
 
     tree = parsed(page)
     assert not tree.xpath("//script | //img | //@src | //@*[starts-with(name(), 'on')]")
@@ -177,7 +110,7 @@ def test_every_text_of_an_audit_is_escaped_and_nothing_is_loaded() -> None:
 def test_several_hosts_are_told_apart() -> None:
     other = HostFacts("db2", NOON + 3600, as_root=True)
 
-    page = audit_page(Audit((FULL, other), AUDIT.judgements))
+    page = audit_page(Audit((DB1, other), shop_audit().judgements))
 
     assert "on db1" in text_of(page, "spofs")
     assert "Host db2" in text_of(page, "host-2")
