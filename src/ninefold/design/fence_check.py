@@ -37,7 +37,12 @@ def _row(model: Infrastructure, group: Group, node: str, configuration: Element 
     devices = tuple(dict.fromkeys(path.device for level in levels for path in level))
     shared = shared_with(model, group, node, devices)
     told = list(_sentences(model, group, node, levels, shared))
-    told.extend(_self_fencing(configuration, node, devices))
+    own = [
+        d
+        for d in devices
+        if {t for p in group.fencing if p.device == d for t in p.targets} == {node}
+    ]
+    told.extend(_self_fencing(configuration, node, own))
     return FenceRow(
         group=group.name,
         node=node,
@@ -123,7 +128,7 @@ def _sentences(
 def _self_fencing(
     configuration: Element | None, node: str, devices: Sequence[str]
 ) -> Iterator[str]:
-    """Say which of the node's own devices the cluster may run on it."""
+    """Say which of the devices that silence this node alone the cluster may run on it."""
     if configuration is None:
         return
     for device in devices:

@@ -27,6 +27,11 @@ CLOUD_FENCING_MS: Final = 900_000
 # crmsh's delay for two nodes that share a device and have no witness.
 SHARED_DEVICE_DELAY_MS: Final = 30_000
 
+LACP_REMEDY: Final = (
+    "Set lacp_rate fast on both ends (3 s instead of 90 s), and give the ring a second link that does "
+    "not depend on this bond; active-backup with miimon needs no partner."
+)
+
 
 class Sum(msgspec.Struct, frozen=True):
     """A sum of quantities, each with its factor, and a constant in ms."""
@@ -36,7 +41,10 @@ class Sum(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """`left` must be at least `right`, or more (`strict`). `change` is what to raise, or to lower."""
+    """`left` must be at least `right`, or more (`strict`). `change` is what to raise, or to lower.
+
+    Where a number should not be changed at all, `remedy` says what to do instead.
+    """
 
     code: str
     text: str
@@ -46,6 +54,7 @@ class Rule(msgspec.Struct, frozen=True):
     change: str = ""
     strict: bool = False
     lower: bool = False
+    remedy: str = ""
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -147,10 +156,11 @@ def _ring(now: Situation) -> Iterator[Rule]:
         text = f"failover of {bond} < token/2"
         yield Rule("bond-failover", text, half, _one(bond), "D2.4", "token", strict=True)
     for bond in now.lacp:
+        # No token should be six times the longest LACP timeout: the bond is what has to change.
         text = f"{bond} notices a lost LACP partner within token/2"
-        yield Rule(
-            "lacp", text, half, _one(f"{bond} LACP"), "D1.20; IEEE 802.1AX", "token", strict=True
-        )
+        source = "D1.20; IEEE 802.1AX"
+        one = _one(f"{bond} LACP")
+        yield Rule("lacp", text, half, one, source, strict=True, remedy=LACP_REMEDY)
     yield Rule(
         "stall", "measured p99.9 stall < token/2", half, _one("stall"), "D2.4", "token", strict=True
     )
@@ -366,7 +376,12 @@ def _proposal(
     if value is not None and _value(now, rule.right, {}) is not None:
         if rule.change == "token":
             value -= max(0, now.nodes - 2) * now.coefficient
-        words.append(f"Set {_title(rule.change)} to {told_ms(value)} ({_where(rule.change)}).")
+        now_known = now.ms(rule.change) is not None
+        verb = "Set {} to {}" if now_known else "Let {} be at least {}"
+        told = verb.format(_title(rule.change), told_ms(value))
+        words.append(f"{told} ({_where(rule.change)}).")
+    if known and rule.remedy:
+        words.append(rule.remedy)
     if not words:
         words.append("Shorten what is on the right, or promise less.")
     return " ".join(words)

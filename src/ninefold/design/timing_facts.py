@@ -143,7 +143,8 @@ def situation_of(model: Infrastructure, group: Group) -> Situation:
         _from_cib(now, evidence.configuration)
     _from_facts(now, parts)
     _from_bonds(now, parts)
-    _kinds(now, parts)
+    # The arbiter may be a machine at a provider; nobody fences it, and no service stops with it.
+    _kinds(now, _parts(model, msgspec.structs.replace(group, witness="")))
     devices = {path.device: path.targets for path in group.fencing}
     if now.one_shared_device is None and devices:
         (shared, *others) = devices.values()
