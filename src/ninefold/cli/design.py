@@ -122,6 +122,14 @@ def report(
         raise typer.Exit(REFUSED)
 
 
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of an infrastructure file, for editors."""
+    from ninefold.design.schema import text  # noqa: PLC0415 - as in `check`
+
+    typer.echo(text(), nl=False)
+
+
 def analysed(
     model: Infrastructure,
     *,

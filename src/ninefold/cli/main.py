@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from ninefold import __version__
-from ninefold.cli import agents, cib, config, design, nodes, resources, store
+from ninefold.cli import agents, cib, config, design, network, nodes, resources, store
+from ninefold.cli.audit import audit
 from ninefold.cli.demo import demo
 from ninefold.cli.events import events
+from ninefold.cli.extra import ExtraCommand
 from ninefold.cli.lab import lab_app
 from ninefold.cli.nines import nines
 from ninefold.cli.out import EXIT_CODES
@@ -31,6 +33,8 @@ app.add_typer(agents.app, name="agents")
 app.add_typer(store.app, name="store")
 app.command()(nines)
 app.add_typer(design.app, name="design")
+app.command(cls=ExtraCommand)(audit)
+app.add_typer(network.app, name="network")
 lab_app.command()(demo)
 app.add_typer(lab_app, name="lab")
 app.command()(web)

@@ -3,8 +3,9 @@
 A formula becomes a reduced ordered diagram (oxidd does that), which is then laid out as arrays, level
 by level, so that one sweep from the bottom gives the probability, for a thousand draws at once if
 wished, and one sweep from the top gives its derivative by every event. Exact whatever is shared;
-what it costs is the size of the diagram, which depends on the order of the events. See A. Rauzy,
-"New algorithms for fault trees analysis", Reliability Engineering and System Safety 40 (1993).
+what it costs is the size of the diagram, which depends on the order of the events (`event_order`).
+See A. Rauzy, "New algorithms for fault trees analysis", Reliability Engineering and System Safety 40
+(1993).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from oxidd.bdd import BDDManager
 from oxidd.util import DDMemoryError
 
+from ninefold.design.event_order import event_order
 from ninefold.design.formula import And, Not, Or, Threshold, Var, parts, postorder
 
 if TYPE_CHECKING:
@@ -25,15 +27,35 @@ if TYPE_CHECKING:
 
     from ninefold.design.formula import Formula
 
-# Inner nodes at once. Each takes some 20 bytes, so this is a few hundred MiB at the very worst.
+# Inner nodes at once, with the garbage between collections. Each takes some 20 bytes, so this is a few
+# hundred MiB at the very worst.
 NODES_MAX: Final = 8_000_000
+# Most diagrams are small, and a small manager is made twenty times as fast: it is tried first.
+NODES_FIRST: Final = 200_000
+# Nodes in use at which building stops: beyond them it would spend its time collecting garbage, and
+# laying out takes more than ten seconds.
+IN_USE_MAX: Final = 2_000_000
 CACHE: Final = 1_000_000
+CACHE_FIRST: Final = 50_000
 FALSE: Final = 0
 TRUE: Final = 1
 
 
 class TooLarge(Exception):
     """The diagram outgrew its memory; the message says what to do."""
+
+
+def _too_large(events: int) -> str:
+    return (
+        f"the fault tree over {events} events needs more than {IN_USE_MAX} nodes; describe blocks "
+        f"that repeat as one part with rates of their own"
+    )
+
+
+def _manager(nodes: int, cache: int, order: list[int]) -> BDDManager:
+    manager = BDDManager(nodes, cache, 1)
+    manager.add_vars(len(order))
+    return manager
 
 
 class Level(NamedTuple):
@@ -52,16 +74,14 @@ class Bdd:
         """Raise `TooLarge` if it needs more than `NODES_MAX` nodes."""
         self.events = events
         order = event_order(formula)
-        manager = BDDManager(NODES_MAX, CACHE, 1)
-        manager.add_vars(len(order))
         places = {event: place for place, event in enumerate(order)}
         try:
-            root = _built(manager, formula, places)
-        except DDMemoryError as error:
-            raise TooLarge(
-                f"the fault tree over {len(order)} events needs more than {NODES_MAX} nodes; "
-                f"describe blocks that repeat as one part with rates of their own"
-            ) from error
+            root = _built(_manager(NODES_FIRST, CACHE_FIRST, order), formula, places)
+        except DDMemoryError:
+            try:
+                root = _built(_manager(NODES_MAX, CACHE, order), formula, places)
+            except DDMemoryError as error:
+                raise TooLarge(_too_large(len(order))) from error
         self.root, self.levels, self.size = _laid_out(root, order)
 
     def probability(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -100,34 +120,17 @@ class Bdd:
         }
 
 
-def event_order(formula: Formula) -> list[int]:
-    """Return the events as a depth-first walk meets them, smaller branches first.
-
-    What stands together in the tree stands together in the order, which keeps the diagram of a
-    tree with little sharing linear; small branches first keeps shared events near the top.
-    """
-    weight: dict[int, int] = {}
-    for one in postorder(formula):
-        below = parts(one)
-        weight[id(one)] = 1 + sum(weight[id(part)] for part in below)
-    order: dict[int, None] = {}
-    seen: set[int] = set()
-    stack = [formula]
-    while stack:
-        one = stack.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, Var):
-            order[one.number] = None
-            continue
-        stack.extend(sorted(parts(one), key=lambda part: -weight[id(part)]))
-    return list(order)
-
-
 def _built(manager: BDDManager, formula: Formula, places: dict[int, int]) -> BDDFunction:
+    """Build bottom up, and each gate from the part that is asked about last: no node is built twice."""
     known: dict[int, BDDFunction] = {}
+    last: dict[int, int] = {}
     for one in postorder(formula):
+        below = sorted(parts(one), key=lambda part: -last[id(part)])
+        last[id(one)] = (
+            places[one.number]
+            if isinstance(one, Var)
+            else max((last[id(part)] for part in below), default=-1)
+        )
         built: BDDFunction
         match one:
             case Var():
@@ -136,12 +139,14 @@ def _built(manager: BDDManager, formula: Formula, places: dict[int, int]) -> BDD
                 built = ~known[id(one.of)]
             case And():
                 built = manager.true()
-                for part in one.of:
+                for part in below:
                     built &= known[id(part)]
+                    _look(manager, places)
             case Or():
                 built = manager.false()
-                for part in one.of:
+                for part in below:
                     built |= known[id(part)]
+                    _look(manager, places)
             case Threshold():
                 built = _threshold(
                     manager, one.least, [known[id(part)] for part in one.of], one.weights
@@ -149,7 +154,16 @@ def _built(manager: BDDManager, formula: Formula, places: dict[int, int]) -> BDD
             case _:
                 assert_never(one)
         known[id(one)] = built
+        _look(manager, places)
     return known[id(formula)]
+
+
+def _look(manager: BDDManager, places: dict[int, int]) -> None:
+    """Raise `TooLarge` if more nodes are in use than can be laid out in a reasonable time."""
+    if manager.num_inner_nodes() > IN_USE_MAX:
+        manager.gc()
+        if manager.num_inner_nodes() > IN_USE_MAX:
+            raise TooLarge(_too_large(len(places)))
 
 
 def _threshold(

@@ -105,8 +105,10 @@ def inputs(model: Infrastructure, group: Group, prediction: Prediction) -> Input
     """Return the chain's inputs for a group of a model."""
     found = losses(model, group)
     total = sum(loss.per_hour for loss in found)
-    rate = total / max(1, len(group.nodes))
-    repair = sum(loss.share for loss in found) / total if total else 0.0
+    down = sum(loss.share for loss in found)
+    # A loss counts per hour of the calendar, the chain's rate per hour of a node that is up.
+    rate = total / max(len(group.nodes) - down, 1e-9)
+    repair = down / total if total else 0.0
     votes = group.quorum - (group.witness_votes if group.witness else 0)
     quorum = 1 if group.two_node or not group.quorum else max(1, votes)
     seconds = (

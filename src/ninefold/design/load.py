@@ -8,6 +8,7 @@ and a CIB add to a failover group.
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,6 +57,8 @@ TOP_KEYS: Final = (
     "common-causes",
     "checklist",
 )
+# Of the design checklist (`checklist_items`).
+ITEMS: Final = 66
 
 
 def load(path: Path) -> tuple[Infrastructure | None, list[Finding]]:
@@ -124,11 +127,13 @@ def _answers(top: Tree) -> dict[int, str]:
     if tree is None:
         return found
     for key in tree.key_names():
-        value = tree.raw(key) if tree.has(key) else tree.raw(int(key))  # type: ignore[arg-type]
-        if not key.isdigit() or not 1 <= int(key) <= 66:
-            tree.error("checklist", key, "The checklist's items are 1 to 66.", "Correct it.")
-            continue
-        found[int(key)] = {True: "yes", False: "no"}.get(value, str(value))
+        value = tree.raw(key)
+        if not re.fullmatch(r"[1-9][0-9]?", key) or int(key) > ITEMS:
+            tree.error("checklist", key, f"The checklist's items are 1 to {ITEMS}.", "Correct it.")
+        elif isinstance(value, bool):
+            found[int(key)] = "yes" if value else "no"
+        else:
+            found[int(key)] = tree.text(key)
     return found
 
 

@@ -53,6 +53,8 @@ class Tree:
         self.ledger = ledger
         self.subject = subject
         self.line = line
+        # By its text: a key may be a number (a node of that name, an item of the checklist).
+        self._keys = {str(key): key for key in found}
         self._found = found
         self._asked: set[str] = set()
 
@@ -63,16 +65,16 @@ class Tree:
 
     def has(self, key: str) -> bool:
         """Is there such a key?"""
-        return key in self._found
+        return key in self._keys
 
     def key_names(self) -> list[str]:
         """Return its keys in the order of the file."""
-        return [str(key) for key in self._found]
+        return list(self._keys)
 
     def line_of(self, key: str) -> int:
         """Return the line of a key, from 1."""
         try:
-            return int(self._found.lc.key(key)[0]) + 1
+            return int(self._found.lc.key(self._keys[key])[0]) + 1
         except (AttributeError, KeyError, TypeError):
             return self.line
 
@@ -83,7 +85,7 @@ class Tree:
     def raw(self, key: str) -> Any:
         """Take whatever stands there; `None` if nothing does."""
         self._asked.add(key)
-        return self._found.get(key)
+        return self._found[self._keys[key]] if key in self._keys else None
 
     def error(self, code: str, key: str, sentence: str, remedy: str) -> None:
         """Complain about a key."""
@@ -103,12 +105,11 @@ class Tree:
         """Take a quantity with a unit; complain with the reader's own sentence."""
         if not self.has(key):
             return None
+        if self.raw(key) in (None, ""):
+            self.error("empty", key, "Nothing stands here.", "Write a value, or remove the key.")
+            return None
         text = self.text(key)
         if not text:
-            if self.raw(key) is None:
-                self.error(
-                    "empty", key, "Nothing stands here.", "Write a value, or remove the key."
-                )
             return None
         try:
             return read(text)
@@ -161,7 +162,9 @@ class Tree:
             return ()
         if isinstance(value, str):
             return (value,)
-        if isinstance(value, CommentedSeq) and all(isinstance(v, (str, int)) for v in value):
+        if isinstance(value, CommentedSeq) and all(
+            isinstance(v, (str, int)) and not isinstance(v, bool) for v in value
+        ):
             return tuple(str(v) for v in value)
         self.error("names", key, "This is not a list of names.", "Write it like [n1, n2].")
         return ()

@@ -30,7 +30,9 @@ HOURS: Final[Mapping[str, float]] = MappingProxyType(
 )
 # Longer than any part will ever live: whoever writes more has mistyped.
 HOURS_MAX: Final = 1e12
-_NUMBER: Final = r"([+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,3})?)"
+# Also what an editor's schema allows (`schema`): without a sign, and with nothing to remember.
+MAGNITUDE: Final = r"(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][+-]?[0-9]{1,3})?"
+_NUMBER: Final = rf"([+-]?{MAGNITUDE})"
 _LENGTH: Final = re.compile(rf"\s*{_NUMBER}\s*([a-z]+)\s*")
 _RATE: Final = re.compile(rf"\s*{_NUMBER}\s*(%?)\s*(?:/|per\s)\s*([a-z]+)\s*")
 _SHARE: Final = re.compile(rf"\s*{_NUMBER}\s*(%?)\s*")

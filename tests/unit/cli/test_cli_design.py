@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from ninefold.cli.design_report import SECTIONS
 from ninefold.cli.main import app
+from ninefold.design.schema import SHIPPED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -321,6 +322,10 @@ def test_answers_are_printed_as_they_stand_in_the_file(pair: Path) -> None:
     states = {item["number"]: item["state"] for item in data("checklist", pair)}
     assert states[1] == "yes"
     assert list(states.values()).count("na") >= 1
+
+
+def test_schema_is_the_shipped_one() -> None:
+    assert run("schema").stdout == SHIPPED.read_text()
 
 
 # the extra

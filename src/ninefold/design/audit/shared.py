@@ -111,13 +111,33 @@ def commons(hosts: Sequence[HostFacts]) -> tuple[Common, ...]:
     found = []
     for kind, (_, look, _) in KINDS.items():
         users: dict[str, dict[str, str]] = {}
+        twins = _twins(hosts) if kind == "router" else {}
         for facts in hosts:
             for name, evidence in look(facts):
-                users.setdefault(name, {}).setdefault(facts.host, evidence)
+                known = twins.get((facts.host, name), name)
+                users.setdefault(known, {}).setdefault(facts.host, evidence)
         for name, seen in users.items():
             told = "; ".join(f"{host}: {evidence}" for host, evidence in seen.items())
             found.append(Common(kind, name, tuple(seen), told))
     return tuple(found)
+
+
+def _twins(hosts: Sequence[HostFacts]) -> dict[tuple[str, str], str]:
+    """Return names for gateways of one address and several MACs: they stand on different wires."""
+    macs: dict[str, dict[str, list[str]]] = {}
+    for facts in hosts:
+        for route in facts.routes:
+            if route.target == "default" and route.gateway_mac:
+                macs.setdefault(route.gateway, {}).setdefault(route.gateway_mac, []).append(
+                    facts.host
+                )
+    return {
+        (host, address): f"{address} at {mac}"
+        for address, found in macs.items()
+        if len(found) > 1
+        for mac, users in found.items()
+        for host in users
+    }
 
 
 def shared(hosts: Sequence[HostFacts]) -> list[Judgement]:
@@ -126,7 +146,7 @@ def shared(hosts: Sequence[HostFacts]) -> list[Judgement]:
     every = commons(hosts)
     for common in every:
         layer, look, mitigation = KINDS[common.kind]
-        alone = [f.host for f in hosts if [*dict(look(f))] == [common.name]]
+        alone = [f.host for f in hosts if f.host in common.hosts and len(dict(look(f))) == 1]
         if len(alone) < 2 or _stands_for_several(common, hosts):
             continue
         grave = common.kind in ("hypervisor", "rack")
@@ -160,7 +180,7 @@ _WORDS: Final = {
 def _stands_for_several(common: Common, hosts: Sequence[HostFacts]) -> bool:
     """Is this gateway an address that several routers share?"""
     return common.kind == "router" and any(
-        route.gateway == common.name and virtual_router(route.gateway_mac)
+        route.gateway == common.name.partition(" ")[0] and virtual_router(route.gateway_mac)
         for facts in hosts
         for route in facts.routes
     )

@@ -32,8 +32,10 @@ def units(source: Source) -> tuple[Unit, ...]:
     if not source.real and source.exists("/etc/systemd/system"):
         source.note("services of systemd", "a tree of files has no bus to ask", "audit the host")
         return _by_files(source)
-    source.note("services of systemd", "systemd does not run here")
-    return _sysv(source)
+    found = _sysv(source)
+    if not found:
+        source.note("services", "neither systemd runs here, nor is there an init script")
+    return found
 
 
 def _by_files(source: Source) -> tuple[Unit, ...]:

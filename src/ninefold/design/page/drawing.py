@@ -1,0 +1,97 @@
+"""SVG elements for diagrams: boxes, lines, texts, arrows, made as XML so that every text is escaped.
+
+Colours are the page's own CSS classes, so that a diagram follows the light, the dark and the printed
+page. Lengths are CSS pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from lxml import etree
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Element
+
+# The mean width of a letter of a sans-serif font, bold and not, as a share of its size; on the safe side.
+BOLD: Final = 0.63
+PLAIN: Final = 0.57
+ARROW: Final = 7.0
+
+Point = tuple[float, float]
+
+
+def drawing(width: float, height: float, told: str) -> Element:
+    """Return an empty drawing; `told` is what it shows, for those who cannot see it."""
+    return etree.Element(
+        "svg",
+        {
+            "viewBox": f"0 0 {_n(width)} {_n(height)}",
+            "width": _n(width),
+            "height": _n(height),
+            "role": "img",
+            "aria-label": told,
+        },
+    )
+
+
+def text_of(picture: Element) -> str:
+    """Return a drawing as text to be put into a page."""
+    return etree.tostring(picture, encoding="unicode")
+
+
+def box(parent: Element, corner: Point, size: Point, kind: str) -> None:
+    """Draw a rectangle from its upper left corner."""
+    etree.SubElement(
+        parent,
+        "rect",
+        {
+            "x": _n(corner[0]),
+            "y": _n(corner[1]),
+            "width": _n(size[0]),
+            "height": _n(size[1]),
+            "rx": "5",
+            "class": kind,
+        },
+    )
+
+
+def write(parent: Element, at: Point, text: str, kind: str, *, anchor: str = "middle") -> None:
+    """Write a line of text; `at` is its base line, at its start, middle or end."""
+    place = {"x": _n(at[0]), "y": _n(at[1]), "class": kind, "text-anchor": anchor}
+    etree.SubElement(parent, "text", place).text = text
+
+
+def curve(parent: Element, source: Point, goal: Point, kind: str) -> None:
+    """Draw a line that leaves and arrives upright."""
+    (x1, y1), (x2, y2) = source, goal
+    bend = (y2 - y1) / 2
+    path = f"M{_n(x1)} {_n(y1)}C{_n(x1)} {_n(y1 + bend)} {_n(x2)} {_n(y2 - bend)} {_n(x2)} {_n(y2)}"
+    if x1 == x2:
+        path = f"M{_n(x1)} {_n(y1)}V{_n(y2)}"
+    etree.SubElement(parent, "path", {"d": path, "class": kind})
+
+
+def arrow(parent: Element, source: Point, goal: Point) -> None:
+    """Draw a straight arrow."""
+    (x1, y1), (x2, y2) = source, goal
+    length = math.hypot(x2 - x1, y2 - y1) or 1.0
+    ux, uy = (x2 - x1) / length, (y2 - y1) / length
+    back = (x2 - ARROW * ux, y2 - ARROW * uy)
+    path = f"M{_n(x1)} {_n(y1)}L{_n(back[0])} {_n(back[1])}"
+    etree.SubElement(parent, "path", {"d": path, "class": "edge"})
+    half = ARROW / 2.2
+    wings = [(back[0] - uy * half, back[1] + ux * half), (back[0] + uy * half, back[1] - ux * half)]
+    points = " ".join(f"{_n(x)},{_n(y)}" for x, y in [(x2, y2), *wings])
+    etree.SubElement(parent, "polygon", {"points": points, "class": "tip"})
+
+
+def fitted(text: str, width: float, size: float, letter: float = PLAIN) -> str:
+    """Return a text, cut so that it is no wider than `width` in letters of `size`, each so wide."""
+    most = max(2, int(width / (size * letter)))
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def _n(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
