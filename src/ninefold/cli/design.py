@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from ninefold.cli import design_checks
-from ninefold.cli.design_checks import FileArgument, hosts_of, loaded, unreadable
+from ninefold.cli.design_checks import FileArgument, all_loaded, hosts_of, loaded, unreadable
 from ninefold.cli.extra import ExtraGroup
 from ninefold.cli.out import (
     REFUSED,
@@ -44,6 +44,10 @@ SeedOption = Annotated[int, typer.Option(help="The same seed draws the same.", m
 YearsOption = Annotated[
     float,
     typer.Option(help="Simulate so many years of life with the real scheduler.", min=0, max=1e6),
+]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option("--html", help="Write it as one page for a browser, which needs no network."),
 ]
 AuditOption = Annotated[
     list[Path] | None,
@@ -102,6 +106,7 @@ def report(
     strict: Annotated[
         bool, typer.Option("--strict", help="End with 1 if a service misses its objective.")
     ] = False,
+    html: HtmlOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Everything that can be said of a design: nines, single points of failure, failover, quorum, ..."""
@@ -114,12 +119,60 @@ def report(
     model = loaded(file)
     hosts = [host for path in audit or () for host in hosts_of(path)]
     found = analysed(model, samples=samples, seed=seed, years=years, hosts=hosts)
+    if html is not None:
+        from ninefold.design.page import report_page  # noqa: PLC0415 - as in `check`
+
+        write_page(html, report_page(found, model))
+    if json:
+        show_json(finite(msgspec.to_builtins(found)))
+    elif html is None or section:
+        show_report(Sheet(), found, section or ())
+    else:
+        console.print(f"The report is in {html}", markup=False)
+    if strict and any(service.meets_slo is False for service in found.services):
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def compare(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Two infrastructure files or more.", metavar="FILE FILE..."),
+    ],
+    *,
+    samples: SamplesOption = 0,
+    seed: SeedOption = 1,
+    json: JsonFlag = False,
+) -> None:
+    """Designs side by side: availability, single points of failure, cost, and what a minute costs.
+
+    The first file is what the others are measured against.
+    """
+    from ninefold.cli.design_compare import show_comparison  # noqa: PLC0415 - as in `check`
+    from ninefold.cli.sheet import Sheet  # noqa: PLC0415
+    from ninefold.design.compare import Incomparable  # noqa: PLC0415
+    from ninefold.design.compare import compare as compared  # noqa: PLC0415
+
+    if len(files) < 2:
+        fail("Give two files or more.", USAGE)
+    models = all_loaded(files)
+    reports = [analysed(model, samples=samples, seed=seed) for model in models]
+    try:
+        found = compared(list(zip(models, reports, strict=True)))
+    except Incomparable as error:
+        fail(str(error))
     if json:
         show_json(finite(msgspec.to_builtins(found)))
     else:
-        show_report(Sheet(), found, section or ())
-    if strict and any(service.meets_slo is False for service in found.services):
-        raise typer.Exit(REFUSED)
+        show_comparison(Sheet(), found)
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page; end with a message if that cannot be."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"{path}: cannot be written: {error.strerror}.", USAGE)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from ninefold.cli.out import REFUSED, USAGE, JsonFlag, complaints, console, fail
 from ninefold.cli.sheet import Column, Sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ninefold.core.findings import Finding
     from ninefold.design.audit.facts import HostFacts
@@ -246,16 +246,26 @@ def hosts_of(path: Path) -> tuple[HostFacts, ...]:
 
 def loaded(file: Path) -> Infrastructure:
     """Return the model; print what is wrong with it, and end if it cannot be used."""
+    return all_loaded([file])[0]
+
+
+def all_loaded(files: Sequence[Path]) -> list[Infrastructure]:
+    """Return several models; print what is wrong with all of them before ending."""
     from ninefold.design.load import load  # noqa: PLC0415 - as in `timing`
 
-    model, findings = load(file)
-    if model is None:
+    models, wrong, code = [], [], REFUSED
+    for file in files:
+        model, findings = load(file)
+        if model is not None:
+            models.append(model)
+            continue
+        wrong.append(str(file))
+        code = USAGE if unreadable(findings) else code
         for finding in findings:
             complaints.print(str(finding), markup=False)
-        if unreadable(findings):
-            raise typer.Exit(USAGE)
-        fail(f"{file} cannot be used as it is.")
-    return model
+    if wrong:
+        fail(f"{', '.join(wrong)} cannot be used as {'they are' if wrong[1:] else 'it is'}.", code)
+    return models
 
 
 def unreadable(findings: Iterable[Finding]) -> bool:

@@ -407,7 +407,7 @@ def _policy(sheet: Sheet, report: Report) -> None:
         ),
     )
     for note in dict.fromkeys(note for row in report.policy for note in row.notes):
-        sheet.say(f"- {note}", indent=2)
+        sheet.point(note)
 
 
 def _percent(share: float) -> str:

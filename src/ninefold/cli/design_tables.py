@@ -39,7 +39,7 @@ def show_quorum(sheet: Sheet, table: QuorumTable, most: int) -> None:
         more = len(table.rows) - most
         sheet.say(f"{more} more: ninefold design quorum FILE", "dim", indent=2)
     for note in table.notes:
-        sheet.say(f"- {note}", indent=2)
+        sheet.point(note)
 
 
 def show_capacity(sheet: Sheet, rows: Iterable[CapacityRow]) -> None:

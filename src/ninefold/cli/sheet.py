@@ -57,6 +57,12 @@ class Sheet:
         """Print a sentence, wrapped at its indent."""
         self._print(Padding(Text(text, style=style), (0, 0, 0, indent)))
 
+    def point(self, text: str, style: str = "") -> None:
+        """Print an item of a list, wrapped beside its dash."""
+        item = Table.grid(padding=(0, 1, 0, 0))
+        item.add_row(Text("-", style=style), Text(text, style=style))
+        self._print(Padding(item, (0, 0, 0, INDENT)))
+
     def table(
         self,
         columns: Sequence[Column],

@@ -324,6 +324,73 @@ def test_answers_are_printed_as_they_stand_in_the_file(pair: Path) -> None:
     assert list(states.values()).count("na") >= 1
 
 
+# compare
+
+
+@pytest.fixture
+def dearer(tmp_path: Path) -> Path:
+    file = tmp_path / "dearer.yaml"
+    text = PAIR.replace("name: shop", "name: two switches\ncurrency: EUR")
+    text = text.replace("  alpha:", "  sw2: {kind: switch, needs: [feed-b], cost: 2000}\n  alpha:")
+    text = text.replace("[feed-a, sw1]", "[feed-a, {any: [sw1, sw2]}]")
+    file.write_text(text.replace("[feed-b, sw1]", "[feed-b, {any: [sw1, sw2]}]"))
+    return file
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_designs_side_by_side(pair: Path, dearer: Path, columns: int) -> None:
+    result = run("compare", pair, dearer, columns=columns)
+
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines())) <= columns
+    assert "Availability of web" in result.stdout
+    assert "Shortest downtime: two switches" in result.stdout
+    assert "Most for the money: two switches" in result.stdout
+
+
+def test_comparison_as_data(pair: Path, dearer: Path) -> None:
+    found = data("compare", pair, dearer)
+
+    second = found["options"][1]
+    assert found["services"] == ["web", "mail"]
+    assert second["extra_cost"] == 2000
+    assert second["minutes_per_cost"] == pytest.approx(second["saved_minutes_per_year"] / 2000)
+    assert {"sw1", "feed-a"} <= set(second["spofs_gone"])
+
+
+def test_comparison_of_one_or_of_strangers_is_refused(pair: Path, single: Path) -> None:
+    assert run("compare", pair).exit_code == 2
+    result = run("compare", pair, single)
+    assert result.exit_code == 1
+    assert "no service in common" in result.stderr
+
+
+def test_all_broken_files_are_named_before_the_end(pair: Path, single: Path) -> None:
+    pair.write_text("parts: {a: {kind: nodee}}")
+    single.write_text("services: {s: {needs: [b]}}")
+
+    result = run("compare", pair, single)
+
+    assert result.exit_code == 1
+    assert f"{pair}:1: error" in result.stderr
+    assert f"{single}:1: error" in result.stderr
+    assert "cannot be used as they are" in result.stderr
+
+
+# html
+
+
+def test_page_is_written_and_named(pair: Path) -> None:
+    page = pair.with_suffix(".html")
+
+    result = run("report", pair, "--html", page, "--samples", "20")
+
+    assert result.exit_code == 0
+    assert result.stdout == f"The report is in {page}\n"
+    assert "shop" in page.read_text()
+    assert run("report", pair, "--html", pair.parent / "no" / "x.html").exit_code == 2
+
+
 def test_schema_is_the_shipped_one() -> None:
     assert run("schema").stdout == SHIPPED.read_text()
 
