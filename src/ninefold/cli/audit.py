@@ -27,6 +27,7 @@ def audit(
         ),
     ] = None,
     *,
+    html: Annotated[Path | None, typer.Option(help="Also write a page to this file.")] = None,
     to_model: Annotated[
         Path | None,
         typer.Option(
@@ -59,6 +60,10 @@ def audit(
         from ninefold.cli.sheet import Sheet  # noqa: PLC0415 - as in `_looked_at`
 
         show_audit(Sheet(), found)
+    if html is not None:
+        from ninefold.design.page import audit_page  # noqa: PLC0415 - as in `_looked_at`
+
+        _write(html, audit_page(found), quiet=json)
     if to_model is not None:
         from ninefold.design.audit.to_model import to_model as drawn  # noqa: PLC0415 - likewise
 

@@ -77,6 +77,16 @@ def test_model_is_written_once_and_can_be_used(tmp_path: Path) -> None:
     assert out.read_text() == "mine"
 
 
+def test_page_is_written(tmp_path: Path) -> None:
+    one, out = saved(tmp_path / "a.json", sound()), tmp_path / "audit.html"
+
+    result = run("audit", one, "--html", str(out))
+
+    assert result.exit_code == 0, result.output
+    assert out.read_text().lower().startswith("<!doctype html>")
+    assert "alpha" in out.read_text()
+
+
 def test_a_tree_of_files_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/hostname").write_text("copied\n")
