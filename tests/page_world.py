@@ -34,6 +34,7 @@ from ninefold.design.audit.facts import (
     VolumeGroup,
     Watchdog,
 )
+from ninefold.design.compare import Comparison, compare
 from ninefold.design.load import load_text
 from ninefold.design.model import Group, Infrastructure, Part, Service
 
@@ -158,6 +159,33 @@ def shop_audit() -> Audit:
             ),
         ),
     )
+
+
+@functools.cache
+def shop_comparison() -> Comparison:
+    """The shop, with its switch on two feeds, with two switches, and a dear one that gains nothing."""
+    two_feeds = SHOP.replace(
+        "needs: [feed-a], mtbf", "cost: 4000, needs: [{any: [feed-a, feed-b]}], mtbf"
+    )
+    two_switches = two_feeds.replace("sw-1]", "{any: [sw-1, sw-2]}]").replace(
+        "  line-1:",
+        "  sw-2: {kind: switch, cost: 4000, inside: [rack-2], needs: [feed-b]}\n  line-1:",
+    )
+    gold = two_feeds.replace("cost: 4000", "cost: 40000")
+    variants = {
+        "As it is": SHOP.replace("needs: [feed-a], mtbf", "cost: 3000, needs: [feed-a], mtbf"),
+        "Two feeds": two_feeds,
+        "Two switches": two_switches,
+        "A golden switch": gold,
+    }
+    designs = []
+    for name, text in variants.items():
+        model, findings = load_text(
+            text.replace("name: Web shop", f"name: {name}"), file="shop.yaml"
+        )
+        assert model is not None, findings
+        designs.append((model, analyse(model, samples=0)))
+    return compare(designs)
 
 
 def hostile(value: S) -> S:

@@ -6,6 +6,7 @@ say how a block looks. Every text is escaped by the templates; only drawings, ma
 """
 
 from ninefold.design.page.audit import audit_page
+from ninefold.design.page.compare import compare_page
 from ninefold.design.page.report import report_page
 
-__all__ = ["audit_page", "report_page"]
+__all__ = ["audit_page", "compare_page", "report_page"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from ninefold.design.compare import Option
     from ninefold.design.page.blocks import Picture
     from ninefold.design.results import (
         GroupResult,
@@ -249,4 +250,69 @@ def policy(results: Sequence[PolicyResult], exact: dict[str, float]) -> Picture:
         HEAD_PX + ROW_PX * len(results),
         draw,
         key=(("dot", "simulated"), ("diamond", "by arithmetic")),
+    )
+
+
+def trade(options: Sequence[Option], currency: str) -> Picture:
+    """What each design costs and how long it is down; bars of downtime alone where costs are not known."""
+    costs = [option.cost for option in options if option.cost is not None]
+    told = "; ".join(
+        f"{option.name}: {words.minutes(option.minutes_per_year)} a year"
+        + ("" if option.cost is None else f" for {option.cost:,.0f} {currency}".rstrip())
+        for option in options
+    )
+    if len(costs) < len(options) or len(set(costs)) == 1:
+        return _bars(options, told)
+
+    def draw(axes: Axes, width: int) -> None:
+        for number, option in enumerate(options):
+            at = (option.cost or 0.0, option.minutes_per_year)
+            beaten = bool(option.beaten_by)
+            axes.plot(*at, "o", markersize=9, color=(Ink.QUIET if beaten else Ink.ACCENT).value,
+                      fillstyle="none" if beaten else "full")  # fmt: skip
+            right = at[0] <= (min(costs) + max(costs)) / 2
+            axes.annotate(
+                fitted(option.name, width * 0.42, LETTER_PX),
+                at,
+                (9 if right else -9, 9 if number % 2 else -9),
+                textcoords="offset points",
+                ha="left" if right else "right",
+                va="center",
+            )
+        axes.margins(x=0.08, y=0.2)
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(3 if width <= NARROW else 7))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+        axes.tick_params(axis="y", labelcolor=Ink.QUIET.value)
+        axes.grid()
+        axes.set_xlabel(f"cost of all parts, {currency}" if currency else "cost of all parts")
+        axes.set_ylabel("minutes down a year")
+
+    return chart(
+        "trade",
+        "What each design costs, and its downtime: lower left is better.",
+        told,
+        300,
+        draw,
+        key=(
+            ("dot", "worth a look"),
+            ("ring", "beaten: another costs no more and is down no longer"),
+        ),
+    )
+
+
+def _bars(options: Sequence[Option], told: str) -> Picture:
+    def draw(axes: Axes, width: int) -> None:
+        for row, option in enumerate(options):
+            axes.barh(row, option.minutes_per_year, height=0.55, color=Ink.S1.value)
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(3 if width <= NARROW else 7))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+        axes.set_xlabel("minutes down a year")
+        _rows(axes, width, [option.name for option in options])
+
+    height = HEAD_PX + ROW_PX * len(options)
+    return chart(
+        "trade", "Downtime a year of each design, all services together.", told, height, draw
     )
