@@ -142,6 +142,7 @@ def compare(
     *,
     samples: SamplesOption = 0,
     seed: SeedOption = 1,
+    html: HtmlOption = None,
     json: JsonFlag = False,
 ) -> None:
     """Designs side by side: availability, single points of failure, cost, and what a minute costs.
@@ -161,10 +162,16 @@ def compare(
         found = compared(list(zip(models, reports, strict=True)))
     except Incomparable as error:
         fail(str(error))
+    if html is not None:
+        from ninefold.design.page import compare_page  # noqa: PLC0415 - as in `check`
+
+        write_page(html, compare_page(found))
     if json:
         show_json(finite(msgspec.to_builtins(found)))
-    else:
+    elif html is None:
         show_comparison(Sheet(), found)
+    else:
+        console.print(f"The comparison is in {html}", markup=False)
 
 
 def write_page(path: Path, text: str) -> None:

@@ -391,6 +391,16 @@ def test_page_is_written_and_named(pair: Path) -> None:
     assert run("report", pair, "--html", pair.parent / "no" / "x.html").exit_code == 2
 
 
+def test_comparison_can_be_a_page_too(pair: Path, dearer: Path) -> None:
+    page = pair.with_name("compared.html")
+
+    result = run("compare", pair, dearer, "--html", page)
+
+    assert result.exit_code == 0
+    assert result.stdout == f"The comparison is in {page}\n"
+    assert "Designs compared" in page.read_text()
+
+
 def test_schema_is_the_shipped_one() -> None:
     assert run("schema").stdout == SHIPPED.read_text()
 
