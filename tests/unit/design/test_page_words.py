@@ -54,6 +54,12 @@ def test_availability_is_cut_and_an_objective_is_not() -> None:
     assert words.nines(0.99967) == "three nines"
 
 
+def test_nearly_all_is_not_all() -> None:
+    assert words.percent(0.999694) == "99.969 %"
+    assert words.percent(1) == "100 %"
+    assert words.percent(0.347) == "34.7 %"
+
+
 def test_what_nobody_knows_is_a_dash() -> None:
     assert words.milliseconds(None) == words.DASH
     assert words.milliseconds(1500) == "1.5 s"

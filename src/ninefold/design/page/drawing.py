@@ -93,5 +93,22 @@ def fitted(text: str, width: float, size: float, letter: float = PLAIN) -> str:
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
+def wrapped(text: str, width: float, size: float, letter: float = PLAIN) -> list[str]:
+    """Return a text on one or two lines, cut if two do not hold it."""
+    most = max(2, int(width / (size * letter)))
+    if len(text) <= most:
+        return [text]
+    words = text.split()
+    first = words[0]
+    for number, word in enumerate(words[1:], 1):
+        if len(first) + 1 + len(word) > most:
+            return [
+                fitted(first, width, size, letter),
+                fitted(" ".join(words[number:]), width, size, letter),
+            ]
+        first += f" {word}"
+    return [fitted(first, width, size, letter)]
+
+
 def _n(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")

@@ -10,7 +10,7 @@ from ninefold.design.library import LAYERS
 from ninefold.design.model import AllOf, AtLeast, Use
 from ninefold.design.page import words
 from ninefold.design.page.blocks import Picture
-from ninefold.design.page.drawing import BOLD, box, curve, drawing, fitted, text_of, write
+from ninefold.design.page.drawing import BOLD, box, curve, drawing, fitted, text_of, wrapped, write
 from ninefold.design.page.ink import NARROW, WIDE
 from ninefold.design.page.layered import Link, Space, laid_out
 
@@ -40,8 +40,9 @@ DOWNWARDS: Final = (
 BOXES_MAX: Final = 36
 TITLE_PX: Final = 12
 BELOW_PX: Final = 11
-ON_WIDE: Final = Space(WIDE, 96, (134, 42), 22, 32, 44, 4)
-ON_NARROW: Final = Space(NARROW, 6, (128, 42), 14, 30, 38, 2, 18)
+LINE_PX: Final = 15
+ON_WIDE: Final = Space(WIDE, 96, (134, 54), 22, 30, 40, 4)
+ON_NARROW: Final = Space(NARROW, 6, (128, 54), 14, 28, 36, 2, 18)
 
 
 class Thing(NamedTuple):
@@ -193,9 +194,14 @@ def _box(picture: Element, thing: Thing, corner: tuple[float, float], space: Spa
     if thing.look in ("group", "many"):
         box(place, (x + 3, y + 3), (width, height), f"box box-{thing.look} behind")
     box(place, (x, y), (width, height), f"box box-{thing.look}")
-    middle = x + width / 2
-    write(place, (middle, y + 18), fitted(thing.title, width - 8, TITLE_PX, BOLD), "name")
-    write(place, (middle, y + 33), fitted(thing.below, width - 8, BELOW_PX), "below")
+    lines = wrapped(thing.title, width - 8, TITLE_PX, BOLD)
+    base = y + (height - LINE_PX * (len(lines) + 1)) / 2 + TITLE_PX
+    for number, line in enumerate(lines):
+        write(place, (x + width / 2, base + LINE_PX * number), line, "name")
+    below = fitted(thing.below, width - 8, BELOW_PX)
+    if thing.spof_minutes is not None and below != thing.below:
+        below = f"{words.minutes(thing.spof_minutes)}/y"
+    write(place, (x + width / 2, base + LINE_PX * len(lines)), below, "below")
     if thing.spof_minutes is not None:
         box(place, (x + width - 44, y - 8), (40, 15), "tag")
         write(place, (x + width - 24, y + 3.5), "SPOF", "tag-text")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # Sweeps that may change the order in a line, and then those that only straighten.
 ORDERING: Final = 12
 STRAIGHTENING: Final = 6
-PASS_GAP: Final = 9.0
+# Between passes, and then ever less where a line is crowded; boxes come together likewise.
+PASS_GAPS: Final = (9.0, 6.0, 4.0)
 # What is left free at either side, for the width of a frame.
 EDGE: Final = 3.0
 
@@ -179,11 +180,17 @@ def _places(
 
 def _apart(line: list[_Spot], wanted: Mapping[_Spot, float], space: Space) -> list[float]:
     """Return places as near as can be to those wanted, in order, far enough apart, within the width."""
-    halves = [PASS_GAP / 2 if spot.look else (space.box[0] + space.gap) / 2 for spot in line]
-    ends = [PASS_GAP / 2 if spot.look else space.box[0] / 2 for spot in (line[0], line[-1])]
+    ends = [PASS_GAPS[0] / 2 if spot.look else space.box[0] / 2 for spot in (line[0], line[-1])]
     low, high = space.margin + ends[0] + EDGE, space.width - ends[1] - EDGE
-    steps = [a + b for a, b in pairwise(halves)]
-    if sum(steps) > high - low:
+    steps: list[float] = []
+    for number, pass_gap in enumerate(PASS_GAPS, 1):
+        halves = [
+            pass_gap / 2 if spot.look else (space.box[0] + space.gap / number) / 2 for spot in line
+        ]
+        steps = [a + b for a, b in pairwise(halves)]
+        if sum(steps) <= high - low:
+            break
+    else:
         steps = [step * (high - low) / sum(steps) for step in steps]
     right = [wanted[spot] for spot in line]
     left = list(right)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 # What a verdict begins with, so that its colour is not the only thing that tells it.
 MARKS: Final = ("✓ ", "✗ ", "! ", "? ")
+_STAY: Final = "\N{NO-BREAK SPACE}"
+_UNIT: Final = re.compile(r"(?<=[0-9]) (?=(?:%|ms|s|min|h|d|y)(?:\W|$))")
 
 
 def html(page: Page) -> str:
@@ -36,7 +39,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.tests["of_kind"] = _of_kind
-    environment.filters["marked"] = _marked
+    environment.filters["kept"] = _kept
     return environment
 
 
@@ -46,6 +49,8 @@ def _of_kind(block: Block, kind: str) -> bool:
     return bool(found == kind)
 
 
-def _marked(text: str) -> str:
-    """Keep a mark (tick, cross, ...) on one line with the word after it."""
-    return f"{text[0]}\N{NO-BREAK SPACE}{text[2:]}" if text[:2] in MARKS else text
+def _kept(text: str) -> str:
+    """Keep a mark (tick, cross, ...) on one line with what it marks, and a number with its unit."""
+    if text[:2] in MARKS:
+        text = f"{text[0]}{_STAY}{text[2:]}"
+    return _UNIT.sub(_STAY, text)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ninefold.design.results import Report, ServiceResult, Spof
 
 # Rows of a service's tables; what follows is too small to matter, and said to be there.
-PAIRS_MAX: Final = 50
-WEIGHTS_MAX: Final = 30
+PAIRS_MAX: Final = 20
+WEIGHTS_MAX: Final = 20
 
 
 def summary(report: Report, model: Infrastructure) -> Section:
@@ -91,11 +91,8 @@ def _figures(result: ServiceResult, model: Infrastructure) -> Iterator[Figure]:
         told = f"{words.minutes(left)} left" if left >= 0 else f"{words.minutes(-left)} too much"
         yield Figure("Allowed", f"{words.minutes(budget)} a year", told)
     yield Figure("Planned", f"{words.minutes(result.planned_minutes_per_year)} a year")
-    yield Figure(
-        "Uninterrupted",
-        words.percent(result.reliability),
-        f"chance of not one interruption in {words.hours(result.mission_h)}",
-    )
+    within = f"chance, within {words.hours(result.mission_h)}"
+    yield Figure("No interruption", words.percent(result.reliability), within)
     if result.cost_per_year is not None:
         cost = f"{words.number(result.cost_per_year)} {model.currency}".strip()
         yield Figure("Cost of downtime", f"{cost} a year")
@@ -161,7 +158,7 @@ def pairs(report: Report) -> Section | None:
         shown = result.pairs[:PAIRS_MAX]
         beside = words.plural(len(result.pairs), "pair")
         if len(shown) < len(result.pairs):
-            beside += f", the {len(shown)} likeliest"
+            beside = f"the {len(shown)} likeliest of {len(result.pairs)} pairs"
         blocks.append(Heading(result.service, beside))
         rows = tuple(
             (

@@ -59,7 +59,9 @@ def _exact(share: float) -> Fraction:
 
 
 def percent(share: float) -> str:
-    """Return a share as a percentage."""
+    """Return a share as a percentage; what is nearly all is cut, not rounded to all."""
+    if 0.99 < share < 1:
+        return availability(share)
     return f"{number(100 * share)} %"
 
 
