@@ -59,6 +59,7 @@ class Node:
         self.refusal: Reply | None = None
         self.queues: list[asyncio.Queue[dict[str, Any] | None]] = []
         self.log: list[dict[str, Any]] = []
+        self.xml = "<cib/>\n"
 
     async def request(self, user: str, body: bytes) -> Reply:
         request = json.loads(body)
@@ -69,7 +70,7 @@ class Node:
             case "status":
                 answer: dict[str, Any] = self.status
             case "cib":
-                answer = {"version": "0.1.0", "xml": "<cib/>\n"}
+                answer = {"version": "0.1.0", "xml": self.xml}
             case "change" if self.refusal is not None:
                 return self.refusal
             case "change" | "fence":

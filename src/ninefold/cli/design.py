@@ -12,6 +12,7 @@ import typer
 
 from ninefold.cli import design_checks
 from ninefold.cli.design_checks import FileArgument, all_loaded, hosts_of, loaded, unreadable
+from ninefold.cli.design_init import init
 from ninefold.cli.extra import ExtraGroup
 from ninefold.cli.out import (
     REFUSED,
@@ -248,4 +249,5 @@ def finite(value: Any) -> Any:
     return value
 
 
+app.command()(init)
 design_checks.register(app)
