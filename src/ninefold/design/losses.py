@@ -42,10 +42,13 @@ class Loss(msgspec.Struct, frozen=True):
 
 def losses(model: Infrastructure, group: Group) -> tuple[Loss, ...]:
     """Return every loss of a node that the group survives; all losses if it can spare no node."""
-    return tuple(loss for node in group.nodes for loss in _losses_of(model, group, node))
+    known: dict[str, float] = {}
+    return tuple(loss for node in group.nodes for loss in _losses_of(model, group, node, known))
 
 
-def _losses_of(model: Infrastructure, group: Group, node: str) -> list[Loss]:
+def _losses_of(
+    model: Infrastructure, group: Group, node: str, known: dict[str, float]
+) -> list[Loss]:
     tree = Tree(model, {})
     formula = tree.down(Use(node))
     if not tree.events:
@@ -55,7 +58,6 @@ def _losses_of(model: Infrastructure, group: Group, node: str) -> list[Loss]:
     slopes = bdd.birnbaum(q)
     alone = set(order_one_and_two(bdd)[0])
     members = {cause.name: cause.of for cause in model.common_causes}
-    known: dict[str, float] = {}
     found = []
     for number, (event, slope) in enumerate(zip(tree.events, slopes, strict=True)):
         per_hour = float(slope) * (event.rate or 0.0) * (1 - event.q)
@@ -86,7 +88,9 @@ def _fenced(
                 if fallen.down(path.device):
                     works = 0.0
                     break
-                works *= 1 - known.setdefault(path.device, _share_down(model, path.device))
+                if path.device not in known:
+                    known[path.device] = _share_down(model, path.device)
+                works *= 1 - known[path.device]
             works *= path.success.value
         fails *= 1 - works
     return 1 - fails

@@ -155,7 +155,7 @@ def test_what_was_changed_made_every_service_better(directory: str) -> None:
 )
 def test_life_under_the_real_scheduler_agrees_with_the_formulas(name: str) -> None:
     # Four sigma of the life's own interval: a life is one draw, and its seed is fixed.
-    years = analyse(model_of(name), samples=0, policy_years=200, seed=1)
+    years = analyse(model_of(name), samples=0, policy_years=100, seed=1)
 
     assert not years.notes
     for lived, service in zip(years.policy, years.services, strict=True):
