@@ -244,7 +244,7 @@ def _group_lines(group: GroupResult) -> list[str]:
     lines = [
         f"{noticed}; {length} and happens {number(group.failovers_per_year)} times a year.",
         f"Minutes down a year: {', '.join(minutes)}.",
-        f"Until it is down for longer than a failover: {_hours(group.mttf_h)} on average.",
+        f"Until the loss of a node is noticed by users: {_hours(group.mttf_h)} on average.",
     ]
     return [*lines, group.sentence] if group.sentence else lines
 
