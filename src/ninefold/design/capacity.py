@@ -139,21 +139,34 @@ def _rows(
     resources: Sequence[str],
 ) -> Iterator[CapacityRow]:
     placed = place(items, left)
+    alone = {resource: _place_alone(resource, items, left) for resource in resources}
     for resource in resources:
         needed = sum(
             item.uses.get(resource, 0.0) * (len(left) if item.everywhere else 1) for item in items
         )
         have = sum(amounts.get(resource, 0.0) for amounts in left.values())
         enough = needed <= have + _SLACK and bool(left)
+        # Where one resource alone cannot be placed, that one is to blame, and not the others.
+        blamed = [name for name in resources if not alone[name].found]
+        told = alone[resource] if blamed else placed
         yield CapacityRow(
             group=group.name,
             lost=lost or "nothing",
             resource=resource,
             needed=needed,
             left=have,
-            suffices=enough and placed.found,
-            sentence=_sentence(resource, needed, have, placed, nodes=len(left)),
+            suffices=enough and told.found,
+            sentence=_sentence(resource, needed, have, told, nodes=len(left)),
         )
+
+
+def _place_alone(resource: str, items: Sequence[Item], left: Mapping[str, Amounts]) -> Placement:
+    """Return where the items could run if nothing but this resource were scarce."""
+    only = [
+        Item(item.name, {resource: item.uses.get(resource, 0.0)}, item.everywhere) for item in items
+    ]
+    room = {node: {resource: amounts.get(resource, 0.0)} for node, amounts in left.items()}
+    return place(only, room)
 
 
 def _sentence(resource: str, needed: float, have: float, placed: Placement, *, nodes: int) -> str:

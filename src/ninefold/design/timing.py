@@ -28,8 +28,7 @@ CLOUD_FENCING_MS: Final = 900_000
 SHARED_DEVICE_DELAY_MS: Final = 30_000
 
 LACP_REMEDY: Final = (
-    "Set lacp_rate fast on both ends (3 s instead of 90 s), and give the ring a second link that does "
-    "not depend on this bond; active-backup with miimon needs no partner."
+    "Set lacp_rate fast on both ends, or use active-backup, which needs no partner."
 )
 
 

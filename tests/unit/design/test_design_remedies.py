@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ninefold.design.capacity import capacity_rows
 from ninefold.design.fence_check import fence_rows
 from ninefold.design.load import load_text
 from ninefold.design.timing import timing_rows
@@ -122,3 +123,28 @@ def test_device_of_all_nodes_need_not_be_kept_from_any(tmp_path: Path) -> None:
 
     assert "bmc-a may run on a" in row.sentence
     assert "sbd may run" not in row.sentence
+
+
+def test_resource_that_finds_no_place_is_named_and_the_others_are_not() -> None:
+    # Memory of 40, 40 and 28 on two nodes of 64 each: enough in total, and no way. There is always cpu.
+    text = """\
+name: room
+parts:
+  a: {kind: node, capacity: {cpu: 24, memory: 64}}
+  b: {kind: node, capacity: {cpu: 24, memory: 64}}
+  c: {kind: node, capacity: {cpu: 24, memory: 64}}
+groups:
+  three: {nodes: [a, b, c], quorum: 2}
+services:
+  web: {needs: three, uses: {cpu: 4, memory: 28}}
+  db: {needs: three, uses: {cpu: 4, memory: 40}}
+  mail: {needs: three, uses: {cpu: 4, memory: 40}}
+"""
+    model, findings = load_text(text)
+
+    assert model is not None, findings
+    rows = {(r.lost, r.resource): r for r in capacity_rows(model, model.groups["three"])}
+
+    assert rows["a", "cpu"].suffices
+    assert not rows["a", "memory"].suffices
+    assert "no placement" in rows["a", "memory"].sentence
