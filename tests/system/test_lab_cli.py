@@ -53,6 +53,15 @@ def test_a_command_on_a_host_has_our_input_and_we_its_exit_code() -> None:
 
 
 @pytest.mark.usefixtures("_running")
+def test_ninefold_itself_is_found_on_a_host() -> None:
+    # The tutorial's first command there. This host runs no daemon, and is told so.
+    done = lab("exec", after=("node1", "ninefold", "status"))
+
+    assert done.returncode == 3, done.stderr
+    assert "ninefold" in done.stderr
+
+
+@pytest.mark.usefixtures("_running")
 def test_status_is_json_for_programs() -> None:
     assert lab("cut", "node1", "--link", "0", "--direction", "out").returncode == 0
 

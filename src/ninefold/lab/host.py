@@ -7,8 +7,10 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from pyroute2.netlink.exceptions import NetlinkError
@@ -18,8 +20,6 @@ from ninefold.lab.errors import LabBroken, LabError, NamespacesNotPermitted, Wro
 from ninefold.lab.model import HostStatus, Power
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ninefold.lab.plan import HostPlan, Plan
     from ninefold.lab.switch import Switch
 
@@ -194,9 +194,13 @@ def _no_cable(name: str, error: NetlinkError) -> LabError:
 
 
 def environment(plan: Plan) -> dict[str, str]:
-    """Return the environment of every process of a host."""
+    """Return the environment of every process of a host.
+
+    The programs beside our Python come last: `ninefold` is found, and nothing is hidden by them.
+    """
+    own = Path(sys.executable).parent
     return {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{own}",
         "HOME": "/root",
         "LC_ALL": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
