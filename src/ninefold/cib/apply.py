@@ -201,7 +201,12 @@ def _forgotten(cib: Cib, change: ForgetHistory) -> Cib | Refused:
         copied = part.copy()
         if status.forget_resources(copied, resources):
             states[index] = copied
-    return _with_states(cib, states) if states else cib
+    if states:
+        return _with_states(cib, states)
+    # An orphan is known by its history alone; of what is neither configured nor known, nothing
+    # can be forgotten, and whoever asks has mistyped it.
+    known = not change.resource or views.resource(cib.configuration, change.resource) is not None
+    return cib if known else configuration.unknown_resource(cib.configuration, change.resource)
 
 
 def _history_replaced(cib: Cib, change: ReplaceHistory) -> Cib | Refused:

@@ -62,7 +62,7 @@ def set_meta_attribute(configuration: Element, change: SetMetaAttribute) -> Refu
     """Set or remove a meta attribute of a resource, wherever it stands."""
     resource = views.resource(configuration, change.resource)
     if resource is None:
-        return _unknown_resource(configuration, change.resource)
+        return unknown_resource(configuration, change.resource)
     tag = "meta_attributes"
     if change.value is None:
         edit.drop_pair(resource, tag, change.name)
@@ -78,7 +78,7 @@ def set_meta_attribute(configuration: Element, change: SetMetaAttribute) -> Refu
 def move_resource(configuration: Element, change: MoveResource) -> Refused | None:
     """Add what `crm_resource --move` and `--ban` would: a preference, a ban, or both."""
     if views.resource(configuration, change.resource) is None:
-        return _unknown_resource(configuration, change.resource)
+        return unknown_resource(configuration, change.resource)
     targets = [node for node in (change.node, change.ban) if node is not None]
     if not targets:
         sentence = "Neither a node to move to nor one to ban was named."
@@ -105,6 +105,9 @@ def move_resource(configuration: Element, change: MoveResource) -> Refused | Non
 def clear_moves(configuration: Element, change: ClearMoves) -> Refused | None:
     """Remove the constraints of `move_resource`; a resource that is gone may have left some."""
     section = edit.child(configuration, "constraints")
+    known = views.resource(configuration, change.resource) is not None
+    if not known and edit.find_by(section, "rsc_location", "rsc", change.resource) is None:
+        return unknown_resource(configuration, change.resource)
     ids = [_prefer_id(change.resource)]
     bans = _ban_id(change.resource, "")
     ids += [e.get("id", "") for e in section if e.get("id", "").startswith(bans)]
@@ -182,7 +185,8 @@ def _unknown_node(configuration: Element, name: str) -> Refused:
     )
 
 
-def _unknown_resource(configuration: Element, name: str) -> Refused:
+def unknown_resource(configuration: Element, name: str) -> Refused:
+    """Refuse a change of a resource that there is not; name those there are."""
     known = ", ".join(views.resource_ids(configuration)) or "none"
     return edit.refused(
         "unknown-resource",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations at run time
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import msgspec
 import typer
@@ -33,6 +34,10 @@ lab_app = typer.Typer(
     help="Hosts on this machine: make them, crash them, cut their cables, watch from outside.",
     no_args_is_help=True,
 )
+
+# A daemon opens its door within a second of its start; a machine that is busy takes longer.
+DOORS_LIMIT_S: Final = 15.0
+LOOK_S: Final = 0.05
 
 Name = Annotated[str, typer.Option("--name", help="Which lab.", metavar="NAME")]
 Node = Annotated[str, typer.Argument(help="A host of the lab.", metavar="NODE")]
@@ -74,13 +79,27 @@ def up(
         if not foreground:
             lab.detach()
             _show(lab.status())
+            _wait_for_doors(lab, stack)
             return
         with lab:
             try:
                 _show(lab.status())
+                _wait_for_doors(lab, stack)
                 lab.wait()
             except KeyboardInterrupt:
                 typer.echo("Ending the lab.", err=True)
+
+
+def _wait_for_doors(lab: Lab, stack: str) -> None:
+    """Return when every node can be asked; name those that cannot after a while."""
+    silent = list(lab.status().hosts) if stack == "ninefold" else []
+    limit = time.monotonic() + DOORS_LIMIT_S
+    while silent and time.monotonic() < limit:
+        silent = [host for host in silent if not enter.door_of(host.init_pid).is_socket()]
+        time.sleep(LOOK_S)
+    for host in silent:
+        log = f"{host.log_dir}/ninefoldd.log"
+        typer.echo(f"{host.name}: ninefoldd does not answer; {log} may say why.", err=True)
 
 
 @lab_app.command()

@@ -16,6 +16,7 @@ from ninefold.api.client import Client, DoorClosedError, RefusedError
 from ninefold.drill.failover import Fencing, Seen
 from ninefold.drill.probe import Aim, Poller
 from ninefold.lab.client import Lab
+from ninefold.lab.enter import door_of
 from ninefold.lab.model import Power
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Stage:
     def client(self, node: str) -> Client:
         """Return the door of a node, entered from outside by way of its init's root."""
         init = self.lab.status().host(node).init_pid
-        return Client(f"/proc/{init}/root/run/ninefold/ninefold.sock")
+        return Client(str(door_of(init)))
 
     def look(self, node: str) -> dict[str, Any] | None:
         """Return a node's status, or `None` if it cannot be asked now."""

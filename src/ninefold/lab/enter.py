@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ninefold.lab.errors import UnknownNode, WrongPower
@@ -34,6 +35,11 @@ def client_command(status: LabStatus, command: Sequence[str]) -> list[str]:
     """Return `command` to be run where the client is: its network is the bridges'."""
     pid = status.supervisor_pid
     return ["nsenter", *_user(status, pid), f"--net=/proc/{pid}/ns/net", "--", *command]
+
+
+def door_of(init_pid: int) -> Path:
+    """Return where a host's ninefoldd listens, as it is seen from outside."""
+    return Path(f"/proc/{init_pid}/root/run/ninefold/ninefold.sock")
 
 
 def known_host(status: LabStatus, node: str) -> HostStatus:

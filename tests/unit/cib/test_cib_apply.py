@@ -146,6 +146,23 @@ def test_a_change_without_effect_returns_the_same_object(
     assert apply(before, change, CAUSE) is before
 
 
+@pytest.mark.parametrize("change", [ClearMoves("mistyped"), ForgetHistory("mistyped")])
+def test_what_is_asked_about_no_resource_is_refused(change: Change) -> None:
+    assert refusal(start(), change) == ["unknown-resource"]
+
+
+def test_what_a_removed_resource_left_can_still_be_forgotten() -> None:
+    ran = msgspec.structs.replace(START, resource="gone")
+    moved = after(start(), MoveResource("p", node="a"), RecordOperation(1, ran))
+    text = moved.to_xml().replace(b'rsc="p"', b'rsc="gone"').replace(b"prefer-p", b"prefer-gone")
+    cib, _ = Cib.parse(text)
+    assert cib is not None
+    assert len(constraints(cib)) == 1
+
+    assert entries(after(cib, ForgetHistory("gone"))) == []
+    assert constraints(after(cib, ClearMoves("gone"))) == []
+
+
 def test_a_property_is_set_changed_and_removed() -> None:
     cib = after(start(), SetProperty("stonith-enabled", "false"))
     pair = cib.configuration.find("crm_config/cluster_property_set/nvpair")
