@@ -13,9 +13,13 @@ from ninefold.cli.cib import print_findings
 from ninefold.cli.out import REFUSED, USAGE, JsonFlag, console, fail, show_json
 from ninefold.config.grammar import decode, parse
 from ninefold.config.load import check as judge_text
+from ninefold.config.surroundings import KeyFile
 
 if TYPE_CHECKING:
     from ninefold.config.explain import CheckReport
+
+# What corosync-keygen writes.
+KEY_BYTES = 256
 
 app = typer.Typer(no_args_is_help=True, help="Judge a corosync.conf.")
 
@@ -51,7 +55,7 @@ def check(
         if values:
             console.print(values_table(report))
         if report.accepted:
-            where = f"by {node}" if node else "on this host"
+            where = f"by {node}, given a fit key file there" if node else "on this host"
             console.print(f"{file}: can be used {where}", markup=False)
     if not report.accepted:
         raise typer.Exit(REFUSED)
@@ -60,7 +64,8 @@ def check(
 def judge(file: Path, node: str) -> CheckReport:
     """Judge a file with this host's surroundings, or as `node`. Raises `OSError`.
 
-    As another node, what this host finds of the key file and of names is still taken as the truth.
+    As another node, what this host finds of names is still taken as the truth. Its key file says
+    nothing about the other's, which cannot be seen from here: that is taken to be as it should.
     """
     # What looks at the host's interfaces takes 0.1 s to import; other commands do without.
     from ninefold.host.surroundings import look  # noqa: PLC0415
@@ -69,7 +74,10 @@ def judge(file: Path, node: str) -> CheckReport:
     tree, _ = parse(text, file=str(file))
     surroundings = look(tree)
     if node:
-        surroundings = msgspec.structs.replace(surroundings, hostnames=(node,), addresses=())
+        theirs = KeyFile(size=KEY_BYTES, owner=surroundings.uid)
+        surroundings = msgspec.structs.replace(
+            surroundings, hostnames=(node,), addresses=(), keyfile=theirs
+        )
     return judge_text(text, str(file), surroundings)
 
 

@@ -223,6 +223,21 @@ def test_file_for_another_host_is_judged_as_that_host(tmp_path: Path) -> None:
     assert "can be used by far" in there.stdout
 
 
+def test_key_file_of_another_host_is_not_looked_for_here(tmp_path: Path) -> None:
+    file = tmp_path / "corosync.conf"
+    file.write_text(
+        "totem {\n version: 2\n cluster_name: c\n crypto_cipher: aes256\n crypto_hash: sha256\n"
+        f" keyfile: {tmp_path}/absent\n}}\n"
+        "nodelist {\n node {\n  nodeid: 1\n  name: far\n  ring0_addr: 192.0.2.1\n }\n}\n"
+        "quorum {\n provider: corosync_votequorum\n}\n"
+    )
+
+    there = CliRunner().invoke(app, ["config", "check", str(file), "--as", "far"])
+
+    assert there.exit_code == 0, there.output
+    assert "given a fit key file there" in there.stdout
+
+
 def test_shipped_agents_are_listed_and_shown() -> None:
     listed = CliRunner().invoke(app, ["agents", "list", "ocf", "--json"])
     assert "ocf:ninefold:web" in json.loads(listed.stdout)
