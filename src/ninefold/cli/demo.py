@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ninefold.cli.out import complaints, console, show_json
-from ninefold.cli.simdemo import simulated_failover
 from ninefold.cli.stage import NotSettled, Stage, active
 from ninefold.design.nines import outage_sentence
 from ninefold.drill.failover import FailoverReport, Seen, good_hosts, judge
@@ -90,6 +89,9 @@ def demo(
 def simulated(settings: Settings, teller: Teller) -> FailoverReport:
     """Play the same story in the virtual world, and say so."""
     teller.say("The story is played in the simulator: the same machines, virtual time.")
+    # The virtual world takes longer to import than all other commands together.
+    from ninefold.cli.simdemo import simulated_failover  # noqa: PLC0415
+
     report, lines = simulated_failover(
         settings.nodes, settings.token_ms, settings.token_coefficient_ms
     )
