@@ -204,7 +204,7 @@ def analysed(
     from ninefold.design.bdd import TooLarge  # noqa: PLC0415
 
     steps = len(model.groups) + len(model.services) + 1 + (years > 0)
-    with progress(steps) as tell:
+    with progress(steps) as (tell, share):
         try:
             return analyse(
                 model,
@@ -213,16 +213,20 @@ def analysed(
                 policy_years=years,
                 hosts=hosts or (),
                 progress=tell,
+                lived=share,
             )
         except TooLarge as error:
             fail(f"{model.file}: {error}")
 
 
 @contextlib.contextmanager
-def progress(steps: int) -> Iterator[Callable[[str], None]]:
-    """Show a bar on the standard error while something takes long; nothing if it is no terminal."""
+def progress(steps: int) -> Iterator[tuple[Callable[[str], None], Callable[[float], None]]]:
+    """Show a bar on the standard error while something takes long; nothing if it is no terminal.
+
+    Yields what is to be told the name of each step as it begins, and the share of it that is done.
+    """
     if not complaints.is_terminal:
-        yield lambda _: None
+        yield lambda _: None, lambda _: None
         return
     from rich.progress import (  # noqa: PLC0415 - only a terminal needs it
         BarColumn,
@@ -233,9 +237,16 @@ def progress(steps: int) -> Iterator[Callable[[str], None]]:
     )
 
     columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    begun = -1
+
+    def tell(text: str) -> None:
+        nonlocal begun
+        begun += 1
+        bar.update(task, completed=begun, description=text)
+
     with Progress(*columns, console=complaints, transient=True) as bar:
-        task = bar.add_task("", total=steps, completed=-1)
-        yield lambda text: bar.update(task, advance=1, description=text)
+        task = bar.add_task("", total=steps)
+        yield tell, lambda share: bar.update(task, completed=begun + share)
 
 
 def finite(value: Any) -> Any:

@@ -35,10 +35,11 @@ def analyse(
     policy_years: float = 0.0,
     hosts: Sequence[HostFacts] = (),
     progress: Callable[[str], None] = lambda _: None,
+    lived: Callable[[float], None] = lambda _: None,
 ) -> Report:
     """Return the report of a model; `policy_years` 0 leaves the simulation out.
 
-    `progress` is told what comes next. Raises `bdd.TooLarge`.
+    `progress` is told what comes next, `lived` which share of the simulated years is over. Raises `bdd.TooLarge`.
     """
     predictions = {name: failover.predict(model, group) for name, group in model.groups.items()}
     results: dict[str, GroupResult] = {}
@@ -49,7 +50,9 @@ def analyse(
         values = groups.inputs(model, group, predictions[name])
         dynamics[name] = groups.dynamics(results[name], values)
     services = _services(model, results, dynamics, (samples, seed), progress)
-    policy, notes = _lives(model, predictions, policy_years, seed, progress)
+    if policy_years > 0:
+        progress(f"{policy_years:g} years of life under the real policy")
+    policy, notes = _lives(model, predictions, policy_years, seed, lived)
     progress("checks")
     every = model.groups.values()
     report = Report(
@@ -113,14 +116,13 @@ def _lives(
     predictions: dict[str, Prediction],
     years: float,
     seed: int,
-    progress: Callable[[str], None],
+    lived: Callable[[float], None],
 ) -> tuple[tuple[PolicyResult, ...], tuple[str, ...]]:
     if years <= 0:
         return (), ()
-    progress(f"{years:g} years of life under the real policy")
     paces = {name: pace_of(model, group, predictions[name]) for name, group in model.groups.items()}
     try:
-        return simulate(model, paces, years=years, seed=seed), ()
+        return simulate(model, paces, years=years, seed=seed, lived=lived), ()
     except NoLife as error:
         return (), (f"No life could be simulated: {error}.",)
 

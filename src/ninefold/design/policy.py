@@ -95,8 +95,8 @@ class Life:
         self._number += 1
         heapq.heappush(self._queue, (self.now_s + delay_s, self._number, what))
 
-    def run(self, years: float) -> None:
-        """Live that long, from everything up."""
+    def run(self, years: float, lived: Callable[[float], None] = lambda _: None) -> None:
+        """Live that long, from everything up; `lived` is told the share of it, span by span."""
         end_s = years * HOURS_PER_YEAR * SECONDS_PER_HOUR
         self._span_s = end_s / SPANS
         for part in self.model.parts.values():
@@ -106,10 +106,14 @@ class Life:
         for group in self.groups.values():
             group.form()
         self.look()
+        span = 0
         while self._queue and self._queue[0][0] < end_s:
             self.now_s, _, what = heapq.heappop(self._queue)
             what()
             self.look()
+            if int(self.now_s / self._span_s) > span:
+                span = int(self.now_s / self._span_s)
+                lived(span / SPANS)
         self.now_s = end_s
         for service in self.model.services:
             self._came_up(service)
@@ -444,16 +448,22 @@ def _used(need: Need) -> set[str]:
 
 
 def simulate(
-    model: Infrastructure, paces: Mapping[str, Pace], *, years: float, seed: int = 1
+    model: Infrastructure,
+    paces: Mapping[str, Pace],
+    *,
+    years: float,
+    seed: int = 1,
+    lived: Callable[[float], None] = lambda _: None,
 ) -> tuple[PolicyResult, ...]:
     """Live `years` and return what each service's users saw.
 
     `paces` has one entry per group. Raises `NoLife` if a group's CIB cannot be played, `OSError` if
     it cannot be read. The confidence interval is Student's, over `SPANS` equal spans of the life.
+    `lived` is told now and then which share of the years is over.
     """
     assert years > 0
     life = Life(model, paces, seed)
-    life.run(years)
+    life.run(years, lived)
     span_s = years * HOURS_PER_YEAR * SECONDS_PER_HOUR / SPANS
     factor = float(stats.t.ppf(0.975, SPANS - 1)) / math.sqrt(SPANS)
     failovers = sum(group.failovers for group in life.groups.values()) / years

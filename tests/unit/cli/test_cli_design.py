@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -322,6 +324,31 @@ def test_answers_are_printed_as_they_stand_in_the_file(pair: Path) -> None:
     states = {item["number"]: item["state"] for item in data("checklist", pair)}
     assert states[1] == "yes"
     assert list(states.values()).count("na") >= 1
+
+
+def test_terminal_sees_how_far_it_is_and_a_file_does_not(pair: Path) -> None:
+    ours, theirs = os.openpty()
+    program = "from ninefold.cli.main import run; run()"
+    words = ["design", "report", str(pair), "--years", "300", "--section", "policy"]
+
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *words],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the kernel's word for the end of a terminal
+        while some := os.read(ours, 4096):
+            shown += some
+    told, _ = process.communicate()
+    os.close(ours)
+
+    assert process.returncode == 0
+    assert b"300 years of life under the real policy" in shown
+    assert b"under the real policy" not in told
+    assert b"300 years of life" in told
 
 
 # compare

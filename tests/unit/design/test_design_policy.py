@@ -230,3 +230,13 @@ def test_decisions_are_remembered_by_what_is_believed() -> None:
     assert policy.decisions == 1
     assert {a.task for a in first.actions if a.node == "b"} >= {"stonith"}
     assert isinstance(cib, Cib)
+
+
+def test_whoever_waits_is_told_how_much_of_the_life_is_over() -> None:
+    told: list[float] = []
+
+    simulate(pair(), {"pair": QUICK}, years=400, lived=told.append)
+
+    assert told == sorted(told)
+    assert len(told) > 10
+    assert 0 < told[0] < told[-1] < 1
