@@ -36,6 +36,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="From a model of an infrastructure to its single points of failure, its nines, and what to do.",
 )
+app.command()(init)  # the order of the help is that of the work
 
 SamplesOption = Annotated[
     int,
@@ -260,5 +261,4 @@ def finite(value: Any) -> Any:
     return value
 
 
-app.command()(init)
 design_checks.register(app)

@@ -71,7 +71,7 @@ def _gains(sheet: Sheet, found: Comparison) -> None:
         columns += [
             Column(f"Cost{unit}", right=True),
             Column("Extra", right=True),
-            Column(f"Saved per 1,000{unit}", right=True),
+            Column("Saved per 1,000", right=True, wide=True),
         ]
     earning = any(option.payback_years is not None for option in found.options)
     if earning:
