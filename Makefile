@@ -2,7 +2,7 @@
 # clone: it sets up what it needs. Only relative paths are used, so the clone may lie anywhere.
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup packages test demo lint docs bench constraints clean
+.PHONY: help setup packages test demo lint docs screenshots bench constraints clean
 
 BIN = .venv/bin
 
@@ -17,6 +17,7 @@ help:
 	@echo 'make test         the whole test suite (as root on Debian: installs packaging/debian-packages.txt first)'
 	@echo 'make lint         format, lint, types, import contracts'
 	@echo 'make docs         build the documentation into docs/_build'
+	@echo 'make screenshots  take the documentation pictures of the pages anew (needs chromium)'
 	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed'
 	@echo 'make constraints  resolve the pins in constraints.txt anew (needs uv)'
 	@echo 'make clean        remove .venv, caches and everything else that was made here'
@@ -43,6 +44,9 @@ docs: setup
 	$(BIN)/sphinx-build -W --keep-going -n -q -b html docs docs/_build/html
 	$(BIN)/sphinx-build -W -n -q -b doctest docs docs/_build/doctest
 	@echo 'see docs/_build/html/index.html'
+
+screenshots: setup
+	$(BIN)/python docs/screenshots.py
 
 bench: setup packages
 	$(BIN)/python -m benchmarks.failover

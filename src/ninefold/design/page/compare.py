@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
 
 from ninefold.design.page import charts, words
 from ninefold.design.page.blocks import (
@@ -25,18 +26,24 @@ if TYPE_CHECKING:
     from ninefold.design.page.blocks import Block, Tone
 
 
+# Letters of a title that is read at a glance.
+TITLE_MAX: Final = 48
+
+
 def compare_page(comparison: Comparison) -> str:
     """Return designs side by side as one self-contained HTML page; the same input gives the same page."""
     names = [option.name for option in comparison.options]
+    together = " or ".join(names)
+    files = dict.fromkeys(
+        PurePath(option.file).name for option in comparison.options if option.file
+    )
     return html(
         Page(
             kind="Designs compared",
-            title=", ".join(names) if len(names) <= 3 else words.plural(len(names), "design"),
+            title=together if len(together) <= TITLE_MAX else words.plural(len(names), "design"),
             description=f"Downtime of {', '.join(comparison.services)}. Everything is measured against "
             f"{names[0]}.",
-            origin=", ".join(
-                dict.fromkeys(option.file for option in comparison.options if option.file)
-            ),
+            origin=", ".join(files),
             figures=(),
             sections=tuple(_sections(comparison)),
         )
