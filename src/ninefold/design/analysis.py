@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-import networkx as nx
 
 from ninefold.design import failover, groups
 from ninefold.design.availability import analyse_service
 from ninefold.design.capacity import capacity_rows
 from ninefold.design.checklist import checklist
+from ninefold.design.domains import Fallen
 from ninefold.design.fence_check import fence_rows
 from ninefold.design.policy import NoLife, Pace, simulate
 from ninefold.design.quorum_table import quorum_table
 from ninefold.design.results import InputRow, PolicyResult, Report
-from ninefold.design.soundness import graph
 from ninefold.design.timing import timing_rows
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ def analyse(
     for name, group in model.groups.items():
         progress(f"group {name}")
         results[name] = groups.analyse_group(model, group, predictions[name])
-        values = groups.inputs(model, group, predictions[name])
-        dynamics[name] = groups.dynamics(results[name], values)
+        dynamics[name] = groups.dynamics(model, group, predictions[name], results[name])
     services = _services(model, results, dynamics, (samples, seed), progress)
     if policy_years > 0:
         progress(f"{policy_years:g} years of life under the real policy")
@@ -107,8 +105,8 @@ def _services(
 
 
 def _stands_on(model: Infrastructure, service: str, group: str) -> bool:
-    """Tell whether a service stands on a group, directly or by another service or part."""
-    return group in nx.descendants(graph(model), service)
+    """Tell whether a service is down while a group is: planned work on a spare one costs nothing."""
+    return Fallen(model, (group,)).down(service)
 
 
 def _lives(
@@ -160,9 +158,13 @@ def input_rows(model: Infrastructure) -> tuple[InputRow, ...]:
         rows.append(_row(group.name, "until a person helps", _hours, plan.manual))
         if plan.time is not None:
             rows.append(_row(group.name, "failover", _hours, plan.time))
+        if plan.switchover is not None:
+            rows.append(_row(group.name, "planned move", _hours, plan.switchover))
         for path in group.fencing:
             name = f"{group.name}: {path.device}"
             rows.append(_row(name, "fencing succeeds", _percent, path.success))
+            if path.time_s is not None:
+                rows.append(_row(name, "fencing takes", _seconds, path.time_s))
     return tuple(rows)
 
 
@@ -194,6 +196,10 @@ def _between(rate: float) -> str:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.6g} %"
+
+
+def _seconds(value: float) -> str:
+    return _hours(value / 3600)
 
 
 def _hours(value: float) -> str:

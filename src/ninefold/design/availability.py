@@ -1,10 +1,10 @@
 """One service: how often and how long its users are without it, why, and how sure that is.
 
-Everything is read off one diagram: the probability, its derivatives (hence the weights, the
-frequency and the tornado, for the probability is linear in each event), the cut sets of order one
-and two, and a thousand draws at once for the band. Steady state, unplanned; planned work is counted
-apart. The mission is the chance of not a single interruption: R(t) = exp(-w t / A), with w the
-frequency of the service's failures (Vesely 1970), exact for exponential interruptions.
+Everything is read off one diagram: the probability, its derivatives (hence the weights and the
+frequency, for the probability is linear in each event), the cut sets of order one and two, and many
+draws at once for the band (`uncertainty`). Steady state, unplanned; planned work is counted apart. The
+mission is the chance of not a single interruption: R(t) = exp(-w t / A), with w the frequency of the
+service's failures (Vesely 1970), exact for exponential interruptions.
 """
 
 from __future__ import annotations
@@ -17,22 +17,20 @@ import numpy as np
 from ninefold.design.bdd import Bdd
 from ninefold.design.cutsets import order_one_and_two
 from ninefold.design.model import MINUTES_PER_YEAR
-from ninefold.design.results import Band, Bar, CutSet, ServiceResult, Spof, Weight
-from ninefold.design.spof import mitigation
+from ninefold.design.results import CutSet, LayerLoss, ServiceResult, Spof, Weight
+from ninefold.design.spof import mitigation, saved
 from ninefold.design.tree import Tree
+from ninefold.design.uncertainty import band, tornado
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from ninefold.design.model import Estimate, Infrastructure, Service
+    from ninefold.design.model import Infrastructure, Service
     from ninefold.design.tree import Dynamics, Event
 
-# The 95th percentile of the normal distribution: an error factor is exp of so many sigmas.
-Z95: Final = 1.6448536269514722
 PAIRS_SHOWN: Final = 50
-BARS_SHOWN: Final = 12
 
 
 def analyse_service(
@@ -68,12 +66,13 @@ def analyse_service(
         meets_slo=None if service.slo is None else 1 - down >= service.slo,
         reliability=math.exp(-frequency / max(1 - down, 1e-12) * model.mission_h),
         mission_h=model.mission_h,
-        band=_band(bdd, events, samples, seed) if samples else None,
-        spofs=_spofs(service, events, alone, q, slopes),
+        band=band(bdd, events, samples, seed) if samples else None,
+        spofs=_spofs(model, service, [events[number] for number in alone], slopes[alone]),
         pairs=_pairs(events, pairs, q),
         weights=_weights(events, q, slopes, down),
-        tornado=_tornado(events, q, slopes, down),
-        notes=_notes(model, service),
+        tornado=tornado(bdd, events, q, slopes, down),
+        notes=_notes(model, service, events),
+        layers=_layers(bdd, events, q, down),
     )
 
 
@@ -89,28 +88,40 @@ def _planned(model: Infrastructure, alone: list[Event]) -> float:
 
 
 def _spofs(
-    service: Service,
-    events: list[Event],
-    alone: list[int],
-    q: NDArray[np.float64],
-    slopes: NDArray[np.float64],
+    model: Infrastructure, service: Service, alone: list[Event], slopes: NDArray[np.float64]
 ) -> tuple[Spof, ...]:
+    """Return the events that suffice alone and can happen, but for a group's own failovers."""
     rows = [
         Spof(
             service.name,
             event.part,
             event.kind,
             event.layer,
-            float(q[number] * slopes[number]) * MINUTES_PER_YEAR,
-            # A second, independent one: down only while both are.
-            float((q[number] - q[number] ** 2) * slopes[number]) * MINUTES_PER_YEAR,
-            mitigation(event),
+            event.q * float(slope) * MINUTES_PER_YEAR,
+            saved(event, float(slope)) * MINUTES_PER_YEAR,
+            mitigation(event, model),
         )
-        for number in alone
-        for event in (events[number],)
-        if event.kind != "failover-group"
+        for event, slope in zip(alone, slopes, strict=True)
+        if event.wait is None and (event.q > 0 or event.rate)
     ]
     return tuple(sorted(rows, key=lambda row: (-row.minutes_per_year, row.part)))
+
+
+def _layers(
+    bdd: Bdd, events: list[Event], q: NDArray[np.float64], down: float
+) -> tuple[LayerLoss, ...]:
+    """Return what each layer costs: the downtime that would go if nothing of it ever failed."""
+    layers = list(dict.fromkeys(event.layer for event in events))
+    if not layers:
+        return ()
+    without = np.repeat(q[:, np.newaxis], len(layers), axis=1)
+    for number, event in enumerate(events):
+        without[number, layers.index(event.layer)] = 0.0
+    rows = [
+        LayerLoss(layer, (down - float(left)) * MINUTES_PER_YEAR)
+        for layer, left in zip(layers, bdd.probability(without), strict=True)
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.minutes_per_year, row.layer)))
 
 
 def _pairs(
@@ -148,78 +159,29 @@ def _weights(
     return tuple(sorted(rows, key=lambda row: (-row.fussell_vesely, row.event)))
 
 
-def _factor(estimate: Estimate | None, normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return lognormal factors around a median of one."""
-    if estimate is None or estimate.error_factor == 1:
-        return np.ones_like(normal)
-    spread: NDArray[np.float64] = np.exp(normal * math.log(estimate.error_factor) / Z95)
-    return spread
-
-
-def _shares(
-    event: Event, first: NDArray[np.float64], second: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return an event's share of time for standard normal draws of its two inputs."""
-    if event.share is not None:
-        return np.minimum(1.0, event.share.value * _factor(event.share, first))
-    if event.failures is None or event.repair is None:
-        return np.full_like(first, event.q)
-    product = (event.failures.value * _factor(event.failures, first)) * (
-        event.repair.value * _factor(event.repair, second)
-    )
-    shares: NDArray[np.float64] = event.factor * product / (1 + product)
-    return shares
-
-
-def _band(bdd: Bdd, events: list[Event], samples: int, seed: int) -> Band:
-    """Draw every input from its lognormal, seeded; the same seed gives the same band."""
-    dice = np.random.default_rng(seed)
-    draws = [
-        _shares(event, dice.standard_normal(samples), dice.standard_normal(samples))
+def _notes(model: Infrastructure, service: Service, events: list[Event]) -> tuple[str, ...]:
+    notes = []
+    guessed = {
+        event.part
         for event in events
-    ]
-    q = np.array(draws) if draws else np.zeros((1, samples))
-    minutes = bdd.probability(q) * MINUTES_PER_YEAR
-    p5, p50, p95 = np.percentile(minutes, [5, 50, 95])
-    return Band(float(p5), float(p50), float(p95), samples)
-
-
-def _tornado(
-    events: list[Event], q: NDArray[np.float64], slopes: NDArray[np.float64], down: float
-) -> tuple[Bar, ...]:
-    """Move one input at a time to its 5th and 95th percentile: exact, the sum is linear in each."""
-    bars = []
-    edges, middle = np.array([-Z95, Z95]), np.zeros(2)
-    for number, event in enumerate(events):
-        inputs = [("share of time", edges, middle, event.share)]
-        if event.share is None:
-            inputs = [
-                ("failure rate", edges, middle, event.failures),
-                ("repair time", middle, edges, event.repair),
-            ]
-        for quantity, first, second, estimate in inputs:
-            if estimate is None or estimate.error_factor == 1:
-                continue
-            low, high = _shares(event, first, second)
-            minutes = [
-                (down + float(slopes[number]) * float(share - q[number])) * MINUTES_PER_YEAR
-                for share in (low, high)
-            ]
-            bars.append(Bar(event.name, quantity, *minutes))
-    bars.sort(key=lambda b: (b.low_minutes_per_year - b.high_minutes_per_year, b.event))
-    return tuple(bars[:BARS_SHOWN])
-
-
-def _notes(model: Infrastructure, service: Service) -> tuple[str, ...]:
-    guessed = [
-        part.name
-        for part in model.parts.values()
-        if any(e is not None and e.replace_me for e in (part.failures, part.repair))
-    ]
-    if not guessed:
-        return ()
-    note = (
-        f"{len(guessed)} parts have rates from the library of defaults; for {service.name} the "
-        f"weights say which of them are worth replacing first."
-    )
-    return (note,)
+        if any(e is not None and e.replace_me for e in (event.failures, event.repair, event.share))
+    }
+    if guessed:
+        notes.append(
+            f"{len(guessed)} parts have rates from the library of defaults; for {service.name} the "
+            f"weights say which of them are worth replacing first."
+        )
+    fixed = [event.part for event in events if event.rate is None and event.q > 0]
+    if fixed:
+        notes.append(
+            f"{', '.join(fixed[:5])}{' and others' if len(fixed) > 5 else ''}: a share of time down "
+            f"is given, but not how often; the chance of a mission without interruption does not "
+            f"count their failures. Give rate and mttr."
+        )
+    crews = sorted({model.parts[e.part].crew for e in events if e.part in model.parts} - {""})
+    if crews:
+        notes.append(
+            f"Repairs of single parts are taken as independent: of crew {', '.join(crews)} there is "
+            f"always somebody. Within a failover group its size counts."
+        )
+    return tuple(notes)

@@ -37,6 +37,8 @@ NODES_FIRST: Final = 200_000
 IN_USE_MAX: Final = 2_000_000
 CACHE: Final = 1_000_000
 CACHE_FIRST: Final = 50_000
+# Values held at once when many draws are computed together: 128 MiB.
+CELLS: Final = 16_000_000
 FALSE: Final = 0
 TRUE: Final = 1
 
@@ -86,8 +88,16 @@ class Bdd:
 
     def probability(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return P(formula) for `q` of shape (events,) or (events, draws): a scalar or (draws,)."""
-        found: NDArray[np.float64] = self._values(q)[self.root]
-        return found
+        if q.ndim == 1:
+            found: NDArray[np.float64] = self._values(q)[self.root]
+            return found
+        step = max(1, CELLS // self.size)
+        return np.concatenate(
+            [
+                self._values(q[:, first : first + step])[self.root]
+                for first in range(0, q.shape[1], step)
+            ]
+        )
 
     def _values(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
         values = np.zeros((self.size, *q.shape[1:]))

@@ -15,23 +15,28 @@ from __future__ import annotations
 from math import comb
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from ninefold.design.losses import losses
 from ninefold.design.markov import Chain
-from ninefold.design.model import MINUTES_PER_YEAR
+from ninefold.design.model import HOURS_PER_YEAR, MINUTES_PER_YEAR, Estimate
 from ninefold.design.results import GroupResult, StateShare
-from ninefold.design.tree import Dynamics
+from ninefold.design.tree import Chance, Dynamics, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from ninefold.design.losses import Loss
-    from ninefold.design.model import Group, Infrastructure
+    from ninefold.design.model import FencePath, Group, Infrastructure
     from ninefold.design.results import Prediction
 
 # A failover that takes no time at all would make the chain stiff: nobody can tell it from 1 ms.
 SHORTEST_H: Final = 1e-3 / 3600
+# Shares below this are what rounding leaves of nothing: a microsecond in 30,000 years.
+ROUNDING: Final = 1e-18
+# The error factor of a failover's length that is predicted and not measured.
+PREDICTED_SPREAD: Final = 1.5
 SERVED: Final = "served"
 OVER: Final = "failing over"
 UNCOVERED: Final = "waiting for a person"
@@ -98,6 +103,7 @@ def analyse_group(model: Infrastructure, group: Group, prediction: Prediction) -
         minutes_all_down=minutes[DOWN],
         minutes_planned=_planned_minutes(group, values),
         sentence=_sentence(minutes),
+        reliability=1 - chain.reached(model.mission_h, bad, (0, SERVED)),
     )
 
 
@@ -109,8 +115,6 @@ def inputs(model: Infrastructure, group: Group, prediction: Prediction) -> Input
     # A loss counts per hour of the calendar, the chain's rate per hour of a node that is up.
     rate = total / max(len(group.nodes) - down, 1e-9)
     repair = down / total if total else 0.0
-    votes = group.quorum - (group.witness_votes if group.witness else 0)
-    quorum = 1 if group.two_node or not group.quorum else max(1, votes)
     seconds = (
         group.failover.time.value * 3600
         if group.failover.time is not None
@@ -121,7 +125,7 @@ def inputs(model: Infrastructure, group: Group, prediction: Prediction) -> Input
     crew = model.crews.get(group.crew, 0) if group.crew else len(group.nodes)
     return Inputs(
         len(group.nodes),
-        max(group.needed, quorum),
+        max(group.needed, _quorum_nodes(group)),
         group.needed,
         rate,
         repair,
@@ -132,23 +136,35 @@ def inputs(model: Infrastructure, group: Group, prediction: Prediction) -> Input
     )
 
 
+def _quorum_nodes(group: Group) -> int:
+    """Return how many nodes have quorum whichever they are, with the witness's help."""
+    if group.two_node or not group.quorum:
+        return 1
+    votes = group.witness_votes if group.witness else 0
+    for count, more in enumerate(sorted(group.votes.get(name, 1) for name in group.nodes), 1):
+        votes += more
+        if votes >= group.quorum:
+            return count
+    return len(group.nodes)
+
+
 def coverage(model: Infrastructure, group: Group) -> float:
     """Return the chance that the loss of a node is noticed and the node silenced, over all causes.
 
     A device counts with its success per demand and the share of time in which it works at all, and not
-    at all for a loss that takes it along. Without fencing a loss is believed: nothing waits, and nothing
-    is safe (see `fence_check`).
+    at all for a loss that takes it along. With fencing switched off a loss is believed: nothing waits, and
+    nothing is safe (see `fence_check`). With fencing on and no device, every loss waits for a person.
     """
     return _coverage(group, losses(model, group))
 
 
 def _coverage(group: Group, found: Sequence[Loss]) -> float:
     noticed = group.failover.detection.value
-    if not group.fencing_enabled or not group.fencing:
+    if not group.fencing_enabled:
         return noticed
     total = sum(loss.per_hour for loss in found)
     if not total:
-        return noticed
+        return noticed if group.fencing else 0.0
     return noticed * sum(loss.per_hour * loss.fenced for loss in found) / total
 
 
@@ -184,8 +200,9 @@ def rates(values: Inputs) -> dict[tuple[Hashable, Hashable], float]:
             go(served, (down + 1, UNCOVERED), serving * (1 - values.coverage))
         if down:
             go(served, (down - 1, SERVED), mending)
-            go(over, served, 1 / values.failover_h)
-            go(over, (down + 1, DOWN if last else OVER), up * values.failures)
+            if values.coverage > 0:
+                go(over, served, 1 / values.failover_h)
+                go(over, (down + 1, DOWN if last else OVER), up * values.failures)
             if values.coverage < 1:
                 go(waiting, served, 1 / values.manual_h)
                 go(waiting, (down + 1, DOWN if last else UNCOVERED), up * values.failures)
@@ -202,21 +219,107 @@ def _title(state: Hashable, nodes: int) -> str:
     return f"{nodes - state[0]} of {nodes} up, {state[1]}"
 
 
-def dynamics(result: GroupResult, values: Inputs) -> Dynamics:
+def dynamics(
+    model: Infrastructure, group: Group, prediction: Prediction, result: GroupResult
+) -> Dynamics:
     """Return what a group adds to the fault tree: time in failover and waiting for a person.
 
     The tree takes repairs as independent; what a small crew adds to the time with too few nodes is
     added here, so that it is not lost.
     """
-    share = (result.minutes_failing_over + result.minutes_uncovered) / MINUTES_PER_YEAR
+    values = inputs(model, group, prediction)
     q = values.failures * values.repair_h / (1 + values.failures * values.repair_h)
     spare = values.nodes - values.needed
     independent = sum(
         comb(values.nodes, down) * q**down * (1 - q) ** (values.nodes - down)
         for down in range(spare + 1, values.nodes + 1)
     )
-    share += max(0.0, result.minutes_all_down / MINUTES_PER_YEAR - independent)
-    return Dynamics(share, result.failovers_per_year / (MINUTES_PER_YEAR / 60))
+    over = result.minutes_failing_over / MINUTES_PER_YEAR
+    waiting = result.minutes_uncovered / MINUTES_PER_YEAR
+    queue = result.minutes_all_down / MINUTES_PER_YEAR - independent
+    title = group.title or group.name
+    waits = (
+        Wait(
+            "failover",
+            f"failover of {title} under way",
+            over,
+            result.failovers_per_year / HOURS_PER_YEAR,
+            "failover time",
+            _failover_time(group, prediction, values),
+        ),
+        Wait(
+            "waiting for a person",
+            f"{title} waits for a person after a loss that was not noticed or not fenced",
+            waiting,
+            waiting / values.manual_h,
+            "until a person helps",
+            group.failover.manual,
+            uncovered=True,
+        ),
+        Wait(
+            "repairs queue",
+            f"too few nodes of {title}, because the crew repairs another",
+            queue,
+            0.0,
+            power=2,
+        ),
+    )
+    return Dynamics(
+        # What rounding leaves of nothing is nothing.
+        tuple(wait for wait in waits if wait.share > ROUNDING),
+        _demand(model, group),
+        values.coverage,
+        _chances(model, group) if waiting > ROUNDING else (),
+    )
+
+
+def _failover_time(group: Group, prediction: Prediction, values: Inputs) -> Estimate:
+    """Return the failover's length in hours with its spread: measured, told, or predicted."""
+    measured = prediction.measured_s
+    if measured:
+        late = float(np.quantile(measured, 0.95)) / 3600
+        return Estimate(values.failover_h, max(1.0, late / values.failover_h), "drills")
+    if group.failover.time is not None:
+        return group.failover.time
+    return Estimate(values.failover_h, PREDICTED_SPREAD, "predicted from the timers")
+
+
+def _demand(model: Infrastructure, group: Group) -> dict[str, float]:
+    """Return what part of the losses each cause has."""
+    found = losses(model, group)
+    total = sum(loss.per_hour for loss in found)
+    parts: dict[str, float] = {}
+    for loss in found:
+        parts[loss.cause] = parts.get(loss.cause, 0.0) + loss.per_hour / total
+    return parts
+
+
+def _chances(model: Infrastructure, group: Group) -> tuple[Chance, ...]:
+    """Return the uncertain shares that coverage depends on; it is linear in each."""
+    found = []
+    noticed = group.failover.detection
+
+    def note(
+        subject: str, quantity: str, estimate: Estimate, with_: Callable[[float], Group]
+    ) -> None:
+        if estimate.error_factor > 1:
+            slope = coverage(model, with_(1.0)) - coverage(model, with_(0.0))
+            found.append(Chance(subject, quantity, estimate, slope))
+
+    def detecting(share: float) -> Group:
+        plan = msgspec.structs.replace(group.failover, detection=Estimate(share))
+        return msgspec.structs.replace(group, failover=plan)
+
+    note(group.name, "losses noticed", noticed, detecting)
+    for number, path in enumerate(group.fencing):
+
+        def fencing(share: float, number: int = number, path: FencePath = path) -> Group:
+            sure = msgspec.structs.replace(path, success=Estimate(share))
+            paths = (*group.fencing[:number], sure, *group.fencing[number + 1 :])
+            return msgspec.structs.replace(group, fencing=paths)
+
+        note(f"{group.name}: {path.device}", "fencing succeeds", path.success, fencing)
+    return tuple(found)
 
 
 def _fail_back_minutes(group: Group, values: Inputs, shares: dict[Hashable, float]) -> float:

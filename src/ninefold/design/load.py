@@ -12,7 +12,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from ninefold.core.findings import Finding, Severity, errors
@@ -168,6 +167,11 @@ def _mtbf(text: str) -> float:
     return 1 / found
 
 
+def _without(text: str) -> float:
+    """Return what an availability leaves: it is that which is uncertain by a factor."""
+    return 1 - units.share(text)
+
+
 def _rates(tree: Tree, kind: str) -> tuple[Estimate | None, Estimate | None, Estimate | None]:
     """Return failures per hour, repair hours, and a fixed share of time down."""
     source = tree.text("source")
@@ -177,7 +181,7 @@ def _rates(tree: Tree, kind: str) -> tuple[Estimate | None, Estimate | None, Est
         for key, reader in (
             ("mtbf", _mtbf),
             ("rate", units.rate),
-            ("availability", units.share),
+            ("availability", _without),
             ("unavailability", units.share),
         )
     }
@@ -191,10 +195,7 @@ def _rates(tree: Tree, kind: str) -> tuple[Estimate | None, Estimate | None, Est
         )
     default = KINDS.get(kind)
     repair = _estimate(tree, "mttr", units.hours, 1.0, source)
-    share = found["unavailability"]
-    if found["availability"] is not None:
-        up = found["availability"]
-        share = msgspec.structs.replace(up, value=1 - up.value)
+    share = found["availability"] or found["unavailability"]
     if share is not None:
         return None, None, share
     failures = found["mtbf"] or found["rate"]

@@ -71,25 +71,50 @@ class Chain:
         """Return the chance of each state `hours` after `start`."""
         assert hours >= 0
         row: NDArray[np.float64] = linalg.expm(self.generator * hours)[self._numbers[start]]
-        return {state: float(row[number]) for state, number in self._numbers.items()}
+        chances = np.clip(row, 0.0, 1.0)
+        chances /= chances.sum()
+        return {state: float(chances[number]) for state, number in self._numbers.items()}
+
+    def reached(self, hours: float, goals: Collection[Hashable], start: Hashable) -> float:
+        """Return the chance that some of `goals` was entered within `hours` after `start`."""
+        return sum(self._stopping(goals).after(hours, start)[goal] for goal in goals)
+
+    def _stopping(self, goals: Collection[Hashable]) -> Chain:
+        """Return the chain that stays in `goals` once it is there."""
+        kept = Chain({})
+        kept.states, kept._numbers = self.states, self._numbers
+        kept.generator = self.generator.copy()
+        kept.generator[[self._numbers[goal] for goal in goals]] = 0.0
+        return kept
 
     def mean_time_to(self, goals: Collection[Hashable], start: Hashable) -> float:
         """Return the mean hours from `start` until the first of `goals`.
 
-        Raises `NotAChain` if it may never come.
+        Raises `NotAChain` if it may never come. The chain is sent back to the start, an hour after it
+        reached a goal: the mean time is the ratio of what it spends outside and in, which `steady` finds
+        without subtractions, however rare the goal is.
         """
         if start in goals:
             return 0.0
-        others = [n for state, n in self._numbers.items() if state not in goals]
-        within = self.generator[np.ix_(others, others)]
+        goal = object()
+        rates: dict[tuple[Hashable, Hashable], float] = {(goal, start): 1.0}
+        seen = {start: None}
+        queue = [start]
+        for source in queue:
+            row = self.generator[self._numbers[source]]
+            for target, number in self._numbers.items():
+                if target == source or not row[number]:
+                    continue
+                end = goal if target in goals else target
+                rates[source, end] = rates.get((source, end), 0.0) + float(row[number])
+                if end is not goal and target not in seen:
+                    seen[target] = None
+                    queue.append(target)
         try:
-            times = linalg.solve(-within, np.ones(len(others)))
-        except (linalg.LinAlgError, ValueError) as error:
+            shares = Chain(rates).steady()
+        except NotAChain as error:
             raise NotAChain("some state never leads to the goal") from error
-        found = float(times[others.index(self._numbers[start])])
-        if not 0 <= found < 1e30:
-            raise NotAChain("some state never leads to the goal")
-        return found
+        return sum(share for state, share in shares.items() if state is not goal) / shares[goal]
 
     def frequency_into(self, goals: Collection[Hashable]) -> float:
         """Return how often per hour, in the long run, the chain enters `goals` from outside."""

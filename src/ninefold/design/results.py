@@ -46,8 +46,9 @@ class CutSet(msgspec.Struct, frozen=True):
 class Spof(msgspec.Struct, frozen=True):
     """A cut set of order one: a single point of failure, and what to do about it.
 
-    `minutes_per_year` is what it costs now; `saved_minutes_per_year` what the mitigation would save
-    (the service with this event made redundant by a second, independent one of the same kind).
+    `minutes_per_year` is what it costs now; `saved_minutes_per_year` what the mitigation would save: the
+    service with this event made redundant by a second, independent one of the same kind, less the time
+    of the takeovers where one has to take over from the other (`spof.saved`).
     """
 
     service: str
@@ -57,6 +58,16 @@ class Spof(msgspec.Struct, frozen=True):
     minutes_per_year: float
     saved_minutes_per_year: float
     mitigation: str
+
+
+class LayerLoss(msgspec.Struct, frozen=True):
+    """What a layer costs a service: the minutes a year that would go if nothing of it ever failed.
+
+    Layers overlap where things of both have to fail together, so the sum may exceed the whole.
+    """
+
+    layer: str
+    minutes_per_year: float
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -111,6 +122,8 @@ class GroupResult(msgspec.Struct, frozen=True):
     minutes_all_down: float
     minutes_planned: float
     sentence: str = ""
+    # The chance of no interruption (not even a failover) in the model's mission time.
+    reliability: float = 1.0
 
 
 class ServiceResult(msgspec.Struct, frozen=True):
@@ -131,6 +144,7 @@ class ServiceResult(msgspec.Struct, frozen=True):
     tornado: tuple[Bar, ...]
     cost_per_year: float | None = None
     notes: tuple[str, ...] = ()
+    layers: tuple[LayerLoss, ...] = ()
 
 
 class QuorumRow(msgspec.Struct, frozen=True):

@@ -24,11 +24,53 @@ if TYPE_CHECKING:
     from ninefold.design.model import Infrastructure, Need, Service
 
 
+class Wait(msgspec.Struct, frozen=True):
+    """One way in which a group waits although enough nodes are up, from its Markov chain.
+
+    `share` of the time, begun `per_hour` times. It grows in proportion to `length` (whose name is
+    `quantity`; `None`: it does not matter how long), to the `power` of the rate of losses, and if
+    `uncovered`, to the chance that a loss is not noticed or not fenced.
+    """
+
+    name: str
+    title: str
+    share: float
+    per_hour: float
+    quantity: str = ""
+    length: Estimate | None = None
+    power: int = 1
+    uncovered: bool = False
+
+
+class Chance(msgspec.Struct, frozen=True):
+    """An estimated share on which a group's coverage depends: `slope` is d coverage / d share."""
+
+    subject: str
+    quantity: str
+    estimate: Estimate
+    slope: float
+
+
+class Dynamics(msgspec.Struct, frozen=True):
+    """What a group's Markov chain adds to the fault tree, and on what that depends.
+
+    `demand` has, by event, the part of the losses that it causes; `coverage` is the share of losses
+    that are noticed and fenced, and depends on `chances`.
+    """
+
+    waits: tuple[Wait, ...] = ()
+    demand: dict[str, float] = {}
+    coverage: float = 1.0
+    chances: tuple[Chance, ...] = ()
+
+
 class Event(msgspec.Struct, frozen=True):
     """A basic event. `q` is the share of time in it; `rate` (per hour) how often it begins.
 
-    `failures` and `repair` are the estimates it came from, for uncertainty; `factor` what a common
-    cause left of them. An event of a fixed share has no rate: it counts in no frequency.
+    `failures` and `repair`, or `share`, are the estimates it came from; of them, common causes took
+    `betas` (by their names). A common cause has a `beta` of its own, of the mean of its `members`
+    (their own events, whole). A group's waiting has `wait` and `dynamics`. An event of a fixed share
+    has no rate: it counts in no frequency.
     """
 
     name: str
@@ -41,15 +83,11 @@ class Event(msgspec.Struct, frozen=True):
     failures: Estimate | None = None
     repair: Estimate | None = None
     share: Estimate | None = None
-    factor: float = 1.0
-
-
-class Dynamics(msgspec.Struct, frozen=True):
-    """What a group's Markov chain adds: the share of time in failover, and how often it begins."""
-
-    share: float
-    per_hour: float
-    error_factor: float = 1.5
+    betas: tuple[tuple[str, Estimate], ...] = ()
+    beta: Estimate | None = None
+    members: tuple[Event, ...] = ()
+    wait: Wait | None = None
+    dynamics: Dynamics | None = None
 
 
 class Tree:
@@ -61,7 +99,7 @@ class Tree:
         self.numbers: dict[str, int] = {}
         self._dynamics = dynamics
         self._known: dict[str, Formula] = {}
-        self._betas: dict[str, float] = {}
+        self._betas: dict[str, tuple[tuple[str, Estimate], ...]] = {}
         self._common: dict[str, list[Formula]] = {}
         for cause in model.common_causes:
             self._add_common(cause.name, cause.of, cause.beta)
@@ -96,12 +134,13 @@ class Tree:
         causes: list[Formula] = []
         own = own_event(part)
         if own is not None:
-            beta = self._betas.get(part.name, 0.0)
+            betas = self._betas.get(part.name, ())
+            left = max(0.0, 1 - sum(beta.value for _, beta in betas))
             scaled = msgspec.structs.replace(
                 own,
-                q=own.q * (1 - beta),
-                rate=None if own.rate is None else own.rate * (1 - beta),
-                factor=1 - beta,
+                q=own.q * left,
+                rate=None if own.rate is None else own.rate * left,
+                betas=betas,
             )
             causes.append(self._event(scaled))
             causes += self._common.get(part.name, [])
@@ -123,18 +162,17 @@ class Tree:
         if group.needs != AllOf():
             causes.append(self.down(group.needs))
         dynamics = self._dynamics.get(group.name)
-        if dynamics is not None and dynamics.share > 0:
-            title = f"failover of {group.name} under way, or waiting for a person"
-            share = Estimate(dynamics.share, dynamics.error_factor, "Markov chain of the group")
+        for wait in dynamics.waits if dynamics is not None else ():
             event = Event(
-                f"{group.name}: failover",
-                title,
+                f"{group.name}: {wait.name}",
+                wait.title,
                 group.name,
                 "failover-group",
                 "cluster",
-                dynamics.share,
-                dynamics.per_hour,
-                share=share,
+                wait.share,
+                wait.per_hour,
+                wait=wait,
+                dynamics=dynamics,
             )
             causes.append(self._event(event))
         return Or(*causes)
@@ -146,7 +184,8 @@ class Tree:
         return Var(self.numbers[event.name])
 
     def _add_common(self, name: str, of: tuple[str, ...], beta: Estimate) -> None:
-        owns = [own for own in (own_event(self.model.parts[part]) for part in of) if own]
+        found = (own_event(self.model.parts[part]) for part in of)
+        owns = tuple(own for own in found if own is not None and own.q > 0)
         if not owns or not beta.value:
             return
         rates = [own.rate for own in owns if own.rate is not None]
@@ -158,13 +197,12 @@ class Tree:
             owns[0].layer,
             beta.value * sum(own.q for own in owns) / len(owns),
             beta.value * sum(rates) / len(rates) if rates else None,
-            share=Estimate(
-                beta.value * sum(own.q for own in owns) / len(owns), beta.error_factor, beta.source
-            ),
+            beta=beta,
+            members=owns,
         )
         variable = self._event(event)
         for part in of:
-            self._betas[part] = min(1.0, self._betas.get(part, 0.0) + beta.value)
+            self._betas[part] = (*self._betas.get(part, ()), (name, beta))
             self._common.setdefault(part, []).append(variable)
 
 

@@ -136,7 +136,7 @@ parts:
   b: {kind: node, rate: 2 /y, mttr: 4 h}
   c: {kind: node, rate: 2 /y, mttr: 4 h}
 groups:
-  three: {nodes: [a, b, c], quorum: 2, failover: {time: 30 s}}
+  three: {nodes: [a, b, c], quorum: 2, fencing-enabled: no, failover: {time: 30 s}}
 services:
   web: {needs: three}
 """
