@@ -176,7 +176,7 @@ def _notes(model: Infrastructure, service: Service, events: list[Event]) -> tupl
         notes.append(
             f"{', '.join(fixed[:5])}{' and others' if len(fixed) > 5 else ''}: a share of time down "
             f"is given, but not how often; the chance of a mission without interruption does not "
-            f"count their failures. Give rate and mttr."
+            f"count these failures. Give rate and mttr."
         )
     crews = sorted({model.parts[e.part].crew for e in events if e.part in model.parts} - {""})
     if crews:

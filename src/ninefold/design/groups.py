@@ -249,7 +249,7 @@ def dynamics(
         ),
         Wait(
             "waiting for a person",
-            f"{title} waits for a person after a loss that was not noticed or not fenced",
+            f"waiting for a person after a loss in {title} that was not noticed or not fenced",
             waiting,
             waiting / values.manual_h,
             "until a person helps",
