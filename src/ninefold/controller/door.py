@@ -126,6 +126,11 @@ class Door:
         if not self._situation.quorate:
             text = "This partition has no quorum, so it may not fence."
             return [refuse(event.request, "no-quorum", text)]
+        state = self._replica.working.node_state(node)
+        gone = state is not None and state.expected == "down" and not state.in_ccm
+        if gone and node not in self._situation.members:
+            text = f"{name} has left cleanly or was fenced already: nothing would be done to it."
+            return [refuse(event.request, "down-already", text)]
         cause = self._situation.cause(event.user, why or f"fence {name}")
         return self._replica.propose(
             SetTransientAttribute(node, "terminate", "true"), cause, event.request

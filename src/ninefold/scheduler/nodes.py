@@ -143,11 +143,8 @@ def _with_fencing(work: Workspace, node: Node, state: Element) -> None:
         fence(node, "peer has not been seen by the cluster")
     elif join == "nack":
         fence(node, "peer failed Pacemaker membership criteria")
-    elif boolean(node.attributes.get("terminate"), default=False) or integer(
-        node.attributes.get("terminate"), 0
-    ):
-        if member or process or join != "down":
-            fence(node, "termination was requested")
+    elif _terminate(node) and (member or process or join != "down"):
+        fence(node, "termination was requested")
     elif expected == "down":
         _not_expected(work, node, state, present=member or process)
     elif not member:
@@ -159,6 +156,16 @@ def _with_fencing(work: Workspace, node: Node, state: Element) -> None:
         node.standby = True
     elif join != "member":
         fence(node, "peer was in an unknown state")
+
+
+def _terminate(node: Node) -> bool:
+    """Has somebody asked for the node's fencing?
+
+    A request is no proof that it was carried out: one for a node that is gone already leaves the
+    other rules to say whether it must be silenced.
+    """
+    value = node.attributes.get("terminate")
+    return boolean(value, default=False) or bool(integer(value, 0))
 
 
 def _not_expected(work: Workspace, node: Node, state: Element, *, present: bool) -> None:
