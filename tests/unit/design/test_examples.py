@@ -90,18 +90,20 @@ def test_checks_of_the_command_line_accept_the_cluster_files(name: str) -> None:
 
 
 @pytest.mark.parametrize("directory", DIRECTORIES)
-def test_report_is_what_the_command_prints(
-    directory: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+@pytest.mark.parametrize("verb", ["report", "compare"])
+def test_text_beside_the_models_is_what_the_command_prints(
+    directory: str, verb: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.chdir(EXAMPLES / directory)
+    names = [name.partition("/")[2] for name in MODELS if name.startswith(f"{directory}/")]
 
-    words = ["design", "report", "infrastructure.yaml"]
+    words = ["design", verb, *(["infrastructure.yaml"] if verb == "report" else names)]
     result = CliRunner().invoke(app, words, env={"COLUMNS": "100"})
 
     assert result.exit_code == 0, result.output
     # What is only padding differs between terminals.
     printed = "".join(f"{line.rstrip()}\n" for line in result.stdout.splitlines())
-    path = EXAMPLES / directory / "report.txt"
+    path = EXAMPLES / directory / f"{verb}.txt"
     accept_or_compare(path, printed, rewrite=bool(request.config.getoption("--rewrite")))
 
 
