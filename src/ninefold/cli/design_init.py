@@ -286,7 +286,8 @@ def _copied(
     answer = ask(Client(socket).cib)
     cib = file.with_suffix(".cib.xml")
     conf = file.with_suffix(".corosync.conf")
-    _may_write(cib, force=force)
+    for copy in (cib, conf):
+        _may_write(copy, force=force)
     # Parameters of agents hold passwords: for nobody else, as in the store.
     _written(cib, answer["xml"], mode=0o600)
     source = corosync or COROSYNC_CONF
@@ -299,7 +300,6 @@ def _copied(
             markup=False,
         )
         return None, cib
-    _may_write(conf, force=force)
     _written(conf, text)
     return conf, cib
 

@@ -113,4 +113,5 @@ def _storage(document: Element) -> str:
     kinds = [str(p.get("type")).lower() for p in document.iterfind("resources//primitive")]
     if any(kind in _REPLICATED for kind in kinds):
         return "drbd"
-    return "array" if any(kind in _ON_AN_ARRAY for kind in kinds) else ""
+    # A CIB that manages no storage is of services whose data, if any, each node keeps for itself.
+    return "array" if any(kind in _ON_AN_ARRAY for kind in kinds) else "mirror"
