@@ -349,7 +349,7 @@ def _group(name: str, tree: Tree, beside: Path) -> Group:
         nodes=tree.names("nodes"),
         title=tree.text("title"),
         needed=tree.integer("needed", 1, least=1),
-        votes={k: int(v) for k, v in _amounts(tree, "votes").items()},
+        votes=_votes(tree),
         quorum=tree.integer("quorum", 0),
         two_node=tree.flag("two-node"),
         witness=tree.text("witness"),
@@ -367,6 +367,11 @@ def _group(name: str, tree: Tree, beside: Path) -> Group:
     given = frozenset(key for key in ("quorum", "two-node", "votes", "fencing") if tree.has(key))
     tree.leftover(())
     return completed(group, given, tree)
+
+
+def _votes(tree: Tree) -> dict[str, int]:
+    inner = tree.tree("votes")
+    return {} if inner is None else {name: inner.integer(name, 1) for name in inner.key_names()}
 
 
 def _beside(tree: Tree, key: str, beside: Path) -> str:

@@ -200,7 +200,14 @@ GROUP: Final[tuple[Row, ...]] = (
     ("nodes", _NAMES, "Its nodes; left out, those of its corosync.conf."),
     ("title", _TEXT, "What people call it."),
     ("needed", {"type": ["integer", "null"], "minimum": 1}, "How many nodes must be up."),
-    ("votes", _use("amounts"), "Votes of nodes that have another number than one."),
+    (
+        "votes",
+        {
+            "type": ["object", "null"],
+            "additionalProperties": {"type": ["integer", "null"], "minimum": 0},
+        },
+        "Votes of nodes that have another number than one.",
+    ),
     (
         "quorum",
         {"type": ["integer", "null"], "minimum": 0},

@@ -133,7 +133,7 @@ GROUPS = st.fixed_dictionaries(
         "nodes": NAMES,
         "title": TEXTS,
         "needed": COUNTS,
-        "votes": AMOUNTS,
+        "votes": st.one_of(st.none(), st.dictionaries(st.just("a"), st.sampled_from([0, 3, None]))),
         "quorum": st.sampled_from([0, 2, None]),
         "two-node": FLAGS,
         "witness": TEXTS,
