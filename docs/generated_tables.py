@@ -21,7 +21,10 @@ from ninefold.agents.model import OpStatus, Rc
 from ninefold.config.keys import KEYS, Key, Kind
 from ninefold.controller.requests import OperatorChange, Request
 from ninefold.design import schema
-from ninefold.design.library import KINDS
+from ninefold.design.audit.judge import RULES
+from ninefold.design.audit.shared import KINDS as SHARED
+from ninefold.design.audit.shared import WORDS as SHARED_WORDS
+from ninefold.design.library import KINDS, LAYERS
 from ninefold.design.nines import (
     availability_of_nines,
     class_text,
@@ -279,7 +282,26 @@ def part_kinds() -> list[str]:
     return table(head, rows)
 
 
+def audit_rules() -> list[str]:
+    order = {layer: place for place, layer in enumerate(LAYERS)}
+    rows = [
+        (rule.layer, f"`{rule.code}`", rule.about, "SPOF" if rule.spof else "", rule.severity)
+        for rule in sorted(RULES, key=lambda rule: order[rule.layer])
+    ]
+    return table(("layer", "code", "what it finds", "", "severity"), rows)
+
+
+def audit_shared() -> list[str]:
+    rows = [
+        (layer, f"`shared-{kind}`", f"the same {SHARED_WORDS[kind]}", mitigation)
+        for kind, (layer, _, mitigation) in SHARED.items()
+    ]
+    return table(("layer", "code", "what they have in common", "what to do"), rows)
+
+
 TABLES = {
+    "audit-rules": audit_rules,
+    "audit-shared": audit_shared,
     "infrastructure-keys": infrastructure_keys,
     "part-kinds": part_kinds,
     "nines": nines,

@@ -158,7 +158,7 @@ def shared(hosts: Sequence[HostFacts]) -> list[Judgement]:
                 ERROR if common.kind == "hypervisor" else WARNING,
                 spof=True,
                 subject=common.name,
-                sentence=f"{' and '.join(alone)} {'stand on' if grave else 'depend on'} the same {_WORDS[common.kind]}.",
+                sentence=f"{' and '.join(alone)} {'stand on' if grave else 'depend on'} the same {WORDS[common.kind]}.",
                 evidence=common.evidence,
                 mitigation=mitigation,
             )
@@ -166,7 +166,7 @@ def shared(hosts: Sequence[HostFacts]) -> list[Judgement]:
     return found
 
 
-_WORDS: Final = {
+WORDS: Final = {
     "router": "gateway",
     "switch": "switch, or group of switches that act as one",
     "dns-server": "resolver, and no other",
