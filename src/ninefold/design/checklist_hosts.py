@@ -39,10 +39,16 @@ def _versions(hosts: Sequence[HostFacts]) -> Seen:
 
 
 def _watchdog(hosts: Sequence[HostFacts]) -> Seen:
-    soft = [h.host for h in hosts if any(w.driver == "softdog" for w in h.watchdogs)]
-    without = [h.host for h in hosts if not h.watchdogs]
+    soft = [
+        h.host for h in hosts if h.watchdogs and all(w.driver == "softdog" for w in h.watchdogs)
+    ]
+    unread = [h.host for h in hosts if any(u.what == "watchdogs" for u in h.unread)]
+    unread += [h.host for h in hosts if any(not w.driver for w in h.watchdogs)]
+    without = [h.host for h in hosts if not h.watchdogs and h.host not in unread]
     if soft:
-        return no(f"softdog on {', '.join(soft)}.")
+        return no(f"softdog alone on {', '.join(soft)}.")
+    if unread:
+        return unseen(f"The watchdog's driver could not be read on {', '.join(unread)}.")
     if without:
         return no(f"No watchdog was seen on {', '.join(without)}.")
     return yes("Every audited host has a watchdog that is no softdog.")
@@ -50,7 +56,14 @@ def _watchdog(hosts: Sequence[HostFacts]) -> Seen:
 
 def _time(hosts: Sequence[HostFacts]) -> Seen:
     unsynced = [h.host for h in hosts if h.time is not None and h.time.synchronised is False]
-    few = [h.host for h in hosts if h.time is not None and 0 < len(h.time.sources) < 2]
+    # A pool is several servers behind one name.
+    few = [
+        h.host
+        for h in hosts
+        if h.time is not None
+        and len(h.time.sources) == 1
+        and not h.time.sources[0].startswith("pool ")
+    ]
     unread = [h.host for h in hosts if h.time is None or not h.time.sources]
     if unsynced:
         return no(f"The clock is not synchronised on {', '.join(unsynced)}.")
@@ -138,10 +151,13 @@ def _multipaths(hosts: Sequence[HostFacts]) -> Seen:
 
 
 def _journal(hosts: Sequence[HostFacts]) -> Seen:
-    short = [h.host for h in hosts if len(h.boots) < 2]
-    if short:
-        return unseen(f"No log of an earlier boot was found on {', '.join(short)}.")
-    return unseen("Logs of earlier boots are kept; whether they leave the node is not seen.")
+    volatile = [h.host for h in hosts if h.log_persistent is False]
+    unread = [h.host for h in hosts if h.log_persistent is None]
+    if volatile:
+        return no(f"The journal is gone after a reboot on {', '.join(volatile)}.")
+    if unread:
+        return unseen(f"No journal and no syslog was found on {', '.join(unread)}.")
+    return unseen("Logs survive a reboot; whether they leave the node is not seen.")
 
 
 def _stem(unit: Unit) -> str:
@@ -171,17 +187,22 @@ def managed_twice(
         for u in h.units
         if _stem(u) in units and u.enabled == "enabled"
     ]
+    # On the node that does not run it now, it is in fstab all the same and not mounted.
     listed = [
-        f"{h.host} {m.target}"
+        f"{h.host} {line.target}"
         for h in hosts
-        for m in h.mounts
-        if m.target in mounts and m.in_fstab and "noauto" not in m.options.split(",")
+        for line in h.planned
+        if line.target in mounts and "noauto" not in line.options.split(",")
     ]
+    unread = [h.host for h in hosts if not h.units]
+    at_boot = yes("No systemd resource of the CIB is enabled on the audited hosts.")
+    if unread:
+        at_boot = unseen(f"The services could not be read on {', '.join(unread)}.")
+    if enabled:
+        at_boot = no(f"Enabled in systemd and in the CIB: {', '.join(enabled[:8])}.")
     return {
         49: no(f"In fstab and in the CIB: {', '.join(listed[:8])}.")
         if listed
-        else yes("No mounted file system of the CIB is in the audited hosts' fstab."),
-        55: no(f"Enabled in systemd and in the CIB: {', '.join(enabled[:8])}.")
-        if enabled
-        else yes("No systemd resource of the CIB is enabled on the audited hosts."),
+        else yes("No file system of the CIB is mounted by the audited hosts' fstab."),
+        55: at_boot,
     }

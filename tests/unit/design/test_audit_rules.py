@@ -268,6 +268,7 @@ QUIET: list[tuple[str, dict[str, Any]]] = [
     ("bond-unmonitored", with_bond(miimon_ms=0, arp_interval_ms=200)),
     ("bond-no-partner", with_bond(**LACP)),
     ("bond-split", with_bond(**LACP, aggregators={"eth0": "1", "eth1": "1"})),
+    ("bond-split", with_bond(**LACP, slaves_up=("eth0",), aggregators={"eth0": "1", "eth1": "2"})),
     ("bond-slow-lacp", with_bond(**LACP, lacp_rate="fast")),
     ("raid-striped", {"raids": (RAID, Raid("md1", "raid0", 1, 1, ("sdc",), (), (), "clean"))}),
     ("raid-degraded", {"raids": (RAID, Raid("tank", "zfs", 0, 0, (), (), (), "ONLINE"))}),

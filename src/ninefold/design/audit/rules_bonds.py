@@ -79,8 +79,10 @@ def no_partner(facts: HostFacts) -> Iterator[Sight]:
 def split(facts: HostFacts) -> Iterator[Sight]:
     """Slaves that LACP could not join: only one part of them is used."""
     for bond in facts.bonds:
-        if bond.mode == _LACP and len({*bond.aggregators.values()}) > 1:
-            told = ", ".join(f"{slave}: {number}" for slave, number in bond.aggregators.items())
+        # A slave that is down is alone in its aggregator, and another rule tells of it.
+        joined = {s: number for s, number in bond.aggregators.items() if s in bond.slaves_up}
+        if bond.mode == _LACP and len({*joined.values()}) > 1:
+            told = ", ".join(f"{slave}: {number}" for slave, number in joined.items())
             yield Sight(
                 bond.name,
                 f"The slaves of {bond.name} are not joined: one aggregator is used, the others wait.",

@@ -186,7 +186,7 @@ def _device(
         ]
     told = " ".join(word for word in (disk.model, disk.serial, disk.transport, target) if word)
     far = disk.kind == "multipath" or disk.transport in ("fc", "iscsi")
-    kind = "array" if far else "disk" if disk.rotational and not virtual else "ssd"
+    kind = "array" if far else "ssd" if disk.rotational is False else "disk"
     if virtual and not far:
         # What the hypervisor makes a disk of is not known: no part would be true.
         return []
