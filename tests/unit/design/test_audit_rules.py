@@ -383,29 +383,61 @@ def test_an_empty_root_yields_only_open_questions(tmp_path: Path) -> None:
     assert [(j.code, j.sentence) for j in judge(facts) if not j.unknown] == []
 
 
-def test_disks_below_lvm_are_alone_unless_the_volume_mirrors_them() -> None:
-    images = (
-        disk("dm-1", kind="lvm", label="vg-root_rimage_0", parents=("sda",)),
-        disk("dm-2", kind="lvm", label="vg-root_rimage_1", parents=("sdb",)),
+def volume(*suffixes: str) -> HostFacts:
+    parents = [
+        disk(
+            f"dm-{number}",
+            kind="lvm",
+            label=f"vg-root_{suffix}",
+            parents=(f"sd{'ab'[number % 2]}",),
+        )
+        for number, suffix in enumerate(suffixes, 1)
+    ]
+    top = disk(
+        "dm-0", kind="lvm", label="vg-root", parents=tuple(p.name for p in parents), mounts=("/",)
     )
-    mirrored = disk("dm-0", kind="lvm", parents=("dm-1", "dm-2"))
-    linear = disk("dm-5", kind="lvm", label="vg-data", parents=("sda", "sdb"))
-    facts = sound(disks=(disk("sda"), disk("sdb"), *images, mirrored, linear), raids=())
+    return sound(disks=(disk("sda"), disk("sdb"), *parents, top), raids=())
 
-    assert alone_below(facts, "dm-0") == []
-    assert [one.name for one in alone_below(facts, "dm-5")] == ["sda", "sdb"]
+
+def test_disks_below_lvm_are_alone_unless_the_volume_mirrors_them() -> None:
+    def alone(facts: HostFacts) -> list[str]:
+        return [one.name for one in alone_below(facts, "dm-0")]
+
+    linear = sound(
+        disks=(disk("sda"), disk("sdb"), disk("dm-0", kind="lvm", parents=("sda", "sdb")))
+    )
+
+    assert alone(volume("rmeta_0", "rmeta_1", "rimage_0", "rimage_1")) == []
+    assert alone(volume("mimage_0", "mimage_1", "mlog")) == []
+    assert alone(volume("rimage_0", "rimage_1")) == ["sda", "sdb"]  # striped
+    assert alone(linear) == ["sda", "sdb"]
 
 
 def test_loops_in_the_facts_end() -> None:
-    a, b = disk("a", parents=("b",)), disk("b", parents=("a",))
+    # Everything stands on everything: whoever walked all ways would walk for ever.
+    everyone = [f"d{number}" for number in range(40)]
+    disks = tuple(disk(name, parents=tuple(everyone)) for name in everyone)
     links = tuple(
-        Link(n, "bridge", True, True, "m", 1500, None, "", "", master=m, virtual=True)
-        for n, m in (("x", "y"), ("y", "x"))
+        Link(
+            name,
+            "bridge",
+            True,
+            True,
+            "m",
+            1500,
+            None,
+            "",
+            "",
+            everyone[i - 1],
+            everyone[i - 2],
+            virtual=True,
+        )
+        for i, name in enumerate(everyone)
     )
-    facts = sound(disks=(a, b), links=links, bonds=())
+    facts = sound(disks=disks, links=links, bonds=())
 
-    assert alone_below(facts, "a") == []
-    assert hardware_of(facts, "x") == []
+    assert alone_below(facts, "d0") == []
+    assert hardware_of(facts, "d0") == []
 
 
 @pytest.mark.parametrize(

@@ -303,3 +303,28 @@ def test_disk_far_away_is_an_array() -> None:
     far: tuple[Disk, ...] = (disk("sdc", transport="fc", mounts=("/",)),)
 
     assert model(sound(disks=far, raids=())).parts["alpha-sdc"].kind == "array"
+
+
+def test_mirror_of_lvm_is_an_array_of_its_images() -> None:
+    def image(number: int, what: str, below: str) -> Disk:
+        return disk(f"dm-{number}", kind="lvm", label=f"vg-root_{what}", parents=(below,))
+
+    images = (image(1, "rimage_0", "sda"), image(2, "rimage_1", "sdb"), image(3, "rmeta_0", "sda"))
+    top = disk("dm-0", kind="lvm", label="vg-root", parents=("dm-1", "dm-2", "dm-3"), mounts=("/",))
+
+    parts = model(sound(disks=(disk("sda"), disk("sdb"), *images, top), raids=())).parts
+
+    need = parts["alpha-vg-root"].needs
+    assert isinstance(need, AtLeast)
+    assert (need.k, len(need.of)) == (1, 2)
+
+
+def test_member_on_two_disks_is_not_counted_twice() -> None:
+    joined = disk("dm-7", kind="lvm", label="vg-both", parents=("sdb", "sdc"))
+    disks = (disk("sda"), disk("sdb"), disk("sdc"), joined, disk("md0", kind="raid", mounts=("/",)))
+    raid = Raid("md0", "raid1", 2, 2, ("sda", "dm-7"), (), (), "clean")
+
+    need = model(sound(disks=disks, raids=(raid,))).parts["alpha-md0"].needs
+
+    assert not isinstance(need, AtLeast)
+    assert len(need.of) == 3  # type: ignore[union-attr]

@@ -15,9 +15,11 @@ from ninefold.design.audit.rules_host import supplies
 from ninefold.design.audit.rules_network import virtual_router
 from ninefold.design.audit.shared import commons
 from ninefold.design.audit.sketch import AtLeast, Sketch, name_of
-from ninefold.design.audit.wiring import disk_of, hardware_of, served
+from ninefold.design.audit.wiring import disk_of, hardware_of, mirror_images, served
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ninefold.design.audit.facts import Audit, Disk, HostFacts, Link, Raid
     from ninefold.design.audit.shared import Common
     from ninefold.design.audit.sketch import Entry
@@ -150,63 +152,80 @@ def _storage(sketch: Sketch, facts: HostFacts, host: Entry, *, virtual: bool) ->
         device = None if mount.network else disk_of(facts, mount)
         if device is None:
             continue
-        for name in _device(sketch, facts, device, mount.target, virtual=virtual):
-            if name not in host.needs:
-                host.needs.append(name)
+        shelf = _Shelf(sketch, facts, mount.target, virtual=virtual)
+        host.needs += [name for name in shelf.below(device.name) if name not in host.needs]
 
 
-def _device(
-    sketch: Sketch, facts: HostFacts, disk: Disk, target: str, *, virtual: bool, depth: int = 0
-) -> list[str]:
-    """Return the parts that a device needs: disks, or the array that doubles them."""
-    by_name = {one.name: one for one in facts.disks}
-    raid = next((one for one in facts.raids if one.name == disk.name), None)
-    if depth > 16 or disk.kind in ("loop", "rom"):
-        return []
-    if raid is not None:
-        members = [by_name[name] for name in raid.members if name in by_name]
-        below = [
-            name
-            for one in members
-            for name in _device(sketch, facts, one, target, virtual=virtual, depth=depth + 1)
-        ]
-        array = sketch.part(f"{facts.host}-{raid.name}", "raid", _raid_told(raid, target))
-        needed = _members_needed(raid, len(below))
-        if below and not array.needs:
-            array.needs += list(below) if needed == len(below) else [AtLeast(needed, tuple(below))]
-        return [array.name] if below else []
-    if disk.parents and disk.kind != "multipath":
-        return [
-            name
-            for parent in disk.parents
-            if parent in by_name
-            for name in _device(
-                sketch, facts, by_name[parent], target, virtual=virtual, depth=depth + 1
-            )
-        ]
-    told = " ".join(word for word in (disk.model, disk.serial, disk.transport, target) if word)
-    far = disk.kind == "multipath" or disk.transport in ("fc", "iscsi")
-    kind = "array" if far else "ssd" if disk.rotational is False else "disk"
-    if virtual and not far:
-        # What the hypervisor makes a disk of is not known: no part would be true.
-        return []
-    return [
-        sketch.part(
-            f"{facts.host}-{disk.label or disk.name}", kind, f"{facts.host} {disk.name}: {told}"
-        ).name
-    ]
+class _Shelf:
+    """The parts that a host's devices need; each device is looked at once, for facts may hold a loop."""
+
+    def __init__(self, sketch: Sketch, facts: HostFacts, target: str, *, virtual: bool) -> None:
+        self._sketch = sketch
+        self._facts = facts
+        self._target = target
+        self._virtual = virtual
+        self._by_name = {one.name: one for one in facts.disks}
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def below(self, name: str) -> tuple[str, ...]:
+        """Return the parts below a device: disks, or the array that doubles them."""
+        disk = self._by_name.get(name)
+        if disk is None or disk.kind in ("loop", "rom"):
+            return ()
+        if name not in self._known:
+            self._known[name] = ()
+            self._known[name] = self._parts(disk)
+        return self._known[name]
+
+    def _parts(self, disk: Disk) -> tuple[str, ...]:
+        raid = next((one for one in self._facts.raids if one.name == disk.name), None)
+        if raid is not None:
+            told = _raid_told(raid, self._target)
+            return self._array(raid.name, raid.members, _spare(raid), told)
+        if disk.parents and disk.kind != "multipath":
+            images = mirror_images(disk, self._by_name)
+            if len(images) > 1:
+                told = f"{disk.label or disk.name}: a volume of {len(images)} images"
+                return self._array(disk.label or disk.name, images, 1, told)
+            found = [part for parent in disk.parents for part in self.below(parent)]
+            return tuple(dict.fromkeys(found))
+        far = disk.kind == "multipath" or disk.transport in ("fc", "iscsi")
+        if self._virtual and not far:
+            # What the hypervisor makes a disk of is not known: no part would be true.
+            return ()
+        words = (disk.model, disk.serial, disk.transport, self._target)
+        told = f"{self._facts.host} {disk.name}: {' '.join(word for word in words if word)}"
+        kind = "array" if far else "ssd" if disk.rotational is False else "disk"
+        return (self._put(disk.label or disk.name, kind, told).name,)
+
+    def _array(self, name: str, members: Iterable[str], spare: int, told: str) -> tuple[str, ...]:
+        """Put an array in, of which `spare` members may be lost."""
+        below = [self.below(member) for member in members]
+        each = tuple(dict.fromkeys(part for parts in below for part in parts))
+        if not each:
+            return ()
+        array = self._put(name, "raid", told)
+        if array.needs:
+            return (array.name,)
+        # A member that stands on several parts, or two on one: then all of them is the safe word.
+        single = len(each) == len(below) and all(len(parts) == 1 for parts in below)
+        needed = max(len(each) - spare, 1) if single else len(each)
+        array.needs += each if needed == len(each) else [AtLeast(needed, each)]
+        return (array.name,)
+
+    def _put(self, name: str, kind: str, told: str) -> Entry:
+        return self._sketch.part(f"{self._facts.host}-{name}", kind, told)
 
 
 def _raid_told(raid: Raid, target: str) -> str:
     return f"{raid.name} {raid.level}: {raid.working} of {raid.wanted} members work; {target}"
 
 
-def _members_needed(raid: Raid, members: int) -> int:
-    """Return how many members must be up. RAID 10 survives more by luck; one is certain."""
-    spare = {"raid1": members - 1, "raid4": 1, "raid5": 1, "raid6": 2, "raid10": 1}.get(
-        raid.level, 0
-    )
-    return max(members - spare, 1)
+def _spare(raid: Raid) -> int:
+    """Return how many members an array can lose. RAID 10 survives more by luck; one is certain."""
+    if raid.level in ("raid1", "btrfs-raid1"):
+        return len(raid.members) - 1 if raid.level == "raid1" else 1
+    return {"raid4": 1, "raid5": 1, "raid6": 2, "raid10": 1}.get(raid.level, 0)
 
 
 def _around(sketch: Sketch, facts: HostFacts, host: Entry, audit: Audit) -> None:

@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ninefold.design.audit.facts import Disk, HostFacts, Link, Mount
 
-# Links deeper than this in each other, or disks, are a loop in the facts.
-DEPTH_MAX: Final = 16
 REDUNDANT_LEVELS: Final = ("raid1", "raid10", "raid4", "raid5", "raid6")
 
 
@@ -32,21 +32,24 @@ def _useful(text: str) -> bool:
     return not (address.is_link_local or address.is_loopback)
 
 
-def hardware_of(facts: HostFacts, name: str, depth: int = 0) -> list[str]:
+def hardware_of(facts: HostFacts, name: str) -> list[str]:
     """Return the cards below a link: itself, its slaves' or ports', its parent's."""
     by_name = {link.name: link for link in facts.links}
-    link = by_name.get(name)
-    if link is None or depth > DEPTH_MAX:
-        return []
-    if not link.virtual:
-        return [name]
-    below = [one.name for one in facts.links if one.master == name]
-    below += [one for bond in facts.bonds if bond.name == name for one in bond.slaves]
-    if link.parent:
-        below.append(link.parent)
-    found: dict[str, None] = {}
-    for one in below:
-        found.update(dict.fromkeys(hardware_of(facts, one, depth + 1)))
+    found: list[str] = []
+    # Each is looked at once: facts may hold a loop.
+    seen: dict[str, None] = {}
+    waiting = [name]
+    while waiting:
+        link = by_name.get(waiting.pop())
+        if link is None or link.name in seen:
+            continue
+        seen[link.name] = None
+        if not link.virtual:
+            found.append(link.name)
+            continue
+        waiting += [one.name for one in facts.links if one.master == link.name]
+        waiting += [one for bond in facts.bonds if bond.name == link.name for one in bond.slaves]
+        waiting.append(link.parent)
     return sorted(found)
 
 
@@ -61,23 +64,27 @@ def disk_of(facts: HostFacts, mount: Mount) -> Disk | None:
     return next((disk for disk in facts.disks if name in (disk.name, disk.label)), None)
 
 
-def alone_below(facts: HostFacts, name: str, depth: int = 0) -> list[Disk]:
+def alone_below(facts: HostFacts, name: str) -> list[Disk]:
     """Return the disks below a device that nothing doubles: each of them alone would take it down.
 
     A map of several paths counts as one disk, which it is.
     """
     by_name = {disk.name: disk for disk in facts.disks}
-    disk = by_name.get(name)
-    if disk is None or depth > DEPTH_MAX or disk.kind in ("drbd", "rom", "loop"):
-        return []
-    if _doubled(facts, disk, by_name):
-        return []
-    if not disk.parents or disk.kind == "multipath":
-        return [disk]
-    found: dict[str, Disk] = {}
-    for parent in disk.parents:
-        found.update({one.name: one for one in alone_below(facts, parent, depth + 1)})
-    return [found[key] for key in sorted(found)]
+    found: list[str] = []
+    seen: dict[str, None] = {}
+    waiting = [name]
+    while waiting:
+        disk = by_name.get(waiting.pop())
+        if disk is None or disk.name in seen or disk.kind in ("drbd", "rom", "loop"):
+            continue
+        seen[disk.name] = None
+        if _doubled(facts, disk, by_name):
+            continue
+        if disk.parents and disk.kind != "multipath":
+            waiting += disk.parents
+        else:
+            found.append(disk.name)
+    return [by_name[one] for one in sorted(found)]
 
 
 def _doubled(facts: HostFacts, disk: Disk, by_name: dict[str, Disk]) -> bool:
@@ -90,10 +97,18 @@ def _doubled(facts: HostFacts, disk: Disk, by_name: dict[str, Disk]) -> bool:
         if raid.level.startswith("btrfs")
     ):
         return True
-    # LVM's own RAID and mirrors: an image for each copy, told by its name.
-    images = [
-        by_name[parent].label
-        for parent in disk.parents
-        if parent in by_name and re.search(r"_[rm]image_\d+$", by_name[parent].label)
-    ]
-    return disk.kind == "lvm" and len(images) > 1
+    return len(mirror_images(disk, by_name)) > 1
+
+
+def mirror_images(disk: Disk, by_name: Mapping[str, Disk]) -> list[str]:
+    """Return the images of a volume that LVM itself mirrors: they are told by their names.
+
+    A striped volume has images too, but none of the areas that keep track of a redundant one.
+    """
+    if disk.kind != "lvm":
+        return []
+    labels = {parent: by_name[parent].label for parent in disk.parents if parent in by_name}
+    tracked = any(re.search(r"_(rmeta_\d+|mlog)$", label) for label in labels.values())
+    images = [parent for parent, label in labels.items() if re.search(r"_[rm]image_\d+$", label)]
+    mirrored = tracked or any("_mimage_" in label for label in labels.values())
+    return images if mirrored else []
