@@ -250,3 +250,21 @@ def test_a_large_infrastructure_is_drawn_with_its_alike_parts_as_one() -> None:
     assert f"60 {words.TIMES} node" in told
     assert f"2 {words.TIMES} switch" in told
     assert "SPOF" in told
+
+
+def test_kinds_that_need_each_other_in_a_circle_are_drawn_all_the_same() -> None:
+    """Of three kinds each needs the next somewhere; no single part needs itself."""
+    kinds = ("node", "vm", "hypervisor")
+    parts = "".join(
+        f"  {kind}{n}: {{kind: {kind}{f', needs: [{kinds[(k + 1) % 3]}{n + 20}]' if n < 20 else ''}}}\n"
+        for k, kind in enumerate(kinds)
+        for n in range(40)
+    )
+    needs = ", ".join(f"{{any: [{kind}0, {kind}1]}}" for kind in kinds)
+    model, findings = load_text(f"parts:\n{parts}services: {{web: {{needs: [{needs}]}}}}")
+    assert model is not None, findings
+
+    page = report_page(analyse(model, samples=0), model)
+
+    told = text_of(page, "infrastructure")
+    assert all(f"40 {words.TIMES} {kind}" in told for kind in kinds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import networkx as nx
 from lxml import etree
 
 from ninefold.design.library import LAYERS
@@ -166,11 +167,17 @@ def _gathered(things: list[Thing], edges: list[Link]) -> tuple[dict[str, Thing],
         before = strongest.get(pair, edge.look)
         strongest[pair] = min(before, edge.look, key=order.__getitem__)
     if len(things) > BOXES_MAX:
-        # Kinds may need each other where their members do not: such a pair is drawn once.
-        strongest = {
-            p: look for p, look in strongest.items() if p[::-1] not in strongest or p[0] < p[1]
-        }
+        strongest = _without_circles(strongest)
     return drawn, [Link(*pair, look) for pair, look in strongest.items()]
+
+
+def _without_circles(links: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+    """Leave out what closes a circle: kinds may need each other where none of their members do."""
+    drawn = nx.DiGraph()
+    for source, goal in links:
+        if source not in drawn or goal not in drawn or not nx.has_path(drawn, goal, source):
+            drawn.add_edge(source, goal)
+    return {pair: look for pair, look in links.items() if drawn.has_edge(*pair)}
 
 
 def _drawn(things: dict[str, Thing], layout: Layout, space: Space, told: str) -> str:
