@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +60,16 @@ def test_ninefold_itself_is_found_on_a_host() -> None:
 
     assert done.returncode == 3, done.stderr
     assert "ninefold" in done.stderr
+
+
+@pytest.mark.usefixtures("_running")
+def test_services_find_their_log_directories_on_a_host() -> None:
+    # nginx does not start without /var/log/nginx, though its package is installed.
+    wanted = {entry.name for entry in Path("/var/log").iterdir() if entry.is_dir()}
+
+    found = lab("exec", after=("node1", "ls", "/var/log")).stdout.split()
+
+    assert wanted.issubset(found)
 
 
 @pytest.mark.usefixtures("_running")

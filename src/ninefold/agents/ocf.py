@@ -112,3 +112,12 @@ def exit_reason(errors: str) -> str:
         if line.startswith(EXIT_REASON_PREFIX):
             return line.removeprefix(EXIT_REASON_PREFIX).strip()[:REASON_CHARS_MAX]
     return ""
+
+
+def last_words(meaning: str, errors: str) -> str:
+    """Return what an exit code means, with the last line that the agent said on stderr, bounded.
+
+    Many agents of the distribution write why they failed to their log only, which is stderr here.
+    """
+    said = [line.strip() for line in errors.splitlines() if line.strip()]
+    return ": ".join([meaning, *said[-1:]])[:REASON_CHARS_MAX]

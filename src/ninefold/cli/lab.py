@@ -287,7 +287,7 @@ def _print_json(value: object) -> None:
 
 
 def _show(report: LabStatus) -> None:
-    console = Console()
+    console = Console(emoji=False)
     table = Table(
         title=f"Lab {report.name}: {report.stack}, client at {report.client_addresses[0]}"
     )
@@ -317,7 +317,7 @@ def _show(report: LabStatus) -> None:
 
 
 def _show_seen(seen: Summary) -> None:
-    console = Console()
+    console = Console(emoji=False)
     console.print(f"{seen.attempts} requests, {seen.failed} failed")
     console.print(f"longest time without an answer: {seen.longest_gap_s:.3f} s")
     for host, count in seen.answers.items():

@@ -25,8 +25,8 @@ EXIT_CODES = (
     "Exit codes: 0 done; 1 refused, or not as wished; 2 wrong usage; 3 no node could be asked."
 )
 
-console = Console(highlight=False, soft_wrap=True)
-complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(highlight=False, emoji=False, soft_wrap=True)
+complaints = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print data for programs.")]
 SocketOption = Annotated[

@@ -41,7 +41,9 @@ class Sheet:
 
     def __init__(self, *, width: int | None = None) -> None:
         found = width or Console().width
-        self._console = Console(highlight=False, width=max(WIDTH_MIN, min(found, WIDTH_MAX)))
+        self._console = Console(
+            highlight=False, emoji=False, width=max(WIDTH_MIN, min(found, WIDTH_MAX))
+        )
 
     def _print(self, what: RenderableType) -> None:
         """Print without the blanks that would fill lines up to the edge."""

@@ -41,6 +41,9 @@ METADATA_CACHE_MAX: Final = 512
 # A fence agent's `monitor` of a single plug says 2 for "reachable, and off" (FenceAgentAPI).
 _FENCE_PLUG_OFF: Final = 2
 
+# What a monitor answers when it has found what there is: no failure that wants an explanation.
+_ANSWERS: Final = (Rc.NOT_RUNNING, Rc.RUNNING_PROMOTED)
+
 
 class AgentRunner:
     """Runs agents of every standard on this host."""
@@ -262,6 +265,8 @@ def _outcome(call: Call, ended: ProcessResult, timeout_ms: Millis) -> Outcome:
         reason = ocf.exit_reason(errors)
         if not reason and rc != Rc.OK:
             reason = verdict(call.action, rc, call.interval_ms).meaning
+            if rc not in _ANSWERS:
+                reason = ocf.last_words(reason, errors)
     return Outcome(rc, status, reason, output, errors, ended.exec_ms)
 
 

@@ -69,6 +69,14 @@ def test_last_exit_reason_is_the_one_that_counts() -> None:
     assert not ocf.exit_reason("noise")
 
 
+def test_agent_without_an_exit_reason_is_quoted_with_its_last_words() -> None:
+    assert ocf.last_words("not installed", "INFO: hm\nERROR: no nginx\n \n") == (
+        "not installed: ERROR: no nginx"
+    )
+    assert ocf.last_words("not installed", "") == "not installed"
+    assert len(ocf.last_words("x", "y" * 1000)) == ocf.REASON_CHARS_MAX
+
+
 @pytest.mark.parametrize(
     ("action", "rc", "interval_ms", "status"),
     [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
+from ninefold.cli import out
 from ninefold.cli.main import app
 from ninefold.cli.status import render
 from ninefold.daemon.reply import refusal
@@ -244,6 +245,14 @@ def test_shipped_agents_are_listed_and_shown() -> None:
 
     shown = CliRunner().invoke(app, ["agents", "show", "ocf:ninefold:web", "--json"])
     assert "port" in [item["name"] for item in json.loads(shown.stdout)["parameters"]]
+
+
+def test_agents_name_is_printed_as_it_is() -> None:
+    # Rich would make a heart of the middle of it, and swallow what stands in brackets.
+    with out.console.capture() as said:
+        out.console.print("ocf:heartbeat:IPaddr2")
+
+    assert said.get() == "ocf:heartbeat:IPaddr2\n"
 
 
 @pytest.mark.parametrize("name", ["web", "ocf:web", "systemd:a:b", "no:such"])
