@@ -53,6 +53,15 @@ def audit(
     if to_model is not None and to_model.exists():
         fail(f"{to_model} is there already; give another name.", USAGE)
     found = _put_together(files) if files else _looked_at(root or Path("/"), since_days)
+    # Files first: a pager that is closed early ends us while we print.
+    if html is not None:
+        from ninefold.design.page import audit_page  # noqa: PLC0415 - as in `_looked_at`
+
+        _write(html, audit_page(found))
+    if to_model is not None:
+        from ninefold.design.audit.to_model import to_model as drawn  # noqa: PLC0415 - likewise
+
+        _write(to_model, drawn(found))
     if json:
         show_json(msgspec.to_builtins(found))
     else:
@@ -60,14 +69,9 @@ def audit(
         from ninefold.cli.sheet import Sheet  # noqa: PLC0415 - as in `_looked_at`
 
         show_audit(Sheet(), found)
-    if html is not None:
-        from ninefold.design.page import audit_page  # noqa: PLC0415 - as in `_looked_at`
-
-        _write(html, audit_page(found), quiet=json)
-    if to_model is not None:
-        from ninefold.design.audit.to_model import to_model as drawn  # noqa: PLC0415 - likewise
-
-        _write(to_model, drawn(found), quiet=json)
+        for path in (html, to_model):
+            if path is not None:
+                console.print(f"{path}: written", markup=False)
     if any(judgement.severity == "error" for judgement in found.judgements):
         raise typer.Exit(REFUSED)
 
@@ -90,10 +94,8 @@ def _put_together(files: list[Path]) -> Audit:
     return judged([host for file in files for host in hosts_of(file)])
 
 
-def _write(path: Path, text: str, *, quiet: bool) -> None:
+def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text)
     except OSError as error:
         fail(f"{path}: cannot be written: {error.strerror}.", USAGE)
-    if not quiet:
-        console.print(f"{path}: written", markup=False)

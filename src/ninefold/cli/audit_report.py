@@ -69,7 +69,7 @@ def _part(sheet: Sheet, title: str, rows: Iterable[Judgement], *, several: bool)
         if judgement.spof and judgement.layer != layer:
             layer = judgement.layer
             sheet.say(layer, "dim", 2)
-        where = f"{judgement.host}: " if several else ""
+        where = f"{judgement.host}: " if several and judgement.host != judgement.subject else ""
         head = f"{_WORDS[judgement.severity]}: {where}{judgement.subject}: {judgement.sentence}"
         sheet.say(head, _STYLES[judgement.severity], 2)
         sheet.say(f"Seen: {judgement.evidence}", "dim", 6)
@@ -79,7 +79,7 @@ def _part(sheet: Sheet, title: str, rows: Iterable[Judgement], *, several: bool)
 def _open(sheet: Sheet, rows: list[Judgement], *, several: bool) -> None:
     sheet.title(f"Could not be told: {len(rows)}")
     for judgement in rows:
-        where = f"{judgement.host}: " if several else ""
+        where = f"{judgement.host}: " if several and judgement.host != judgement.subject else ""
         sheet.say(f"{where}{judgement.subject}: {judgement.sentence}", "", 2)
         sheet.say(f"({judgement.evidence}) {judgement.mitigation}", "dim", 6)
 

@@ -121,6 +121,16 @@ def test_guests_of_one_hypervisor() -> None:
     assert (parts["alpha"].inside, parts["beta"].inside) == (("hypervisor-hv1",),) * 2
 
 
+def test_guests_that_cannot_know_whether_they_share_a_machine() -> None:
+    found = [
+        (judgement.host, judgement.unknown, judgement.spof)
+        for judgement in audit((guest(), guest(host="beta"), sound(host="gamma"))).judgements
+        if judgement.code == "shared-hypervisor"
+    ]
+
+    assert found == [("alpha, beta", True, False)]
+
+
 def test_blades_of_one_chassis_but_not_machines_with_their_own() -> None:
     alpha = sound(**with_machine(serial="S1", chassis_serial="CH"))
     beta = sound(host="beta", **with_machine(serial="S2", chassis_serial="CH"))

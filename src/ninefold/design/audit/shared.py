@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ninefold.design.audit.facts import Judgement
-from ninefold.design.audit.rules import ERROR, WARNING
+from ninefold.design.audit.rules import ERROR, INFO, WARNING
 from ninefold.design.audit.rules_network import virtual_router
 from ninefold.design.audit.rules_storage import file_server
 
@@ -163,7 +163,34 @@ def shared(hosts: Sequence[HostFacts]) -> list[Judgement]:
                 mitigation=mitigation,
             )
         )
-    return found
+    return found + _unknown_machines(hosts)
+
+
+def _unknown_machines(hosts: Sequence[HostFacts]) -> list[Judgement]:
+    """Return the question whether guests share the machine below, where they cannot know it."""
+    guests = [
+        facts.host
+        for facts in hosts
+        if facts.machine is not None
+        and facts.machine.virtualisation
+        and not facts.machine.hypervisor
+    ]
+    if len(guests) < 2:
+        return []
+    return [
+        Judgement(
+            "shared-hypervisor",
+            ", ".join(guests),
+            "compute",
+            INFO,
+            spof=False,
+            subject="hypervisor",
+            sentence=f"Whether {' and '.join(guests)} are guests of one machine is unknown.",
+            evidence="their hypervisor does not tell its guests where they are",
+            mitigation="Ask the hypervisor; keep them on different machines (anti-affinity).",
+            unknown=True,
+        )
+    ]
 
 
 WORDS: Final = {
