@@ -166,6 +166,18 @@ def test_life_under_the_real_scheduler_agrees_with_the_formulas(name: str) -> No
         assert lived.failovers_per_year > 0
 
 
+def test_life_shows_the_ban_that_no_formula_sees() -> None:
+    # By nodes and quorum the reports could run anywhere; by the CIB, on one node only.
+    found = analyse(
+        model_of("three-node-web-database/infrastructure.yaml"), samples=0, policy_years=100, seed=1
+    )
+
+    computed = {s.service: s.minutes_per_year for s in found.services}
+    lived = {p.service: p.minutes_per_year for p in found.policy}
+    assert lived["reports"] > 1.3 * computed["reports"]
+    assert lived["shop"] < 1.3 * computed["shop"]
+
+
 @pytest.mark.parametrize("name", ["infrastructure.yaml", "token-1000.yaml"])
 def test_prediction_is_within_a_sixth_of_what_drills_measured(name: str) -> None:
     (prediction,) = report_of(f"lab-three-nodes/{name}").predictions
