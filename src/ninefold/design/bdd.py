@@ -39,6 +39,7 @@ CACHE: Final = 1_000_000
 CACHE_FIRST: Final = 50_000
 # Values held at once when many draws are computed together: 128 MiB.
 CELLS: Final = 16_000_000
+SUMS_MAX: Final = 100_000
 FALSE: Final = 0
 TRUE: Final = 1
 
@@ -184,12 +185,17 @@ def _threshold(
     if least > total:
         return manager.false()
     ends = max(least, 0)
-    known = [manager.true() if reached >= least else manager.false() for reached in range(ends + 1)]
-    for part, weight in zip(reversed(of), reversed(weights), strict=True):
-        known = [
-            part.ite(known[min(ends, reached + weight)], known[reached])
-            for reached in range(ends + 1)
-        ]
+    # Only sums that can be reached are looked at: votes may be large numbers, nodes are few.
+    sums = [{0}]
+    for weight in weights:
+        sums.append({min(ends, reached + w) for reached in sums[-1] for w in (0, weight)})
+        if len(sums[-1]) > SUMS_MAX:
+            raise TooLarge(f"{len(weights)} different votes add up in more than {SUMS_MAX} ways")
+    known = {s: manager.true() if s >= least else manager.false() for s in sums[-1]}
+    for place in reversed(range(len(of))):
+        known = {
+            s: of[place].ite(known[min(ends, s + weights[place])], known[s]) for s in sums[place]
+        }
     return known[0]
 
 

@@ -6,18 +6,22 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import networkx as nx
 
 from ninefold.design.model import AllOf, Group, Part, Service, Use
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from ninefold.design.model import Infrastructure, Need, Place
     from ninefold.design.source_yaml import Ledger
 
+
+GUESSES_MAX: Final = 50
+# How many things may stand on each other: a service on a program on a node on ... a site are some 15.
+DEPTH_MAX: Final = 100
 
 Thing: TypeAlias = Part | Group | Service
 
@@ -70,7 +74,7 @@ def _names(model: Infrastructure, ledger: Ledger) -> None:
 
 
 def _references(model: Infrastructure, ledger: Ledger) -> None:
-    known = [*model.parts, *model.groups, *model.services]
+    known = things(model)
     for name, thing in things(model).items():
         for use in used(thing.needs):
             _known(use.name, known, name, ledger, use.place)
@@ -89,12 +93,13 @@ def _references(model: Infrastructure, ledger: Ledger) -> None:
 
 
 def _known(  # noqa: PLR0917 - a complaint has so many parts
-    name: str, known: Iterable[str], subject: str, ledger: Ledger, place: Place, what: str = ""
+    name: str, known: Collection[str], subject: str, ledger: Ledger, place: Place, what: str = ""
 ) -> bool:
-    names = list(known)
-    if name in names:
+    if name in known:
         return True
-    near = difflib.get_close_matches(name, names, 1)
+    # Likeness costs a look at every name: nobody reads the guesses after the first of them.
+    guessing = len(ledger.findings) < GUESSES_MAX
+    near = difflib.get_close_matches(name, known, 1) if guessing else []
     remedy = f"Did you mean {near[0]}?" if near else "Describe it, or remove the reference."
     sentence = f"There is no {what or 'part, group or service'} {name!r}."
     ledger.error("unknown-name", subject, sentence, remedy, place.line)
@@ -121,6 +126,9 @@ def _cycles(model: Infrastructure, ledger: Ledger) -> None:
     """Name one cycle in each knot: resolving it may resolve the others."""
     needs = graph(model)
     named = things(model)
+    if nx.is_directed_acyclic_graph(needs):
+        _depth(nx.dag_longest_path(needs), named, ledger)
+        return
     for knot in sorted(map(sorted, nx.strongly_connected_components(needs))):
         first = knot[0]
         if len(knot) == 1 and not needs.has_edge(first, first):
@@ -133,6 +141,17 @@ def _cycles(model: Infrastructure, ledger: Ledger) -> None:
             f"It needs itself: {' needs '.join([*cycle, cycle[0]])}.",
             "Remove one of these needs; what both share is a part of its own.",
             line,
+        )
+
+
+def _depth(path: list[str], named: Mapping[str, Thing], ledger: Ledger) -> None:
+    if len(path) > DEPTH_MAX:
+        ledger.error(
+            "deep",
+            path[0],
+            f"{len(path)} things stand on each other: {', '.join(path[:5])} and so on.",
+            f"Describe what always fails together as one part; at most {DEPTH_MAX} deep.",
+            named[path[0]].place.line if path[0] in named else 0,
         )
 
 

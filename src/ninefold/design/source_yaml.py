@@ -7,6 +7,7 @@ text that knows its line; it counts what was looked at, so that what nobody aske
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from ruamel.yaml import YAML
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 # A model of a thousand parts has some 100 KiB.
 BYTES_MAX: Final = 8 * 1024 * 1024
 DEPTH_MAX: Final = 40
+# Values that a file may have when its aliases are written out; a thousand parts have some ten thousand.
+NODES_MAX: Final = 500_000
+# Open brackets, texts and comments included: the parser takes seconds to give up on thousands.
+BRACKETS_MAX: Final = 400
 
 
 class Ledger:
@@ -230,6 +235,11 @@ def read(text: str, ledger: Ledger) -> Tree | None:
     if len(text) > BYTES_MAX:
         ledger.error("too-large", "file", f"It has {len(text)} bytes.", f"At most {BYTES_MAX}.")
         return None
+    if _brackets(text) > BRACKETS_MAX:
+        ledger.error(
+            "deep", "file", f"It nests more than {BRACKETS_MAX} brackets.", "Flatten it.", 1
+        )
+        return None
     yaml = YAML(typ="rt")
     yaml.version = (1, 2)
     try:
@@ -274,6 +284,15 @@ def _first(error: MarkedYAMLError) -> str:
     return f"It is not YAML: {text}."
 
 
+def _brackets(text: str) -> int:
+    """Return how many brackets are open at the worst place."""
+    most = depth = 0
+    for sign in re.findall(r"[][{}]", text):
+        depth = depth + 1 if sign in "[{" else max(0, depth - 1)
+        most = max(most, depth)
+    return most
+
+
 def _too_deep(found: Any) -> bool:
     """Tell nesting beyond the limit; an alias that contains itself is one too."""
     stack = [(found, 0)]
@@ -281,7 +300,7 @@ def _too_deep(found: Any) -> bool:
     while stack:
         value, depth = stack.pop()
         seen += 1
-        if depth > DEPTH_MAX or seen > 2_000_000:
+        if depth > DEPTH_MAX or seen > NODES_MAX:
             return True
         if isinstance(value, CommentedMap):
             stack.extend((inner, depth + 1) for inner in value.values())
