@@ -18,7 +18,7 @@ help:
 	@echo 'make lint         format, lint, types, import contracts'
 	@echo 'make docs         build the documentation into docs/_build'
 	@echo 'make screenshots  take the documentation pictures of the pages anew (needs chromium)'
-	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed'
+	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed; and a design'
 	@echo 'make constraints  resolve the pins in constraints.txt anew (needs uv)'
 	@echo 'make clean        remove .venv, caches and everything else that was made here'
 
@@ -50,6 +50,7 @@ screenshots: setup
 
 bench: setup packages
 	$(BIN)/python -m benchmarks.failover
+	$(BIN)/python -m benchmarks.design
 
 # --universal pins for every Python from 3.11 on, with markers; addresses of indexes stay out of the file.
 constraints:

@@ -186,7 +186,8 @@ services:
     assert disk is not None
     assert disk.replace_me
     web = model.services["web"]
-    assert (web.slo, web.rto_s) == (pytest.approx(0.999), pytest.approx(120))
+    assert web.slo == pytest.approx(0.999)
+    assert web.rto_s == pytest.approx(120)
     assert isinstance(web.needs, AllOf)
     assert web.needs.of[0] == Use("pair", web.needs.of[0].place)  # type: ignore[union-attr]
     assert isinstance(web.needs.of[1], AtLeast)
