@@ -5,6 +5,10 @@ node, whatever any document says; at each new ring the node tells it anew.
 
 Rule: a start or promote is launched only while the partition is quorate; an order that waits in a
 queue when the configuration breaks up is void, because the DC that gave it may be gone.
+
+What was started is stopped as it was started: by that agent, with those parameters. An operator may
+have changed either meanwhile; the new ones would stop something that does not run, and leave an old
+address, or file system, behind.
 """
 
 from __future__ import annotations
@@ -64,6 +68,8 @@ class Executor:
         self._recurring: dict[RecurringKey, Recurring] = {}
         self._history: dict[tuple[str, str], Operation] = {}
         self._took_back = False
+        # Of each resource the start that holds until a stop has succeeded.
+        self._started: dict[str, Call] = {}
 
     @property
     def deadline(self) -> Instant:
@@ -184,7 +190,17 @@ class Executor:
         self._token += 1
         job.started_wall = wall
         self._running[self._token] = job
-        return [RunAgent(self._token, job.order.call)]
+        return [RunAgent(self._token, self._call(job.order))]
+
+    def _call(self, order: Order) -> Call:
+        if order.task == "start":
+            self._started[order.resource] = order.call
+        started = self._started.get(order.resource)
+        if order.task != "stop" or started is None:
+            return order.call
+        return msgspec.structs.replace(
+            order.call, agent=started.agent, parameters=started.parameters
+        )
 
     def _queue_due(self, now: Instant) -> None:
         for key, recurring in self._recurring.items():
@@ -211,6 +227,8 @@ class Executor:
         order = job.order
         key = (order.resource, order.task, order.call.interval_ms)
         failed = outcome.status is not OpStatus.DONE or outcome.rc != order.expected_rc
+        if order.task == "stop" and not failed:
+            self._started.pop(order.resource, None)
         if order.call.interval_ms > 0:
             if job.repeat and key not in self._recurring:
                 return [], []  # it was cancelled while it ran

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from ninefold.agents.model import AgentName, Call, OpStatus, Outcome, Rc
@@ -73,6 +74,37 @@ class Driver:
 @pytest.fixture
 def node() -> Driver:
     return Driver()
+
+
+def defined(wanted: Order, agent: AgentName, **parameters: str) -> Order:
+    call = msgspec.structs.replace(wanted.call, agent=agent, parameters=parameters)
+    return msgspec.structs.replace(wanted, call=call)
+
+
+def test_what_was_started_is_stopped_as_it_was_started(node: Driver) -> None:
+    # The operator has given the resource another address and another agent since.
+    other = AgentName("ocf", "sim", "other")
+    node.perform(defined(order("start"), AGENT, ip="10.0.0.1"))
+    node.finish(GOOD)
+
+    for outcome in (BAD, GOOD):
+        node.perform(defined(order("stop"), other, ip="10.0.0.2"))
+        stop = node.running[-1].call
+        node.finish(outcome)
+
+        assert (stop.agent, stop.parameters) == (AGENT, {"ip": "10.0.0.1"})
+        assert stop.action == "stop"
+
+
+def test_what_was_started_by_others_is_stopped_as_the_order_says(node: Driver) -> None:
+    node.perform(defined(order("start"), AGENT, ip="10.0.0.1"))
+    node.finish(GOOD)
+    node.perform(defined(order("stop"), AGENT, ip="10.0.0.1"))
+    node.finish(GOOD)
+
+    node.perform(defined(order("stop"), AGENT, ip="10.0.0.2"))
+
+    assert node.running[-1].call.parameters == {"ip": "10.0.0.2"}
 
 
 def test_operations_of_one_resource_run_one_after_the_other(node: Driver) -> None:
