@@ -386,7 +386,10 @@ class GroupLife:
             return self._fenced(name, life)
         if action.kind is not ActionKind.RESOURCE or action.interval_ms:
             return True
-        if not self._alive.get(name, False) or self._lives[name] != life:
+        if not self._alive.get(name, False):
+            # Nobody has learned anything: the news is the loss, when it is noticed.
+            return False
+        if self._lives[name] != life:
             self._news = True
             return False
         if action.task == "start":
