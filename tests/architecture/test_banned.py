@@ -26,6 +26,7 @@ PURE = frozenset(
         "quorum",
         "cib",
         "scheduler",
+        "forecast",
         "fencing",
         "agents",
         "controller",

@@ -13,6 +13,7 @@ from ninefold.cli.extra import ExtraCommand
 from ninefold.cli.lab import lab_app
 from ninefold.cli.nines import nines
 from ninefold.cli.out import EXIT_CODES
+from ninefold.cli.simulate import simulate
 from ninefold.cli.status import status
 from ninefold.cli.web import web
 
@@ -28,6 +29,7 @@ app.add_typer(nodes.app, name="node")
 app.add_typer(resources.app, name="resource")
 app.add_typer(cib.app, name="cib")
 app.command()(events)
+app.command()(simulate)
 app.add_typer(config.app, name="config")
 app.add_typer(agents.app, name="agents")
 app.add_typer(store.app, name="store")

@@ -149,7 +149,7 @@ def test_a_clean_leave_costs_no_timeout(leaver: int) -> None:
     assert world.hosts[rest[0]].activations()[-1].left == (leaver,)
 
 
-def test_a_node_that_restarts_before_anybody_noticed_is_seen_to_leave_and_join() -> None:
+def test_a_node_thsettledarts_before_anybody_noticed_is_seen_to_leave_and_join() -> None:
     world = ring(3)
     old_ring = world.hosts[2].stack.ring
 

@@ -1,0 +1,97 @@
+"""Documents to think about: a CIB in a file, or the running cluster's; and the time to do it for."""
+
+from __future__ import annotations
+
+import copy
+import re
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import msgspec
+import typer
+
+from ninefold.api.client import Client
+from ninefold.cib.check import check as check_cib
+from ninefold.cib.document import Cib
+from ninefold.cli.out import USAGE, SocketOption, ask, complaints, fail, show_json
+from ninefold.core.findings import errors
+from ninefold.scheduler.rules import instant
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Element
+
+    from ninefold.core.findings import Finding
+    from ninefold.core.instants import WallSeconds
+
+__all__ = ["DocumentArgument", "NowOption", "SocketOption", "document", "moment", "read"]
+
+DocumentArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[CIB.xml]",
+        help="A file with a <cib>, or - for standard input; left out: the running cluster's.",
+    ),
+]
+NowOption = Annotated[
+    str | None,
+    typer.Option(
+        "--now",
+        metavar="EPOCH|ISO",
+        help="The time to decide for; left out: the document's execution-date, or the present.",
+    ),
+]
+
+# 9999-12-31, the last day that ISO 8601 writes with four digits.
+_EPOCH_MAX = 253_402_300_799
+
+
+def read(file: Path) -> bytes:
+    """Return what is in a file, or on standard input for `-`."""
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        fail(f"{file}: cannot be read: {error.strerror or error}.", USAGE)
+
+
+def document(file: Path | None, socket: str | None) -> tuple[Element, str]:
+    """Return a `<cib>` of one's own and where it came from; what is no CIB ends with findings."""
+    if file is None:
+        answer = ask(Client(socket).cib)
+        text, source = answer["xml"].encode(), f"the running cluster, CIB {answer['version']}"
+    else:
+        text, source = read(file), str(file)
+    cib, findings = Cib.parse(text)
+    if cib is None:
+        refuse_document([msgspec.structs.replace(one, file=source) for one in findings])
+    bad = errors(check_cib(cib.root)) if file is not None else []
+    if bad:
+        count = "one error" if len(bad) == 1 else f"{len(bad)} errors"
+        complaints.print(
+            f"warning: {source} has {count}: ninefold cib check {source}", markup=False
+        )
+    return copy.deepcopy(cib.root), source
+
+
+def refuse_document(findings: list[Finding], *, as_json: bool = False) -> NoReturn:
+    """Show everything that is wrong with what was given, and end with 2."""
+    if as_json:
+        show_json({"accepted": False, "findings": msgspec.to_builtins(findings)})
+    else:
+        for finding in findings:
+            complaints.print(str(finding), markup=False)
+    raise typer.Exit(USAGE)
+
+
+def moment(text: str | None, root: Element) -> WallSeconds:
+    """Return the time to decide for, in seconds since 1970."""
+    if text is None:
+        recorded = root.get("execution-date", "")
+        return int(recorded) if re.fullmatch("[0-9]{1,12}", recorded) else int(time.time())
+    if re.fullmatch("[0-9]{1,12}", text) and int(text) <= _EPOCH_MAX:
+        return int(text)
+    found = instant(text)
+    if found is None:
+        fail(f"--now: {text!r} is no time. Write seconds since 1970, or 2026-01-31T12:00Z.", USAGE)
+    return found

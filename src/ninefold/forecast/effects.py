@@ -1,0 +1,208 @@
+"""What an action changes in the document once it is done, or has failed.
+
+The entries are those that a running cluster writes (`ninefold.cib.status`), so that the document
+after a simulated transition is read by the policy engine as one after a real transition would be.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lxml import etree
+
+from ninefold.cib import edit, failcounts, status, views
+from ninefold.cib.model import Cause, NodeFenced, Operation, RecordOperation, SetNodeState
+from ninefold.scheduler.digests import operation_digest
+from ninefold.scheduler.model import ActionKind
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Element
+
+    from ninefold.core.instants import WallSeconds
+    from ninefold.scheduler.model import Action
+
+_MIGRATIONS: Final = ("migrate_to", "migrate_from")
+_FALSE: Final = ("false", "no", "off", "n", "0")
+
+# What the writing functions of `cib.status` want beside the tree; the tree alone decides.
+_NOBODY: Final = 0
+
+
+def node_state(root: Element, name: str) -> Element:
+    """Return the state of the node called `name`, made if there is none."""
+    section = edit.child(root, "status")
+    for state in section.iterchildren("node_state"):
+        if state.get("uname", "").lower() == name.lower():
+            return state
+    nodes = root.iterfind("configuration/nodes/node")
+    known = {node.get("uname", "").lower(): node.get("id", "") for node in nodes}
+    own = known.get(name.lower(), name)
+    found = edit.find_by(section, "node_state", "id", own)
+    if found is None:
+        found = etree.SubElement(section, "node_state", id=own)
+        if name.lower() not in known:
+            found.set("remote_node", "true")
+    found.set("uname", name)
+    return found
+
+
+def complete(root: Element, action: Action, now: WallSeconds) -> None:
+    """Write into `root` that `action` ended as it should."""
+    match action.kind:
+        case ActionKind.RESOURCE:
+            _resource_done(root, action, now)
+        case ActionKind.FENCING:
+            _fenced(root, action, now)
+        case ActionKind.CLUSTER:
+            _cluster_done(root, action)
+        case ActionKind.PSEUDO if action.task == "stonith" and action.node:
+            # The machine that a guest lives in was stopped or fenced, and the guest with it.
+            silence(node_state(root, action.node), action.node, now)
+        case ActionKind.PSEUDO:
+            pass
+
+
+def fail(root: Element, action: Action, rc: int, now: WallSeconds) -> None:
+    """Write into `root` that a resource action ended with `rc`, and count the failure."""
+    state = node_state(root, action.node)
+    record(root, state, operation_of(state, action, rc, now), now)
+
+
+def record(root: Element, state: Element, operation: Operation, now: WallSeconds) -> None:
+    """Write an operation into a history as a node does; a failure that is no probe's counts."""
+    _drop_pending(state, operation)
+    failed = operation.rc != operation.expected_rc
+    probe = operation.task == "monitor" and not operation.interval_ms
+    configuration = root.find("configuration")
+    word = ""
+    if configuration is not None:
+        word = views.cluster_property(configuration, "start-failure-is-fatal", "true")
+    fatal = operation.task == "stop" or (operation.task == "start" and word.lower() not in _FALSE)
+    change = RecordOperation(
+        _NOBODY, operation, counts=failed and not probe, fatal=failed and fatal
+    )
+    status.record_operation(state, change, Cause("", "", now, _NOBODY))
+
+
+def _drop_pending(state: Element, operation: Operation) -> None:
+    """What has ended is no longer under way, under whatever id its beginning was noted."""
+    for resource in [
+        one for one in state.iter("lrm_resource") if one.get("id") == operation.resource
+    ]:
+        for entry in [one for one in resource if one.get("op-status") == "-1"]:
+            resource.remove(entry)
+
+
+def operation_of(state: Element, action: Action, rc: int, now: WallSeconds) -> Operation:
+    """Return the entry for a resource action that ended with `rc`."""
+    return Operation(
+        resource=_kept_as(state, action),
+        agent_class=action.agent_class,
+        provider=action.provider,
+        agent_type=action.agent_type,
+        task=action.task,
+        interval_ms=action.interval_ms,
+        call_id=next_call(state),
+        rc=rc,
+        expected_rc=action.expected_rc,
+        op_status=0,
+        transition="1",
+        action_id=action.id,
+        last_run=now,
+        last_rc_change=now,
+        op_digest=operation_digest(
+            action.parameters, interval_ms=action.interval_ms, timeout_ms=action.timeout_ms
+        ),
+    )
+
+
+def history_name(action: Action) -> str:
+    """Return the name under which the node keeps what this action does."""
+    suffix = f"_{action.task}_{action.interval_ms}"
+    if action.history_key.endswith(suffix):
+        return action.history_key.removesuffix(suffix)
+    return action.resource
+
+
+def _kept_as(state: Element, action: Action) -> str:
+    """Return the name in this node's history; old ones number instances that newer ones do not."""
+    name = history_name(action)
+    exact = action.key.removesuffix(f"_{action.task}_{action.interval_ms}")
+    known = [one.get("id", "") for one in state.iter("lrm_resource")]
+    return exact if exact in known and name not in known else name
+
+
+def next_call(state: Element) -> int:
+    """Return a call id greater than any in the history of this node."""
+    calls = [op.get("call-id", "") for op in state.iter("lrm_rsc_op")]
+    return 1 + max((int(call) for call in calls if call.isascii() and call.isdigit()), default=0)
+
+
+def silence(state: Element, name: str, now: WallSeconds) -> None:
+    """Write that a node was fenced: nothing of what it ran runs on."""
+    status.node_fenced(state, NodeFenced(_NOBODY, name, "simulation", now))
+
+
+def _resource_done(root: Element, action: Action, now: WallSeconds) -> None:
+    state = node_state(root, action.node)
+    match action.task:
+        case "notify":
+            pass
+        case "cancel":
+            _forget_entry(state, action)
+        case "delete" | "lrm_delete":
+            _forget_resource(state, _kept_as(state, action))
+        case _:
+            operation = operation_of(state, action, action.expected_rc, now)
+            record(root, state, operation, now)
+            if action.task in _MIGRATIONS:
+                _note_ends(state, operation, action)
+
+
+def _fenced(root: Element, action: Action, now: WallSeconds) -> None:
+    state = node_state(root, action.node)
+    order = action.meta.get("stonith_action") or action.meta.get("fencing_action", "")
+    if order == "on":
+        failcounts.set_attribute(state, "#node-unfenced", str(now))
+        return
+    silence(state, action.node, now)
+
+
+def _cluster_done(root: Element, action: Action) -> None:
+    state = node_state(root, action.node)
+    match action.task:
+        case "do_shutdown":
+            gone = SetNodeState(
+                _NOBODY, action.node, in_ccm=False, crmd="offline", join="down", expected="down"
+            )
+            status.set_node_state(state, gone)
+            failcounts.forget_attributes(state)
+        case "clear_failcount":
+            failcounts.forget_failures(state, (action.resource,))
+            entry = f"{action.resource}_last_failure_0"
+            for found in [op for op in state.iter("lrm_rsc_op") if op.get("id") == entry]:
+                edit.remove(found)
+        case "delete" | "lrm_delete":
+            _forget_resource(state, _kept_as(state, action))
+        case _:
+            pass
+
+
+def _forget_entry(state: Element, action: Action) -> None:
+    task = action.meta.get("operation", "monitor")
+    key = f"{_kept_as(state, action)}_{task}_{action.interval_ms}"
+    for found in [op for op in state.iter("lrm_rsc_op") if op.get("id") == key]:
+        edit.remove(found)
+
+
+def _forget_resource(state: Element, name: str) -> None:
+    for found in [one for one in state.iter("lrm_resource") if one.get("id") == name]:
+        edit.remove(found)
+
+
+def _note_ends(state: Element, operation: Operation, action: Action) -> None:
+    for entry in state.iter("lrm_rsc_op"):
+        if entry.get("id") == operation.key:
+            for end in ("migrate_source", "migrate_target"):
+                if end in action.meta:
+                    entry.set(end, action.meta[end])
