@@ -162,9 +162,13 @@ def simulate(
         show_json(_data(at, rounds, final) | {"source": source})
     else:
         sys.stdout.write(printed)
+    _warn(first, unsettled=to_settle and not idle(final))
+
+
+def _warn(first: Transition, *, unsettled: bool) -> None:
     for warning in first.warnings:
         complaints.print(f"warning: {warning}", markup=False)
-    if to_settle and not idle(final):
+    if unsettled:
         fail(f"There is still something to do after {ROUNDS_MAX} transitions.", REFUSED)
 
 
