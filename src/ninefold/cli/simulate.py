@@ -158,11 +158,16 @@ def simulate(
     _save(scores, lambda: "".join(f"{line}\n" for line in score_lines(first)))
     _save(summary_file, lambda: printed)
     _save(save_output, lambda: _xml(end))
-    if json:
-        show_json(_data(at, rounds, final) | {"source": source})
-    else:
-        sys.stdout.write(printed)
+    data = _data(at, rounds, final) | {"source": source} if json else None
+    _tell(printed, data)
     _warn(first, unsettled=to_settle and not idle(final))
+
+
+def _tell(printed: str, data: dict[str, Any] | None) -> None:
+    if data is None:
+        sys.stdout.write(printed)
+    else:
+        show_json(data)
 
 
 def _warn(first: Transition, *, unsettled: bool) -> None:
