@@ -69,7 +69,7 @@ def _token_problem(token: Token) -> str:
 
 
 def _join_problem(join: Join) -> str:
-    if not (_ascending(join.proc) and _ascending(join.fail) and _ascending(join.dead)):
+    if not all(map(_ascending, (join.proc, join.fail, join.dead, join.hears))):
         return "a list of nodes is not sorted and unique"
     return ""
 

@@ -10,9 +10,11 @@ is dead, by the evidence of its kernel (`ring_evidence`), is not waited for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from ninefold.core.instants import NEVER
 from ninefold.totem.messages import Join
+from ninefold.totem.reachability import Matrix
 from ninefold.totem.ring_core import RingState, Timer
 
 if TYPE_CHECKING:
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from ninefold.core.instants import Instant
     from ninefold.totem.commit import Commit
     from ninefold.totem.ring_core import Core
+
+# Joins in a row that say that nodes do not hear each other: a join that was lost, or a node that has just
+# been heard of by one and not yet by the other, is over after two or three.
+ODDS_JOINS: Final = 10
 
 
 class Gather:
@@ -33,6 +39,8 @@ class Gather:
         self._joins: dict[NodeId, Join] = {}
         self._dead: frozenset[NodeId] = frozenset()
         self._since: Instant = 0
+        # Since when nodes that live do not hear each other.
+        self._odds_since: Instant = NEVER
         self._noted_paused: frozenset[NodeId] = frozenset()
 
     def enter(self, now: Instant, why: str) -> None:
@@ -43,6 +51,7 @@ class Gather:
             self._joins.clear()
             self._dead = frozenset()
             self._since = now
+            self._odds_since = NEVER
             core.note("gather", f"A new membership is sought: {why}.", sorted(core.proc))
         core.state = RingState.GATHER
         core.forming = None
@@ -67,6 +76,13 @@ class Gather:
         else:
             self.send_join(now)
 
+    def on_join_timer(self, now: Instant) -> None:
+        """Say again what we propose; look whether all hear each other, whether all agree."""
+        self.send_join(now)
+        if self._core.state is RingState.GATHER:
+            self._divide(now)
+        self.conclude(now)
+
     def send_join(self, now: Instant) -> None:
         """Say what we propose; say it again after `join`."""
         core = self._core
@@ -78,6 +94,7 @@ class Gather:
                 tuple(sorted(core.proc)),
                 tuple(sorted(core.fail)),
                 tuple(sorted(self._dead)),
+                hears=core.hears(now),
             )
         )
 
@@ -89,11 +106,14 @@ class Gather:
             return core.drop("join-after-pause")
         if not self._counts(sender, join):
             return core.drop("join-stale")
+        if self._rests(now, sender):
+            return core.drop("join-of-resting")
         core.ring_seq = max(core.ring_seq, join.ring_seq)
         self._hear(sender)
         gathering = core.state is RingState.GATHER
         if not gathering:
             self._joins.clear()
+        core.asked_in = core.asked_in - {sender} if join.leaving else core.asked_in | {sender}
         if sender in core.fail:
             return core.drop("join-failed-sender")
         self._joins[sender] = join
@@ -109,10 +129,12 @@ class Gather:
         """A frame of another ring shows that `sender` can be heard: ask it in."""
         core = self._core
         if core.state is RingState.GATHER and sender in core.proc:
-            return
+            return None
+        if self._rests(now, sender):
+            return core.drop("foreign-of-resting")
         core.note("foreign", f"Node {sender} is in another ring.", (sender,))
         core.proc |= {sender}
-        core.enter_gather(now, f"{sender} is in another ring")
+        return core.enter_gather(now, f"{sender} is in another ring")
 
     def on_consensus_timeout(self, now: Instant) -> None:
         """Fail those that have not consented; if all have, the commit token is what is missing."""
@@ -164,9 +186,45 @@ class Gather:
             return
         if not all(self._consents(node) for node in agreed):
             return
+        if self._at_odds(now):
+            return  # the commit token would not come around
         if core.proc == {core.me} and now - self._since < core.options.join:
             return  # just started: others may answer within a join interval
         self._commit.create(now)
+
+    def _matrix(self, now: Instant) -> Matrix:
+        rows = {node: join.hears for node, join in self._joins.items() if join.hears}
+        return Matrix({**rows, self._core.me: self._core.hears(now)})
+
+    def _at_odds(self, now: Instant) -> frozenset[NodeId]:
+        """Return the nodes to agree with that somebody hears; empty if all of them hear each other.
+
+        Of a node that nobody hears the matrix says nothing: it may be paused, and is waited for.
+        """
+        core = self._core
+        matrix = self._matrix(now)
+        heard = matrix.heard(core.proc - core.fail) | {core.me}
+        return frozenset() if matrix.whole(heard) else heard
+
+    def _divide(self, now: Instant) -> None:
+        """Go on with our group if nodes that live have not heard each other for long enough."""
+        core = self._core
+        nodes = self._at_odds(now)
+        if not nodes:
+            self._odds_since = NEVER
+            return
+        self._odds_since = min(self._odds_since, now)
+        apart = nodes - self._matrix(now).group_of(core.me, nodes)
+        if now - self._odds_since < ODDS_JOINS * core.options.join:
+            return
+        core.fail |= apart
+        core.note("apart", "Some are heard, but do not hear all of us.", sorted(apart))
+        self._odds_since = NEVER
+        self.enter(now, "some do not hear each other")
+
+    def _rests(self, now: Instant, sender: NodeId) -> bool:
+        """Whether a stranger that nobody has proposed yet has disturbed us too often lately."""
+        return sender not in self._core.proc and self._core.strikes.resting(now, sender)
 
     def _counts(self, sender: NodeId, join: Join) -> bool:
         """Tell a proposal that matters from a late packet."""

@@ -89,7 +89,8 @@ class Join(msgspec.Struct, frozen=True, array_like=True, tag=4):
     """A proposal: the ring should be `proc` without `fail`.
 
     `dead` names those whose host has shown no sign of life to the sender for a whole token
-    timeout: when all that live agree on it they need not wait for consensus.
+    timeout: when all that live agree on it they need not wait for consensus. `hears` names those
+    that it has heard within half of one, itself included; empty if it does not say.
     """
 
     ring_seq: Seq
@@ -97,6 +98,7 @@ class Join(msgspec.Struct, frozen=True, array_like=True, tag=4):
     fail: Nodes
     dead: Nodes = ()
     leaving: bool = False
+    hears: Nodes = ()
 
 
 class Slot(msgspec.Struct, frozen=True, array_like=True):

@@ -140,10 +140,22 @@ class Recovery:
         core.state = RingState.OPERATIONAL
         core.statistics.memberships += 1
         core.cancel(Timer.JOIN, Timer.CONSENSUS)
+        self._hold_against(now, new)
         self._reset()
         core.note("operational", f"Ring {new.ring} is installed.", new.members)
         # Members that installed it before us may have sent already.
         core.deliver(new)
+
+    def _hold_against(self, now: Instant, new: Configuration) -> None:
+        """Remember who asked to be in this ring and is not, forgive who is."""
+        core = self._core
+        core.strikes.forgive(new.members)
+        for node in sorted(core.asked_in - frozenset(new.members)):
+            if core.strikes.add(now, node):
+                core.note(
+                    "backed-off", f"Node {node} is let rest: it is heard, but not by all.", (node,)
+                )
+        core.asked_in = frozenset()
 
     def _unwrap(self, new: Configuration, old: Configuration) -> None:
         """Put wrapped frames of our old ring back into its window."""

@@ -243,8 +243,7 @@ class Ring:
             case Timer.MERGE:
                 self._operational.on_merge_timer()
             case Timer.SEND_JOIN | Timer.JOIN:
-                self._gather.send_join(now)
-                self._gather.conclude(now)
+                self._gather.on_join_timer(now)
             case Timer.CONSENSUS:
                 self._gather.on_consensus_timeout(now)
             case Timer.PAUSE:

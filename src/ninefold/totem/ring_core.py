@@ -17,6 +17,7 @@ from ninefold.core.instants import NEVER, Instant
 from ninefold.totem.codec import encode
 from ninefold.totem.events import Noted, ProbeKernel, RingChanged, SaveRingSeq
 from ninefold.totem.flow import Flow
+from ninefold.totem.reachability import Strikes
 from ninefold.totem.ring_evidence import Evidence
 from ninefold.totem.window import Window
 
@@ -154,6 +155,9 @@ class Core:
         self.fail: frozenset[NodeId] = frozenset()
         self.failed_to_receive = False
         self.evidence = Evidence(self.options, network)
+        # Those whose join was heard since the last ring, and what is held against whom.
+        self.asked_in: frozenset[NodeId] = frozenset()
+        self.strikes = Strikes()
         self.statistics = statistics
         self.effects: list[RingEffect] = []
         self.loop: deque[Message] = deque()
@@ -166,6 +170,17 @@ class Core:
     def paused(self, now: Instant) -> bool:
         """Whether we were not running lately: the note of the time is far too old."""
         return now - self.paused_check_at > self.options.token // 2
+
+    def hears(self, now: Instant) -> tuple[NodeId, ...]:
+        """Those that were heard within half a token timeout, ourselves included, sorted.
+
+        Joins and pings come many times in that; whoever is about to fall silent for a whole
+        token is not reported as heard by one and as silent by another for long.
+        """
+        since = now - self.options.token // 2
+        return tuple(
+            node for node in self.peers if node == self.me or self.evidence.heard_at(node) > since
+        )
 
     def configuration(self, ring: RingId, members: tuple[NodeId, ...]) -> Configuration:
         """Return a fresh configuration with this member's flow limits."""
