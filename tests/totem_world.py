@@ -126,6 +126,9 @@ class WireLinks:
     def addresses(self, peer: int) -> list[tuple[int, str]]:
         return [(0, self._addresses[peer])]
 
+    def round_trip_ms(self, peer: int, link: int) -> int:
+        return 0
+
     def link_up(self, peer: int, link: int) -> bool:
         return peer in self._heard
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import typer
 
 from ninefold import __version__
-from ninefold.cli import agents, cib, config, design, network, nodes, resources, store
+from ninefold.cli import (
+    agents,
+    cib,
+    config,
+    design,
+    network,
+    nodes,
+    quorum,
+    resources,
+    ring,
+    store,
+)
 from ninefold.cli.audit import audit
 from ninefold.cli.demo import demo
 from ninefold.cli.events import events
@@ -31,6 +42,8 @@ app.add_typer(cib.app, name="cib")
 app.command()(events)
 app.command()(simulate)
 app.add_typer(config.app, name="config")
+app.add_typer(ring.app, name="ring")
+app.add_typer(quorum.app, name="quorum")
 app.add_typer(agents.app, name="agents")
 app.add_typer(store.app, name="store")
 app.command()(nines)

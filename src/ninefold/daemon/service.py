@@ -18,6 +18,7 @@ from ninefold.agents.model import OpStatus, Outcome, Rc
 from ninefold.cib.document import Cib
 from ninefold.daemon.faults import die
 from ninefold.daemon.journal import Journal, shown_event
+from ninefold.daemon.outlook import told_of_ring
 from ninefold.daemon.reply import Reply, refusal
 from ninefold.daemon.settings import ring_seq_file
 from ninefold.host import clock
@@ -276,6 +277,7 @@ class Service:
         """Return the node's counters."""
         totem = self.node.stack.statistics
         return {
+            **told_of_ring(self.node, clock.now()),
             "node": self.name,
             "state": self.node.stack.state.name,
             "tokens": totem.tokens,

@@ -81,6 +81,11 @@ class Quorum:
         return self._waiting
 
     @property
+    def infos(self) -> dict[NodeId, NodeInfo]:
+        """What each member of the ring has said last, by node."""
+        return dict(self._infos)
+
+    @property
     def deadline(self) -> Instant:
         """Wake me no later than this."""
         return self._last_man_at

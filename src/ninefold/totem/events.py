@@ -17,7 +17,7 @@ from typing import TypeAlias
 import msgspec
 
 from ninefold.core.ids import NodeId, RingId
-from ninefold.core.instants import Instant
+from ninefold.core.instants import Instant, Millis
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -229,3 +229,5 @@ class Statistics(msgspec.Struct):
     token_losses: int = 0
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
     last_token_at: Instant = 0
+    scheduling_misses: int = 0
+    scheduling_miss_max_ms: Millis = 0

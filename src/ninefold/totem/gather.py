@@ -113,6 +113,8 @@ class Gather:
         gathering = core.state is RingState.GATHER
         if not gathering:
             self._joins.clear()
+        if join.hears:
+            core.rows[sender] = join.hears
         core.asked_in = core.asked_in - {sender} if join.leaving else core.asked_in | {sender}
         if sender in core.fail:
             return core.drop("join-failed-sender")

@@ -144,6 +144,8 @@ class Operational:
     def _restart_timers(self, now: Instant) -> None:
         core = self._core
         core.statistics.tokens += 1
+        if core.state is RingState.OPERATIONAL:
+            core.rotations.append(now - core.statistics.last_token_at)
         core.statistics.last_token_at = now
         core.arm(Timer.TOKEN_LOSS, now + core.options.token)
         if core.options.token_warning:

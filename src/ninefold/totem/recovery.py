@@ -141,6 +141,7 @@ class Recovery:
         core.statistics.memberships += 1
         core.cancel(Timer.JOIN, Timer.CONSENSUS)
         self._hold_against(now, new)
+        core.rotations.clear()
         self._reset()
         core.note("operational", f"Ring {new.ring} is installed.", new.members)
         # Members that installed it before us may have sent already.
@@ -155,6 +156,7 @@ class Recovery:
                 core.note(
                     "backed-off", f"Node {node} is let rest: it is heard, but not by all.", (node,)
                 )
+        core.rows = {node: row for node, row in core.rows.items() if node in core.asked_in}
         core.asked_in = frozenset()
 
     def _unwrap(self, new: Configuration, old: Configuration) -> None:

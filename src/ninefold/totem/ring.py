@@ -15,6 +15,7 @@ from ninefold.totem.commit import Commit
 from ninefold.totem.gather import Gather
 from ninefold.totem.messages import CommitToken, HoldCancel, Join, Mcast, MergeDetect, Token
 from ninefold.totem.operational import Operational
+from ninefold.totem.outlook import PeerOutlook, RingOutlook
 from ninefold.totem.recovery import Recovery
 from ninefold.totem.ring_core import Core, RingEffect, RingState, Timer
 
@@ -79,6 +80,35 @@ class Ring:
     def statistics(self) -> Statistics:
         """What was counted."""
         return self._core.statistics
+
+    def outlook(self, now: Instant) -> RingOutlook:
+        """Return what an operator may want to know, all but the links."""
+        core = self._core
+        # The first is the way from the last ring's end to this one's beginning.
+        rotations = list(core.rotations)[1:]
+        return RingOutlook(
+            state=core.state.name,
+            ring=str(core.installed.ring),
+            members=core.installed.members,
+            hears=core.hears(now),
+            token_ms=core.options.token,
+            silent_ms=now - core.statistics.last_token_at,
+            rotation_ms=sum(rotations) // len(rotations) if rotations else None,
+            rotation_max_ms=max(rotations, default=None),
+            scheduling_misses=core.statistics.scheduling_misses,
+            scheduling_miss_max_ms=core.statistics.scheduling_miss_max_ms,
+            peers={
+                peer: PeerOutlook(
+                    member=peer in core.installed.members,
+                    silent_ms=None if (at := core.network.last_heard(peer)) < 0 else now - at,
+                    hears=core.rows.get(peer),
+                    resting=core.strikes.resting(now, peer),
+                    links={},
+                )
+                for peer in core.peers
+                if peer != core.me
+            },
+        )
 
     @property
     def deadline(self) -> Instant:

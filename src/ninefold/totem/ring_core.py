@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ninefold.config.model import ClusterConfig
+    from ninefold.core.instants import Millis
     from ninefold.totem.events import Statistics
     from ninefold.totem.messages import Mcast, Message, Slot, Token
 
@@ -124,6 +125,10 @@ class Configuration:
         return self.members[(index + 1) % len(self.members)]
 
 
+# Visits of the token whose distance is remembered: a minute of an idle ring at the default timers.
+ROTATIONS_REMEMBERED: Final = 64
+
+
 class Core:
     """A ring member's memory."""
 
@@ -158,6 +163,9 @@ class Core:
         # Those whose join was heard since the last ring, and what is held against whom.
         self.asked_in: frozenset[NodeId] = frozenset()
         self.strikes = Strikes()
+        # What each has said about whom it hears, as the last ring was formed.
+        self.rows: dict[NodeId, tuple[NodeId, ...]] = {}
+        self.rotations: deque[Millis] = deque(maxlen=ROTATIONS_REMEMBERED)
         self.statistics = statistics
         self.effects: list[RingEffect] = []
         self.loop: deque[Message] = deque()

@@ -35,6 +35,7 @@ from ninefold.totem.events import (
 from ninefold.totem.groups import Groups
 from ninefold.totem.links import Links
 from ninefold.totem.messages import PAYLOAD_MAX
+from ninefold.totem.outlook import LinkOutlook, RingOutlook
 from ninefold.totem.ring import Ring
 from ninefold.totem.ring_core import FrameDelivered, SendFrame
 
@@ -44,12 +45,16 @@ if TYPE_CHECKING:
 
     from ninefold.config.model import ClusterConfig
     from ninefold.core.ids import NodeId, RingId
-    from ninefold.core.instants import Instant
+    from ninefold.core.instants import Instant, Millis
     from ninefold.totem.groups import GroupEffect
     from ninefold.totem.ring_core import RingEffect, RingState
 
 # A frame is wrapped once more when it is carried over in recovery, and must still fit.
 FRAME_OVERHEAD: Final = 2 * MCAST_OVERHEAD
+
+# A wake-up later than this fraction of the token timeout is a scheduling miss; four of them in a row and
+# the token is lost, so an operator should know of the first.
+LATE_FRACTION: Final = 5
 
 LinkEffect: TypeAlias = SendPacket | LinkChanged | Noted
 
@@ -104,6 +109,9 @@ class LinkLayer(Protocol):
     def link_up(self, peer: NodeId, link: int) -> bool:
         """Whether that link to that peer is up."""
 
+    def round_trip_ms(self, peer: NodeId, link: int) -> Millis:
+        """Return the average round trip on that link to that peer."""
+
 
 class Stack:
     """Membership and total order for one node."""
@@ -121,6 +129,7 @@ class Stack:
         self._links: LinkLayer = links or Links(config, key=key, epoch=epoch, rng=rng)
         self._peers = tuple(sorted(e.nodeid for e in config.nodes if e.nodeid != config.local))
         self._statistics = Statistics()
+        self._late_ms = max(1, config.totem.token // LATE_FRACTION)
         self._groups = Groups(
             config.local,
             frame_bytes=min(self._links.frame_max, PAYLOAD_MAX) - FRAME_OVERHEAD,
@@ -175,6 +184,22 @@ class Stack:
             for peer in self._peers
         }
 
+    def outlook(self, now: Instant) -> RingOutlook:
+        """Return the ring as this node sees it, links and all."""
+        seen = self._ring.outlook(now)
+        peers = {
+            peer: msgspec.structs.replace(found, links=self._links_to(peer))
+            for peer, found in seen.peers.items()
+        }
+        return msgspec.structs.replace(seen, peers=peers)
+
+    def _links_to(self, peer: NodeId) -> dict[int, LinkOutlook]:
+        links = self._links
+        return {
+            link: LinkOutlook(address, links.link_up(peer, link), links.round_trip_ms(peer, link))
+            for link, address in links.addresses(peer)
+        }
+
     @property
     def deadline(self) -> Instant:
         """Wake me no later than this."""
@@ -219,6 +244,7 @@ class Stack:
         return done
 
     def _on_woke(self, now: Instant) -> list[Effect]:
+        self._notice_lateness(now - self.deadline)
         done: list[Effect] = [*self._links.wake(now)]
         done += self._perform(now, self._ring.wake(now))
         missing = self._groups.overdue(now)
@@ -226,6 +252,14 @@ class Stack:
             done.append(Noted("sync-timeout", "Some members do not synchronise.", missing))
             done += self._perform(now, self._ring.expel(now, missing))
         return done
+
+    def _notice_lateness(self, late: Millis) -> None:
+        """Count a wake-up that came so late that the ring may have taken us for dead."""
+        if late <= self._late_ms:
+            return
+        counted = self._statistics
+        counted.scheduling_misses += 1
+        counted.scheduling_miss_max_ms = max(counted.scheduling_miss_max_ms, late)
 
     def _submit(self, now: Instant, effects: Iterable[GroupEffect]) -> list[Effect]:
         return [*effects, *self._perform(now, ())]

@@ -1,0 +1,52 @@
+"""What one member's ring looks like from inside, for an operator to read: a value, no behaviour."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ninefold.core.ids import NodeId
+from ninefold.core.instants import Millis
+
+
+class LinkOutlook(msgspec.Struct, frozen=True):
+    """One link to a peer; `round_trip_ms` is the average of its pongs, rounded down."""
+
+    address: str
+    up: bool
+    round_trip_ms: Millis
+
+
+class PeerOutlook(msgspec.Struct, frozen=True):
+    """One peer as this node sees it.
+
+    `silent_ms` is None if it was never heard. `hears` is what the peer said, as the last ring was
+    formed, about whom it hears; None if it did not say. `resting` means that its joins are ignored
+    for now, after too many in vain.
+    """
+
+    member: bool
+    silent_ms: Millis | None
+    hears: tuple[NodeId, ...] | None
+    resting: bool
+    links: dict[int, LinkOutlook]
+
+
+class RingOutlook(msgspec.Struct, frozen=True):
+    """The ring as this node sees it.
+
+    `rotation_ms` and `rotation_max_ms` are of the last 64 visits of the token on this ring (None before
+    the second): an idle token rests at the representative, a busy one does not. A scheduling miss is a
+    wake-up later than a fifth of the token timeout: this host did not let the daemon run.
+    """
+
+    state: str
+    ring: str
+    members: tuple[NodeId, ...]
+    hears: tuple[NodeId, ...]
+    token_ms: Millis
+    silent_ms: Millis
+    rotation_ms: Millis | None
+    rotation_max_ms: Millis | None
+    scheduling_misses: int
+    scheduling_miss_max_ms: Millis
+    peers: dict[NodeId, PeerOutlook]
