@@ -42,7 +42,7 @@ def test_drill_of_the_lab_takes_what_its_model_predicts(tmp_path: Path) -> None:
 
     assert model is not None, findings
     group = model.groups["lab"]
-    prediction = predict(model, group)
+    prediction = predict(group)
     assert prediction.measured_s == (json.loads(drill.stdout)["downtime_s"],)
     assert used_s(group, prediction) == prediction.measured_s[0]
     assert not [note for note in prediction.notes if "times off" in note]

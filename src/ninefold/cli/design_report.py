@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         Spof,
     )
 
-# What a page shows of each list; `--json` and `--html` have all of it.
+# How much of each list a terminal shows; `--html` shows more of it, `--json` all that was computed.
 SHOWN: Final = 5
 PAIRS_SHOWN: Final = 8
 QUORUM_ROWS_SHOWN: Final = 8
@@ -64,8 +64,8 @@ def _services(sheet: Sheet, report: Report) -> None:
         if found.cost_per_year is not None:
             words.append(f"cost of downtime: {number(found.cost_per_year)} a year")
         sheet.say(f"{found.service}: {'; '.join(words)}", indent=2)
-        for note in found.notes:
-            sheet.say(note, "dim", indent=4)
+    for note in dict.fromkeys(note for found in report.services for note in found.notes):
+        sheet.say(note, "dim", indent=4)
 
 
 def _service_row(found: ServiceResult) -> tuple[str | Text, ...]:

@@ -40,7 +40,7 @@ def analyse(
 
     `progress` is told what comes next, `lived` which share of the simulated years is over. Raises `bdd.TooLarge`.
     """
-    predictions = {name: failover.predict(model, group) for name, group in model.groups.items()}
+    predictions = {name: failover.predict(group) for name, group in model.groups.items()}
     results: dict[str, GroupResult] = {}
     dynamics: dict[str, Dynamics] = {}
     for name, group in model.groups.items():

@@ -71,7 +71,7 @@ def analyse_service(
         pairs=_pairs(events, pairs, q),
         weights=_weights(events, q, slopes, down),
         tornado=tornado(bdd, events, q, slopes, down),
-        notes=_notes(model, service, events),
+        notes=_notes(model, events),
         layers=_layers(bdd, events, q, down),
     )
 
@@ -159,18 +159,8 @@ def _weights(
     return tuple(sorted(rows, key=lambda row: (-row.fussell_vesely, row.event)))
 
 
-def _notes(model: Infrastructure, service: Service, events: list[Event]) -> tuple[str, ...]:
+def _notes(model: Infrastructure, events: list[Event]) -> tuple[str, ...]:
     notes = []
-    guessed = {
-        event.part
-        for event in events
-        if any(e is not None and e.replace_me for e in (event.failures, event.repair, event.share))
-    }
-    if guessed:
-        notes.append(
-            f"{len(guessed)} parts have rates from the library of defaults; for {service.name} the "
-            f"weights say which of them are worth replacing first."
-        )
     fixed = [event.part for event in events if event.rate is None and event.q > 0]
     if fixed:
         notes.append(

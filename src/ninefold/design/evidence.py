@@ -106,7 +106,8 @@ def _configuration(path: str) -> tuple[Element | None, list[Finding]]:
     except OSError as error:
         return None, [_unreadable(path, error)]
     cib, findings = Cib.parse(text)
-    return (None if cib is None else cib.configuration_part.element), findings
+    placed = [msgspec.structs.replace(one, file=one.file or path) for one in findings]
+    return (None if cib is None else cib.configuration_part.element), placed
 
 
 def _unreadable(path: str, error: OSError) -> Finding:

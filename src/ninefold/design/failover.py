@@ -8,6 +8,7 @@ consensus too, which the bound contains. Measured drills go before any predictio
 
 from __future__ import annotations
 
+from pathlib import Path
 from statistics import median
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from ninefold.core.durations import millis
 from ninefold.design.evidence import evidence_of
 from ninefold.design.fence_check import levels_of
 from ninefold.design.results import Phase, Prediction
+from ninefold.design.start_chain import longest_chain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
     from ninefold.design.evidence import Evidence
-    from ninefold.design.model import Group, Infrastructure
+    from ninefold.design.model import Group
 
 # From the token's loss to the new ring, and from there to the first order: measured at 10-60 ms and
 # 5-20 ms on a small machine (docs/explanation/measurements.md).
@@ -62,14 +64,14 @@ COEFFICIENT_S: Final = 0.65
 DISAGREES: Final = 2.0
 
 
-def predict(model: Infrastructure, group: Group) -> Prediction:
+def predict(group: Group) -> Prediction:
     """Return the phases of a failover of `group` and their sums, in seconds."""
     found = evidence_of(group)
     phases = (
         _detection(group, found),
         *_fencing(group, found),
         _decision(),
-        *_starts(model, found),
+        *_starts(found),
     )
     expected = sum(phase.expected_s for phase in phases)
     bound = sum(phase.bound_s for phase in phases)
@@ -105,7 +107,7 @@ def _detection(group: Group, found: Evidence) -> Phase:
     if found.config is not None:
         token_s = found.config.totem.token / 1000
         consensus_s = found.config.totem.consensus / 1000
-        source = f"effective token of {group.corosync}"
+        source = f"effective token of {Path(group.corosync).name}"
     else:
         token_s = TOKEN_S + COEFFICIENT_S * max(0, len(group.nodes) - 2)
         consensus_s = 1.2 * token_s
@@ -123,8 +125,9 @@ def _fencing(group: Group, found: Evidence) -> tuple[Phase, ...]:
     for node in group.nodes:
         levels = levels_of(group, node)
         if levels:
+            # The devices of a level are asked one after the other.
             times.append(
-                max(p.time_s.value if p.time_s is not None else FENCE_S for p in levels[0])
+                sum(p.time_s.value if p.time_s is not None else FENCE_S for p in levels[0])
             )
     if not times:
         return ()
@@ -142,21 +145,13 @@ def _decision() -> Phase:
     return Phase("decision", DECIDE_S, 1.0, "measured on a small machine")
 
 
-def _starts(model: Infrastructure, found: Evidence) -> tuple[Phase, ...]:
-    """Return the longest chain of starts: a group's members one after the other."""
-    if found.configuration is None:
-        services = [s for s in model.services.values() if s.resource]
-        count = max(1, len(services[:1]))
-        return (Phase("start", START_S * count, START_BOUND_S * count, "assumed, no CIB is given"),)
-    chains: list[list[Phase]] = []
-    for element in found.configuration.iterfind("resources/*"):
-        primitives = [p for p in element.iter("primitive") if p.get("class") != "stonith"]
-        if primitives:
-            chains.append([_start(found.configuration, primitive) for primitive in primitives])
-    if not chains:
-        return ()
-    longest = max(chains, key=lambda chain: (sum(p.bound_s for p in chain), len(chain)))
-    return tuple(longest)
+def _starts(found: Evidence) -> tuple[Phase, ...]:
+    """Return the longest chain of starts, by what the timeouts allow."""
+    configuration = found.configuration
+    if configuration is None:
+        return (Phase("start", START_S, START_BOUND_S, "assumed, no CIB is given"),)
+    chain = longest_chain(configuration, lambda one: _start_timeout_s(configuration, one))
+    return tuple(_start(configuration, primitive) for primitive in chain)
 
 
 def _start(configuration: Element, primitive: Element) -> Phase:

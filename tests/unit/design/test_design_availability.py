@@ -75,7 +75,7 @@ services: {s: {needs: g}}
     model, findings = load_text(text)
     assert model is not None, findings
 
-    found = inputs(model, model.groups["g"], predict(model, model.groups["g"]))
+    found = inputs(model, model.groups["g"], predict(model.groups["g"]))
 
     # b and c together have two votes: without a, three nodes would not do, so all are needed.
     assert found.needed == 3

@@ -86,7 +86,7 @@ def test_what_takes_the_whole_group_is_no_failover() -> None:
     model, findings = load_text(PAIR)
 
     assert model is not None, findings
-    values = inputs(model, model.groups["pair"], predict(model, model.groups["pair"]))
+    values = inputs(model, model.groups["pair"], predict(model.groups["pair"]))
 
     assert values.failures * HOURS == pytest.approx(4, rel=5e-3)
     assert values.repair_h == pytest.approx(4, rel=5e-3)
@@ -172,7 +172,7 @@ def test_start_of_a_resource_is_assumed_by_its_agent(tmp_path: Path) -> None:
     model, findings = load_text(text, beside=tmp_path)
 
     assert model is not None, findings
-    phases = predict(model, model.groups["pair"]).phases
+    phases = predict(model.groups["pair"]).phases
 
     starts = {p.name: p.expected_s for p in phases if p.name.startswith("start")}
     assert starts == {"start of fs": 1.0, "start of ip": 0.1, "start of own": 2.0}
