@@ -150,13 +150,30 @@ def _estimate(
         low, dots, high = text.partition("..")
         if not dots:
             return Estimate(read_one(text), factor, source, place=tree.place_of(key))
-        first, last = sorted((read_one(low), read_one(high)))
+        first, last = sorted((_range_end(low, high, read_one), _range_end(high, low, read_one)))
         if first <= 0:
             raise ValueError(f"{text!r} begins at 0; give a range of positive values")
         middle = (first * last) ** 0.5
         return Estimate(middle, last / middle, source, place=tree.place_of(key))
 
     return tree.quantity(key, value)
+
+
+def _range_end(text: str, other: str, read_one: Callable[[str], float]) -> float:
+    """Read one end of a range; where only its unit is missing, say so."""
+    try:
+        return read_one(text)
+    except ValueError:
+        whole = f"{text.strip()} {other.strip().lstrip('+-.0123456789').strip()}"
+        try:
+            read_one(whole)
+        except ValueError:
+            whole = ""
+        if not whole:
+            raise
+        raise ValueError(
+            f"{text.strip()!r} has no unit; write {whole}, both ends have theirs"
+        ) from None
 
 
 def _mtbf(text: str) -> float:

@@ -14,13 +14,16 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from ninefold.core.findings import Finding, Severity
 from ninefold.design.model import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TypeVar
+
+    from ruamel.yaml.nodes import Node
 
     T = TypeVar("T")
 
@@ -240,14 +243,8 @@ def read(text: str, ledger: Ledger) -> Tree | None:
             "deep", "file", f"It nests more than {BRACKETS_MAX} brackets.", "Flatten it.", 1
         )
         return None
-    yaml = YAML(typ="rt")
-    yaml.version = (1, 2)
     try:
-        found = yaml.load(text)
-    except DuplicateKeyError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        ledger.error("twice", "file", _first(error), "Keep one of the two.", line)
-        return None
+        found = _loaded(text, ledger)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         ledger.error(
@@ -277,6 +274,45 @@ def read(text: str, ledger: Ledger) -> Tree | None:
         ledger.error("deep", "file", f"It is nested more than {DEPTH_MAX} deep.", "Flatten it.", 1)
         return None
     return Tree(ledger, "file", found, 1)
+
+
+def _loaded(text: str, ledger: Ledger) -> Any:
+    """Return what the file holds. Of a key that stands twice the first counts, so that the rest can be judged."""
+    yaml = YAML(typ="rt")
+    yaml.version = (1, 2)
+    try:
+        return yaml.load(text)
+    except DuplicateKeyError:
+        patient = YAML(typ="rt")
+        patient.version = (1, 2)
+        patient.allow_duplicate_keys = True
+        for key, first, line in _twice(patient.compose(text)):
+            sentence = f"The key {key!r} stands here again; line {first} has it already."
+            ledger.error("twice", key, sentence, "Keep one of the two.", line)
+        return patient.load(text)
+
+
+def _twice(top: Node) -> Iterator[tuple[str, int, int]]:
+    """Yield each key that its mapping has already, with the line of the first and its own, from 1."""
+    stack, seen = [top], {id(top)}
+    while stack:
+        node = stack.pop()
+        inner: list[Node] = []
+        if isinstance(node, MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                inner.append(value)
+                name, line = str(key.value), key.start_mark.line + 1
+                if not isinstance(key, ScalarNode) or name == "<<":
+                    continue
+                if name in lines:
+                    yield name, lines[name], line
+                lines.setdefault(name, line)
+        elif isinstance(node, SequenceNode):
+            inner = node.value
+        # An alias is the same node again.
+        stack.extend(one for one in reversed(inner) if id(one) not in seen)
+        seen.update(map(id, inner))
 
 
 def _first(error: MarkedYAMLError) -> str:

@@ -260,3 +260,38 @@ def test_drills_are_read_from_one_result_a_list_or_lines() -> None:
 def test_what_is_no_drill_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"it|drill"):
         durations_s(content)
+
+
+def test_a_key_that_stands_twice_hides_nothing_else() -> None:
+    _, findings = load_text(
+        "parts:\n"
+        "  a: {kind: nodde}\n"
+        "  a: {kind: node, mttr: 3 h, mttr: 4 h}\n"
+        "services:\n"
+        "  s: {needs: [zz]}\n"
+        "  s: {needs: [a]}\n"
+    )
+
+    found = [(f.code, f.subject, f.line) for f in errors(findings)]
+    assert ("twice", "a", 3) in found
+    assert ("twice", "mttr", 3) in found
+    assert ("twice", "s", 6) in found
+    assert ("kind", "a.kind", 2) in found
+    assert ("unknown-name", "s", 5) in found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("mtbf: 60..200 d", "'60' has no unit; write 60 d"),
+        ("mtbf: 60 d..200", "'200' has no unit; write 200 d"),
+        ("rate: 1..4 /y", "'1' has no unit; write 1 /y"),
+    ],
+)
+def test_a_range_with_one_unit_is_told_how_to_write_the_other(text: str, said: str) -> None:
+    _, findings = load_text(f"parts:\n  a: {{{text}}}\nservices:\n  s: {{needs: a}}\n")
+
+    sentence, remedy = said.split("; ")
+    (found,) = errors(findings)
+    assert found.sentence == f"{sentence}."
+    assert found.remedy.lower().startswith(remedy)
