@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from pathlib import Path  # noqa: TC003 - typer reads the annotation at run time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,6 @@ import typer
 from rich.table import Table
 
 from ninefold.cli.out import REFUSED, USAGE, JsonFlag, complaints, console, fail, show_json
-from ninefold.core.durations import millis
 from ninefold.core.findings import errors
 from ninefold.design.event_log import observe, read, services_of, time_of, whole_window
 from ninefold.design.nines import (
@@ -25,24 +23,30 @@ from ninefold.design.nines import (
     duration_text,
     percent_text,
     rounded,
+    seconds_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from fractions import Fraction
 
     from ninefold.design.event_log import Observed, Outage, Span
 
 # The table's classes: one to six nines. Its share has a decimal at least, as the field writes it.
 TABLE_CLASSES = range(1, 7)
+# The period where none is named.
+YEAR = "year"
 
 
 def nines(
     percentage: Annotated[str | None, typer.Argument(help="For example 99.95.")] = None,
     *,
     down: Annotated[
-        str | None, typer.Option("--downtime", help="Instead: so much downtime, 4h or 90s.")
+        str | None, typer.Option("--downtime", help="Instead: so much downtime, 4h, 1.5d or 90s.")
     ] = None,
-    per: Annotated[str, typer.Option(help="year, month, week or day.")] = "year",
+    per: Annotated[
+        str | None, typer.Option(help="year, month, week or day; a year if nothing is said.")
+    ] = None,
     table: Annotated[bool, typer.Option("--table", help="Instead: one to six nines.")] = False,
     events: Annotated[
         Path | None,
@@ -61,7 +65,8 @@ def nines(
     """The language of nines: what a percentage allows, or what a downtime amounts to.
 
     --from reads a log of outages: availability, class and what is left of the error budget. Its window
-    is that of --from-date and --to-date; or, with one of them, a --per; or all that the file covers.
+    is that of --from-date and --to-date, or all that the file covers. With --from-date alone it ends now, or
+    with --per when that is over; with --to-date alone it is the --per before.
     """
     if sum(given is not None for given in (percentage, down, events)) + table != 1:
         fail("Give one of: a percentage, --downtime, --table, --from.", USAGE)
@@ -72,7 +77,9 @@ def nines(
     elif events is not None:
         _observed(events, slo, service, _Window(since, until, per), as_json=json)
     else:
-        share = _of_percent(percentage) if percentage is not None else _of_down(down or "", per)
+        share = (
+            _of_percent(percentage) if percentage is not None else _of_down(down or "", per or YEAR)
+        )
         _translated(share, as_json=json)
 
 
@@ -121,14 +128,14 @@ def _table(*, as_json: bool) -> None:
 class _Window:
     """What the command line says of the window."""
 
-    def __init__(self, since: str | None, until: str | None, per: str) -> None:
+    def __init__(self, since: str | None, until: str | None, per: str | None) -> None:
         self._since = since
         self._until = until
         self._per = per
 
     def resolve(self, outages: Sequence[Outage], now: datetime) -> Span:
         """Return start and end; end with a message where there is none."""
-        length = timedelta(seconds=float(_period(self._per).value))
+        length = timedelta(seconds=float(_period(self._per or YEAR).value))
         start = None if self._since is None else _date(self._since, "--from-date")
         end = None if self._until is None else _date(self._until, "--to-date")
         if start is None and end is None:
@@ -138,7 +145,10 @@ class _Window:
         if start is None:
             assert end is not None
             start = end - length
-        end = end or start + length
+        if start >= now:
+            fail("The window lies in the future; --from-date must be before now.", USAGE)
+        if end is None:
+            end = now if self._per is None else start + length
         if start >= end:
             fail("--from-date must be before --to-date.", USAGE)
         return start, end
@@ -161,8 +171,9 @@ def _observed(
         start, end = (moment.isoformat() for moment in span)
         show_json({"from": start, "to": end, "services": [_as_data(one) for one in seen]})
     else:
+        so_far = f", so far (now is {now:%Y-%m-%d %H:%M})" if span[1] > now else ""
         console.print(
-            f"From {span[0]:%Y-%m-%d %H:%M} to {span[1]:%Y-%m-%d %H:%M} UTC", markup=False
+            f"From {span[0]:%Y-%m-%d %H:%M} to {span[1]:%Y-%m-%d %H:%M} UTC{so_far}", markup=False
         )
         for one in seen:
             _print_observed(one)
@@ -248,10 +259,11 @@ def _of_percent(text: str) -> Fraction:
 
 
 def _of_down(text: str, per: str) -> Fraction:
-    length = millis(text)
-    if length is None:
-        fail(f"{text!r} is no length of time; write it like 4h, 20min or 90s.", USAGE)
-    return availability_of(Fraction(length, 1000), _period(per))
+    try:
+        lost_s = seconds_of(text)
+    except ValueError as error:
+        fail(f"{error}.", USAGE)
+    return availability_of(lost_s, _period(per))
 
 
 def _period(per: str) -> Period:

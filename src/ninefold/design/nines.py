@@ -14,6 +14,7 @@ import re
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from enum import Enum
 from fractions import Fraction
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -38,6 +39,22 @@ NAMES: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "ei
 # (from how many seconds on, seconds in it, unit). A unit is used from one of it on; days only from
 # half a week on, because the field counts the 73 hours a month of one nine in hours.
 UNITS: Final = ((302_400, 86_400, "d"), (3600, 3600, "h"), (60, 60, "min"), (0, 1, "s"))
+
+
+# Seconds in what a length of downtime is written with.
+LENGTHS: Final = MappingProxyType(
+    {
+        "ms": Fraction(1, 1000),
+        "s": Fraction(1),
+        "sec": Fraction(1),
+        "m": Fraction(60),
+        "min": Fraction(60),
+        "h": Fraction(3600),
+        "hr": Fraction(3600),
+        "d": Fraction(86_400),
+        "w": Fraction(604_800),
+    }
+)
 
 
 class Period(Enum):
@@ -69,6 +86,19 @@ def availability_of_percent(text: str) -> Fraction:
     if share > 1:
         raise ValueError(f"{text!r} is more than 100 percent")
     return share
+
+
+def seconds_of(text: str) -> Fraction:
+    """Return `4h`, `1.5 d` or `90s` in seconds; a unit is wanted, for 4 may be minutes or hours.
+
+    Raises `ValueError` with a sentence for an operator.
+    """
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([a-z]+)\s*", text, re.IGNORECASE)
+    if match is None or match[2].lower() not in LENGTHS:
+        raise ValueError(
+            f"{text!r} is no length of time; write it with its unit, like 2d, 4h, 20min or 90s"
+        )
+    return Fraction(match[1]) * LENGTHS[match[2].lower()]
 
 
 def availability_of(downtime_s: Fraction | int, period: Period = Period.YEAR) -> Fraction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,6 +91,7 @@ def test_a_log_with_a_wrong_row_is_not_used(tmp_path: Path) -> None:
         ("--from", "/nowhere/at/all.csv"),
         ("--downtime", "soon"),
         ("--downtime", "4h", "--per", "moon"),
+        ("--downtime", "4"),
     ],
 )
 def test_wrong_usage_ends_with_2(words: tuple[str, ...]) -> None:
@@ -101,3 +103,45 @@ def test_a_service_that_no_row_names_is_refused(tmp_path: Path) -> None:
     path.write_text(LOG)
 
     assert run("--from", str(path), "--service", "shp")[0] == 2
+
+
+def test_a_window_with_a_beginning_alone_ends_now(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("start,end\n2020-01-01,2020-01-02\n")
+    before = datetime.now(UTC)
+
+    code, text = run("--from", str(path), "--from-date", "2019-12-31", "--json")
+
+    data = json.loads(text)
+    assert code == 0
+    assert before <= datetime.fromisoformat(data["to"]) <= datetime.now(UTC)
+
+
+def test_a_period_that_is_not_over_is_told_so_far_with_the_budget_of_all_of_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("start,end\n2020-01-01,2020-01-02\n")
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+    window = ("--from-date", yesterday, "--per", "month", "--slo", "99.9")
+
+    code, text = run("--from", str(path), *window)
+
+    assert code == 0
+    assert ", so far (now is " in text.replace("\n", " ")
+    assert "error budget 43.83 min, 43.83 min left" in text
+
+
+def test_a_window_in_the_future_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("start,end\n2020-01-01,2020-01-02\n")
+
+    code, text = run("--from", str(path), "--from-date", "9998-01-01")
+
+    assert code == 2
+    assert "in the future" in text
+
+
+def test_days_and_parts_of_an_hour_are_lengths_too() -> None:
+    assert run("--downtime", "1d", "--json")[1] == run("--downtime", "24h", "--json")[1]
+    assert run("--downtime", "1.5 h", "--json")[1] == run("--downtime", "90min", "--json")[1]
