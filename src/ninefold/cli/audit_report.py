@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from ninefold.design.library import LAYERS
+from ninefold.design.page.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,13 +48,13 @@ def _host(sheet: Sheet, facts: HostFacts) -> None:
         told.append(f"up {_length(facts.uptime_s)}")
     sheet.say("; ".join(text for text in told if text), "dim", 2)
     counts = (
-        (sum(unit.state == "running" for unit in facts.units), "services running"),
-        (len(facts.listeners), "listening sockets"),
-        (len(facts.mounts), "mounts"),
-        (len(facts.links), "links"),
-        (len(facts.disks), "block devices"),
+        plural(sum(unit.state == "running" for unit in facts.units), "running service"),
+        plural(len(facts.listeners), "listening socket"),
+        plural(len(facts.mounts), "mount"),
+        plural(len(facts.links), "link"),
+        plural(len(facts.disks), "block device"),
     )
-    sheet.say(", ".join(f"{count} {word}" for count, word in counts), "dim", 2)
+    sheet.say(", ".join(counts), "dim", 2)
 
 
 def _length(seconds: int) -> str:

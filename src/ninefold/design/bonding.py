@@ -204,7 +204,12 @@ def _of_mode(wish: Wish) -> Iterator[Finding]:
         )
     if wish.primary and wish.primary not in wish.slaves:
         sentence = f"{wish.primary} is no slave of {wish.name}."
-        yield _error("primary", "primary", sentence, f"Choose one of {', '.join(wish.slaves)}.")
+        yield _error(
+            "primary",
+            "primary",
+            sentence,
+            f"Choose one of {', '.join(dict.fromkeys(wish.slaves))}.",
+        )
     if wish.lacp_rate and mode is not Mode.LACP:
         sentence = f"Mode {mode.value} does not speak LACP."
         yield _error("lacp", "lacp_rate", sentence, "Leave --lacp-rate out, or use 802.3ad.")
