@@ -14,6 +14,8 @@ from ninefold.api.client import Client
 from ninefold.cib.check import check as check_cib
 from ninefold.cib.document import Cib
 from ninefold.cib.model import ReplaceConfiguration, SetProperty
+from ninefold.cib.verify import verify as verify_cib
+from ninefold.cli.documents import read
 from ninefold.cli.out import (
     REFUSED,
     USAGE,
@@ -118,6 +120,24 @@ def check(file: FileArgument, *, json: JsonFlag = False) -> None:
         return
     print_findings(findings)
     console.print(f"{file}: can be used", markup=False)
+
+
+@app.command()
+def verify(file: FileArgument, *, json: JsonFlag = False) -> None:
+    """Find all that is wrong in a CIB: also references, circles, contradictions, absurd sizes.
+
+    Ends with 2 if there is an error. Needs no cluster.
+    """
+    findings = verify_cib(read(file), str(file))
+    bad = errors(findings)
+    if json:
+        show_json({"accepted": not bad, "findings": msgspec.to_builtins(findings)})
+    else:
+        print_findings(findings)
+    if bad:
+        raise typer.Exit(USAGE)
+    if not json:
+        console.print(f"{file}: nothing is wrong", markup=False)
 
 
 def refuse(findings: list[Finding], *, as_json: bool) -> NoReturn:

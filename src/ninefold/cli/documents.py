@@ -15,6 +15,7 @@ import typer
 from ninefold.api.client import Client
 from ninefold.cib.check import check as check_cib
 from ninefold.cib.document import Cib
+from ninefold.cib.verify import too_large
 from ninefold.cli.out import USAGE, SocketOption, ask, complaints, fail, show_json
 from ninefold.core.findings import errors
 from ninefold.scheduler.rules import instant
@@ -65,11 +66,14 @@ def document(file: Path | None, socket: str | None) -> tuple[Element, str]:
     cib, findings = Cib.parse(text)
     if cib is None:
         refuse_document([msgspec.structs.replace(one, file=source) for one in findings])
+    huge = too_large(cib.root)
+    if huge:
+        refuse_document([msgspec.structs.replace(one, file=source, line=0) for one in huge])
     bad = errors(check_cib(cib.root)) if file is not None else []
     if bad:
         count = "one error" if len(bad) == 1 else f"{len(bad)} errors"
         complaints.print(
-            f"warning: {source} has {count}: ninefold cib check {source}", markup=False
+            f"warning: {source} has {count}: ninefold cib verify {source}", markup=False
         )
     return copy.deepcopy(cib.root), source
 

@@ -127,3 +127,26 @@ def test_same_answer_under_two_hash_seeds(file: Path) -> None:
     ]
 
     assert answers[0] == answers[1]
+
+
+def test_sizes_that_no_cluster_has_are_refused_before_any_work(tmp_path: Path) -> None:
+    clone = (
+        '<clone id="c"><meta_attributes id="m"><nvpair id="v" name="clone-max" value="99999999"/>'
+        '</meta_attributes><primitive id="p" class="ocf" provider="x" type="y"/></clone>'
+    )
+    path = tmp_path / "cib.xml"
+    path.write_bytes(etree.tostring(cluster(clone)))
+
+    simulated = run(path)
+    verified = CliRunner().invoke(app, ["cib", "verify", str(path), "--json"])
+
+    assert simulated.exit_code == verified.exit_code == 2
+    assert "clone-max=99999999" in simulated.stderr
+    assert [f["code"] for f in json.loads(verified.stdout)["findings"]] == ["absurd-size"]
+
+
+def test_sound_document_passes_verification(file: Path) -> None:
+    result = CliRunner().invoke(app, ["cib", "verify", str(file)])
+
+    assert result.exit_code == 0
+    assert "nothing is wrong" in result.stdout
