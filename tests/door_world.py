@@ -81,6 +81,12 @@ class Node:
                 return refusal("malformed", f"no {other}")
         return Reply(ok=True, body=json.dumps(answer).encode())
 
+    async def reload(self, user: str) -> Reply:
+        self.asked.append((user, {"type": "reload"}))
+        if self.refusal is not None:
+            return self.refusal
+        return Reply(ok=True, body=json.dumps({"file": "corosync.conf", "findings": []}).encode())
+
     async def past_events(self, after: int, limit: int) -> list[dict[str, Any]]:
         return self.log[-limit:] if limit else []
 

@@ -103,6 +103,10 @@ class WireLinks:
     def start(self, now: int) -> list[SendPacket]:
         return self.wake(now)
 
+    def reconfigure(self, now: int, config: ClusterConfig) -> None:
+        self._beat = max(30, config.totem.token // 5)
+        self.deadline = min(self.deadline, now + self._beat)
+
     def wake(self, now: int) -> list[SendPacket]:
         if self.deadline != NEVER and now < self.deadline:
             return []

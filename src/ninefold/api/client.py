@@ -81,6 +81,11 @@ class Client:
         answer: dict[str, Any] = self._json("POST", "/v1/requests", rq.encode(request))
         return answer
 
+    def reload(self) -> dict[str, Any]:
+        """Have the node read its corosync.conf again; return `file` and `findings`."""
+        answer: dict[str, Any] = self._json("POST", "/v1/reload", b"")
+        return answer
+
     def events(self, after: int, limit: int) -> list[dict[str, Any]]:
         """Return logged events, oldest first."""
         answer: list[dict[str, Any]] = self._json("GET", f"/v1/events?after={after}&limit={limit}")

@@ -16,6 +16,9 @@ class Gate(Protocol):
     async def request(self, user: str, body: bytes) -> Reply:
         """Hand in a request for `user`; wait for the answer."""
 
+    async def reload(self, user: str) -> Reply:
+        """Read corosync.conf again and go on with what it says, or change nothing; say which."""
+
     async def past_events(self, after: int, limit: int) -> list[dict[str, Any]]:
         """Return logged events with an id greater than `after`, oldest first."""
 

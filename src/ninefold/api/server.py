@@ -4,6 +4,7 @@
     GET  /v1/cib             the document
     GET  /v1/cib/versions    who changed it, when and why
     POST /v1/requests        any request of `ninefold.controller.requests`
+    POST /v1/reload          read corosync.conf again, all of it or nothing
     GET  /v1/events          what happened, from the log
     GET  /v1/events/stream   what happens (server-sent events)
     GET  /v1/statistics      counters
@@ -106,6 +107,10 @@ def build(gate: Gate, limits: Limits) -> Litestar:
             raise HTTPException(status_code=408, detail="The request did not come.") from error
         return await ask(request, body)
 
+    @post("/v1/reload", status_code=200)
+    async def reload(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return answer(await gate.reload(user_of(request)))
+
     @get("/v1/events")
     async def events(
         request: Request[Any, Any, Any], after: FromQuery[int] = 0, limit: Count = 100
@@ -124,7 +129,7 @@ def build(gate: Gate, limits: Limits) -> Litestar:
         return gate.statistics()
 
     return Litestar(
-        [status, cib, versions, requests, events, stream, statistics],
+        [status, cib, versions, requests, reload, events, stream, statistics],
         logging_config=None,
         request_max_body_size=BODY_BYTES_MAX,
         openapi_config=OpenAPIConfig(title="Ninefold", version=__version__),

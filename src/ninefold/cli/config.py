@@ -9,11 +9,22 @@ import msgspec
 import typer
 from rich.table import Table
 
+from ninefold.api.client import Client
 from ninefold.cli.cib import print_findings
-from ninefold.cli.out import REFUSED, USAGE, JsonFlag, console, fail, show_json
+from ninefold.cli.out import (
+    REFUSED,
+    USAGE,
+    JsonFlag,
+    SocketOption,
+    ask,
+    console,
+    fail,
+    show_json,
+)
 from ninefold.config.grammar import decode, parse
 from ninefold.config.load import check as judge_text
 from ninefold.config.surroundings import KeyFile
+from ninefold.core.findings import Finding
 
 if TYPE_CHECKING:
     from ninefold.config.explain import CheckReport
@@ -21,7 +32,7 @@ if TYPE_CHECKING:
 # What corosync-keygen writes.
 KEY_BYTES = 256
 
-app = typer.Typer(no_args_is_help=True, help="Judge a corosync.conf.")
+app = typer.Typer(no_args_is_help=True, help="Judge a corosync.conf, or have it read again.")
 
 
 @app.callback()
@@ -59,6 +70,24 @@ def check(
             console.print(f"{file}: can be used {where}", markup=False)
     if not report.accepted:
         raise typer.Exit(REFUSED)
+
+
+@app.command()
+def reload(*, socket: SocketOption = None, json_: JsonFlag = False) -> None:
+    """Have this node read its corosync.conf again: all of it, or nothing.
+
+    Timers of the ring and of the links' heartbeats change at once. Whatever else has changed in the file
+    is named, and if a running daemon cannot take it, nothing changes. Reload on every node.
+    """
+    answer = ask(Client(socket).reload)
+    if json_:
+        show_json(answer)
+        return
+    findings = msgspec.convert(answer["findings"], list[Finding])
+    print_findings(findings)
+    changed = any(finding.code == "changes-now" for finding in findings)
+    text = "taken" if changed else "nothing that a running node takes has changed"
+    console.print(f"{answer['file']}: {text}", markup=False)
 
 
 def judge(file: Path, node: str) -> CheckReport:

@@ -5,7 +5,7 @@ Exit codes: 0 stopped as asked; 1 the node had to end by itself (the log says wh
 
 SIGTERM and SIGINT stop the node cleanly: its resources move away, then it leaves the ring. A second
 one hastens nothing: leaving while resources run would have the others fence this node, and whoever
-wants that has SIGKILL. SIGHUP is noted and changes nothing.
+wants that has SIGKILL. SIGHUP has the corosync.conf read again, as `ninefold config reload` does.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ async def live(service: Service) -> int:
         return cannot_start(*map(str, problem.findings))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop, service)
-    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    loop.add_signal_handler(signal.SIGHUP, on_hangup, service)
     LOG.info("ninefoldd runs as %s, pid %d, door %s", service.name, os.getpid(), path)
     reason = await serve_until_ended(service, door)
     path.unlink(missing_ok=True)
@@ -163,9 +163,9 @@ def on_stop(service: Service) -> None:
     service.stop()
 
 
-def on_hangup() -> None:
-    """Say that a reload is not what this daemon does."""
-    LOG.warning("SIGHUP: nothing is reloaded; corosync.conf is read when the daemon starts")
+def on_hangup(service: Service) -> None:
+    """Read corosync.conf again; what is wrong with it goes to the log."""
+    service.reload_soon()
 
 
 def entry() -> None:

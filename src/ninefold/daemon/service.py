@@ -19,6 +19,7 @@ from ninefold.cib.document import Cib
 from ninefold.daemon.faults import die
 from ninefold.daemon.journal import Journal, shown_event
 from ninefold.daemon.outlook import told_of_ring
+from ninefold.daemon.reload import not_ours, read_again, take
 from ninefold.daemon.reply import Reply, refusal
 from ninefold.daemon.settings import ring_seq_file
 from ninefold.host import clock
@@ -71,6 +72,8 @@ class Service:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="work")
         self._requests: dict[int, asyncio.Future[Reply]] = {}
         self._request = 0
+        # One after the other: what is read must not be taken in another order.
+        self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.ended: asyncio.Future[str] | None = None
         self.stopping = False
@@ -240,6 +243,31 @@ class Service:
             return await waiting
         finally:
             self._requests.pop(number, None)
+
+    async def reload(self, user: str) -> Reply:
+        """Read corosync.conf again and go on with what it says, or change nothing; say which."""
+        refused = not_ours(self.node)
+        if refused is not None:
+            return refused
+        async with self._reloading:
+            path, running = self.settings.config, self.node.config
+            config, findings = await self._loop.run_in_executor(
+                None, read_again, path, running, self.beginning.key
+            )
+            reply = take(self.node, clock.now(), path, config, findings)
+        verdict = "taken" if reply.ok else "refused, nothing was changed"
+        self.journal.write(ev.Happened("reload", f"{path} was read again by {user}: {verdict}"))
+        # A step, so that the loop looks at the new deadlines.
+        self._machine.post(ev.ClockRead(clock.wall()))
+        return reply
+
+    def reload_soon(self) -> None:
+        """Reload, with nobody there to be answered but the log."""
+        self._spawn(self._reload_for_the_log())
+
+    async def _reload_for_the_log(self) -> None:
+        reply = await self.reload("a signal")
+        LOG.log(logging.INFO if reply.ok else logging.ERROR, "reload: %s", reply.body.decode())
 
     async def past_events(self, after: int, limit: int) -> list[dict[str, Any]]:
         """Return logged events with an id greater than `after`, or the newest if that is 0."""

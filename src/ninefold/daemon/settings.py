@@ -55,7 +55,7 @@ class Beginning(msgspec.Struct, frozen=True):
 
 def begin(settings: Settings) -> Beginning:
     """Read and check everything; raise `CannotStart` with all findings."""
-    config, key, findings = _configuration(settings.config)
+    config, key, findings = configuration(settings.config)
     ring_seq = _ring_seq(settings.state, findings)
     first = _first_cib(settings.cib, findings)
     store = _store(settings.state, findings)
@@ -84,7 +84,8 @@ def _wrong(code: str, subject: str, sentence: str, remedy: str, file: Path) -> F
     return Finding(code, Severity.ERROR, subject, sentence, remedy, str(file))
 
 
-def _configuration(path: Path) -> tuple[ClusterConfig | None, bytes, list[Finding]]:
+def configuration(path: Path) -> tuple[ClusterConfig | None, bytes, list[Finding]]:
+    """Read and judge a corosync.conf: the configuration if it may be run, its key, all findings."""
     try:
         text = decode(path.read_bytes())
     except OSError as error:

@@ -78,6 +78,11 @@ class Node:
         """Wake me no later than this."""
         return min(self.stack.deadline, self.quorum.deadline, self._controller_deadline)
 
+    def reconfigure(self, now: Instant, config: ClusterConfig) -> None:
+        """Take the timers of a configuration that differs in nothing else (`config.reload`)."""
+        self.config = config
+        self.stack.reconfigure(now, config)
+
     def step(self, now: Instant, event: Event) -> list[Effect]:
         """Take one event at `now`; return effects in the order in which they must be done."""
         self._now = now

@@ -42,16 +42,20 @@ class Heartbeat:
     """The standing of one link to one peer."""
 
     def __init__(self, options: LinkOptions) -> None:
-        assert options.ping_interval > 0
-        assert options.pong_count > 0
+        self.configure(options)
         self.up = False
-        self._options = options
         self._outstanding: dict[int, Instant] = {}
         self._pongs = 0
         self._pong_at: Instant = 0
         self._lowered_at: Instant | None = None
         self._samples = 0
         self._average = 0
+
+    def configure(self, options: LinkOptions) -> None:
+        """Take timers, from now on."""
+        assert options.ping_interval > 0
+        assert options.pong_count > 0
+        self._options = options
 
     @property
     def round_trip_ms(self) -> Millis:

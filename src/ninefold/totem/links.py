@@ -98,9 +98,7 @@ class Links:
         self._frame_number = 0
         self._ping_at = dict.fromkeys(self._options, NEVER)
         self._deadline: Instant = NEVER
-        self._overslept_ms: Millis = (
-            min(options.ping_interval for options in self._options.values()) // OVERSLEPT_FRACTION
-        )
+        self._overslept_ms = _overslept_ms(self._options)
         self.frame_max = _frame_max(config.totem, self._keyring.overhead)
         self.frame_limit = max(
             self.frame_max, min(config.totem.netmtu, FRAGMENTS_MAX * self.frame_max)
@@ -131,6 +129,19 @@ class Links:
     def addresses(self, peer: NodeId) -> list[tuple[int, str]]:
         """Return the peer's address on each link, by link number."""
         return [(link, address.address) for link, address in self._peers[peer].addresses.items()]
+
+    def reconfigure(self, now: Instant, config: ClusterConfig) -> None:
+        """Take other heartbeats for the same links; a ping that waits comes no later than they say."""
+        options = _link_options(config)
+        assert options.keys() == self._options.keys()
+        self._options = options
+        self._overslept_ms = _overslept_ms(options)
+        for peer in self._peers.values():
+            for link, heartbeat in peer.heartbeats.items():
+                heartbeat.configure(options[link])
+        for link, due in self._ping_at.items():
+            self._ping_at[link] = min(due, now + options[link].ping_interval)
+        self._plan()
 
     def start(self, now: Instant) -> list[LinkEffect]:
         """Begin: ping every peer on every link."""
@@ -372,6 +383,10 @@ def _link_options(config: ClusterConfig) -> dict[int, LinkOptions]:
     assert links
     given = {options.linknumber: options for options in config.links}
     return {link: given.get(link, LinkOptions(link)) for link in links}
+
+
+def _overslept_ms(links: dict[int, LinkOptions]) -> Millis:
+    return min(options.ping_interval for options in links.values()) // OVERSLEPT_FRACTION
 
 
 def _frame_max(options: TotemOptions, crypto_overhead: int) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterable
 
-    from ninefold.config.model import ClusterConfig
+    from ninefold.config.model import ClusterConfig, TotemOptions
     from ninefold.core.ids import NodeId, RingId
     from ninefold.core.instants import Instant
     from ninefold.totem.events import Statistics
@@ -169,6 +169,11 @@ class Ring:
         """Take note of a kernel's sign of life."""
         self._core.evidence.answered(now, peer)
         return []
+
+    def reconfigure(self, options: TotemOptions) -> None:
+        """Take other timers: each counts from the next time that it is started."""
+        self._core.options = options
+        self._core.evidence.configure(options)
 
     def new_frames(self, now: Instant) -> list[RingEffect]:
         """Go on after effects were done; send what the source has as soon as the token allows."""

@@ -42,13 +42,17 @@ class Evidence:
     """Signs of life of every peer of interest."""
 
     def __init__(self, options: TotemOptions, network: Network) -> None:
-        self._enabled = options.kernel_probe
-        self._token = options.token
-        self._interval = max(PROBE_INTERVAL_MS_MIN, options.token // 10)
+        self.configure(options)
         self._network = network
         self._since: Instant = 0
         self._answered: dict[NodeId, Instant] = {}
         self._silences: dict[NodeId, _Silence] = {}
+
+    def configure(self, options: TotemOptions) -> None:
+        """Take timers, from now on."""
+        self._enabled = options.kernel_probe
+        self._token = options.token
+        self._interval = max(PROBE_INTERVAL_MS_MIN, options.token // 10)
 
     def restart(self, now: Instant) -> None:
         """We were not there to listen (started, or paused): silence counts from now."""

@@ -89,6 +89,9 @@ class LinkLayer(Protocol):
     def start(self, now: Instant) -> Sequence[LinkEffect]:
         """Begin."""
 
+    def reconfigure(self, now: Instant, config: ClusterConfig) -> None:
+        """Take other heartbeats for the same links."""
+
     def wake(self, now: Instant) -> Sequence[LinkEffect]:
         """Do what is due."""
 
@@ -183,6 +186,12 @@ class Stack:
             peer: {link: self._links.link_up(peer, link) for link, _ in self._links.addresses(peer)}
             for peer in self._peers
         }
+
+    def reconfigure(self, now: Instant, config: ClusterConfig) -> None:
+        """Take the timers of a configuration that differs in nothing else (`config.reload`)."""
+        self._late_ms = max(1, config.totem.token // LATE_FRACTION)
+        self._ring.reconfigure(config.totem)
+        self._links.reconfigure(now, config)
 
     def outlook(self, now: Instant) -> RingOutlook:
         """Return the ring as this node sees it, links and all."""

@@ -15,6 +15,7 @@ from ninefold.cib.model import Stamp
 from ninefold.cli.main import app
 from ninefold.config.model import QuorumOptions
 from ninefold.daemon.outlook import told_of_ring
+from ninefold.daemon.reply import refusal
 from ninefold.node.machine import Node
 from tests.door_world import Door, open_door
 from tests.totem_world import DEFAULTS, World, config_of
@@ -167,3 +168,15 @@ def test_a_file_that_cannot_be_run_has_no_table(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "nodeid" in result.output
     assert missing.exit_code == 2
+
+
+def test_a_reload_is_asked_of_the_node_and_its_refusal_shown(door: Door) -> None:
+    done = run(door, "config", "reload")
+    door.node.refusal = refusal("reload-refused", "c: error: no.", "Nothing was changed.")
+    refused = run(door, "config", "reload")
+
+    assert done.exit_code == 0, done.output
+    assert "nothing that a running node takes has changed" in done.stdout
+    assert refused.exit_code == 1
+    assert "Nothing was changed." in refused.stderr
+    assert [body["type"] for _, body in door.node.asked] == ["reload", "reload"]
