@@ -98,13 +98,13 @@ def test_disks_of_two_in_five_do_not_make_a_change_last() -> None:
         cluster.power_on(node)
     cluster.hold_off += [4, 5]
     cluster.advance(60_000)
-    cluster.hosts[3].disk.full = True
+    cluster.hosts[3].disk.condition = "full"
     number = cluster.ask(1, "root", CHANGE)
     cluster.advance(2_000)
     acknowledged = number in cluster.answers and cluster.answers[number].ok
     for node in (1, 2, 3):
         cluster.power_off(node)
-    cluster.hosts[3].disk.full = False
+    cluster.hosts[3].disk.condition = "works"
     cluster.hold_off += [1, 2]
     for node in (3, 4, 5):
         cluster.power_on(node)
@@ -214,12 +214,12 @@ def test_without_quorum_the_policy_suicide_resets_a_host_that_runs_something() -
 def test_disks_that_are_freed_save_what_they_had_refused() -> None:
     cluster = running(3)
     for node in (2, 3):
-        cluster.hosts[node].disk.full = True
+        cluster.hosts[node].disk.condition = "full"
     number = cluster.ask(1, "root", CHANGE)
     cluster.advance(3_000)
     assert number not in cluster.answers
     for node in (2, 3):
-        cluster.hosts[node].disk.full = False
+        cluster.hosts[node].disk.condition = "works"
     cluster.advance(5_000)
 
     assert cluster.answers[number].ok

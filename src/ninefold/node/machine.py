@@ -9,7 +9,7 @@ order in which totem delivers is the order in which the controller sees.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from ninefold.controller import events as control
 from ninefold.controller.conductor import Controller
@@ -36,6 +36,10 @@ QUORUM_GROUP: Final = "votequorum"
 # One process a node: the daemon itself.
 PID: Final = 1
 
+# Sees what the controller is told before it is told, and what it tells the group: for a simulator's
+# checkers, nothing else.
+Watch: TypeAlias = "Callable[[control.Event | control.Multicast], None]"
+
 
 class Node:
     """One cluster node, told the time and what happened, answering with what to do."""
@@ -50,10 +54,9 @@ class Node:
         rng: random.Random,
         stamp: Stamp,
         cib: Cib,
-        watch: Callable[[control.Event], None] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.config = config
-        # Sees what the controller is told before it is told: a simulator's checkers, nothing else.
         self._watch = watch
         self.stack = Stack(config, key=key, ring_seq=ring_seq, epoch=epoch, rng=rng)
         self.quorum = Quorum(config)
@@ -210,6 +213,8 @@ class Node:
         for effect in self.controller.step(self._now, event):
             match effect:
                 case control.Multicast(payload):
+                    if self._watch is not None:
+                        self._watch(effect)
                     for piece in cut(payload):
                         self._totem(totem.Submitted(GROUP, PID, piece))
                 case control.LeaveRing():

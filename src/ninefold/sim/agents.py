@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 # How long agents take: a shell script that does little, on a machine that does little.
 QUICK_MS = (5, 30)
 
+# A slow agent takes this share of its timeout.
+SLOW_PERCENT = 80
+
+# An exit code that means nothing, and more words than anybody wants to read (the runner cuts them).
+WRONG_RC = 77
+FLOOD = "x" * 200
+
 FENCE_METADATA = """<?xml version="1.0"?>
 <resource-agent name="fence_sim" shortdesc="The virtual power switch">
   <parameters>
@@ -38,8 +45,10 @@ FENCE_METADATA = """<?xml version="1.0"?>
 class Fault(msgspec.Struct):
     """A scripted fault of one resource on one host: which action, and how it goes wrong.
 
-    `how` is `fails` (exit code 1, nothing done), `half` (exit code 1, yet done) or `hangs` (done,
-    but the agent does not return before its timeout).
+    `how` is `fails` (exit code 1, nothing done), `half` (exit code 1, yet done), `hangs` (done, but
+    the agent does not return before its timeout), `slow` (right, but takes most of its timeout),
+    `wrong` (an exit code that no contract knows, nothing done), `flood` (fails, and says very much)
+    or `lies` (claims success, nothing done).
     """
 
     resource: str
@@ -70,9 +79,17 @@ class Resources:
         if fault == "hangs":
             reason = f"killed after {call.timeout_ms} ms"
             return call.timeout_ms, Outcome(Rc.ERROR, OpStatus.TIMEOUT, reason)
-        if fault:
+        if fault == "wrong":
+            return duration, Outcome(
+                WRONG_RC, OpStatus.DONE, "exit code 77 is none of the contract"
+            )
+        if fault == "flood":
+            return duration, Outcome(Rc.ERROR, OpStatus.DONE, FLOOD, output=FLOOD * 1000)
+        if fault in ("fails", "half"):
             return duration, Outcome(Rc.ERROR, OpStatus.DONE, "the agent says so")
-        if call.action == "monitor":
+        if fault == "slow":
+            duration = call.timeout_ms * SLOW_PERCENT // 100
+        if call.action == "monitor" and fault != "lies":
             rc = Rc.OK if self.is_active(call.resource) else Rc.NOT_RUNNING
             return duration, Outcome(rc, OpStatus.DONE)
         return duration, Outcome(Rc.OK, OpStatus.DONE)
@@ -82,8 +99,9 @@ class Resources:
 
         The worst case of each: a start that hung has started it, a stop that hung has not stopped it.
         """
-        good = outcome.status is OpStatus.DONE and outcome.rc == Rc.OK
-        half = not good and self._fault(call) in ("half", "hangs")
+        fault = self._fault(call)
+        good = outcome.status is OpStatus.DONE and outcome.rc == Rc.OK and fault != "lies"
+        half = not good and fault in ("half", "hangs")
         if call.action == "start" and (good or half):
             self.active[call.resource] = True
         elif call.action == "stop" and good:

@@ -10,6 +10,7 @@ The nodes are not asked what they believe. Each checker is told what really happ
                  partitions have it at once, but for two_node (S3)
     no needless  no healthy host, undisturbed for as long as anybody could have been wrong about it,
     fencing      is ever fenced, unless somebody asked for that or a stop on it failed (S8)
+    true word    nobody says that a host was fenced unless a device said so, or a person (S8)
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Checkers:
         self._active: dict[str, list[NodeId]] = {}
         self._silenced: dict[NodeId, Instant] = {}
         self._booted: dict[NodeId, Instant] = {}
+        self._vouched: dict[str, bool] = {}
         self.starts = 0
 
     def on_start(self, now: Instant, node: NodeId, resource: str) -> None:
@@ -100,6 +102,15 @@ class Checkers:
     def on_silenced(self, now: Instant, node: NodeId) -> None:
         """A fence device did its work on a host, or a person vouched for it."""
         self._silenced[node] = now
+
+    def on_device_said(self, name: str) -> None:
+        """A fence device, or a person, says that a host is silent."""
+        self._vouched[name] = True
+
+    def on_fencing_told(self, now: Instant, name: str) -> None:
+        """A node says that a host was fenced."""
+        if name not in self._vouched:
+            raise Violation(f"{now}: {name} is said to be fenced, but no device has said so")
 
     def on_boot(self, now: Instant, node: NodeId) -> None:
         """A host came up; whatever it ran before is gone."""

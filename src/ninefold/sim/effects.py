@@ -12,7 +12,6 @@ from ninefold.agents.model import OpStatus, Outcome, Rc
 from ninefold.node import events as ev
 from ninefold.sim.agents import FENCE_METADATA, QUICK_MS
 from ninefold.sim.checkers import Partition
-from ninefold.sim.disk import FSYNC_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from ninefold.agents.model import Call
     from ninefold.cib.document import Cib
     from ninefold.core.ids import NodeId
-    from ninefold.core.instants import Instant
+    from ninefold.core.instants import Instant, Millis
     from ninefold.scheduler.model import Transition
     from ninefold.sim.host import Host
     from ninefold.sim.world import World
@@ -32,6 +31,14 @@ DECISION_MS: Final = (2, 8)
 FENCE_MS: Final = (20, 200)
 FENCE_SLOW_MS: Final = 15_000
 BOOT_MS: Final = (3_000, 8_000)
+
+# A device that does not answer in time may act all the same, this long after it was given up.
+FENCE_LATE_MS: Final = 3_000
+
+DEAF: Final = Outcome(Rc.ERROR, OpStatus.DONE, "the device does not answer")
+
+# What takes longer than this on its way may find its receiver started anew.
+REBOOT_MS: Final = 1_000
 
 # A kernel answers a probe within this.
 PROBE_MS: Final = 2
@@ -50,6 +57,7 @@ class Effects:
         self.world = world
         self.decide = decide
         self._agents = 0
+        self.sent = 0
         self.tap = False
         self.tapped: list[tuple[NodeId, ev.PacketReceived]] = []
         # When the last fencing that was asked for will have been done, by a slow device for example.
@@ -82,6 +90,8 @@ class Effects:
             case ev.Answer():
                 world.answered(effect)
             case ev.Happened(what, text, fields):
+                if what == "fenced":
+                    world.checkers.on_fencing_told(world.now, fields["node"])
                 world.say(host.name, what, text, fields)
             case ev.Halted():
                 host.end_daemon()
@@ -95,12 +105,28 @@ class Effects:
         receiver = self._addresses.get((packet.address, packet.port))
         if receiver is None:
             return
+        self.sent += 1
         source = host.config.node(host.id).links[packet.link]
-        event = ev.PacketReceived(packet.link, source.address, source.port, packet.data)
+        network, there = self.world.network, self.world.hosts[receiver]
+        data = packet.data
+        if network.weather.corruption:
+            data = network.bent(data)
+        event = ev.PacketReceived(packet.link, source.address, source.port, data)
         if self.tap and len(self.tapped) < TAPPED_MAX:
             self.tapped.append((receiver, event))
-        for delay in self.world.network.journeys(host.id, receiver, packet.link):
-            self.world.later(self.world.hosts[receiver], delay, event)
+        if network.clogs and network.held(
+            host.id, receiver, packet.link, lambda delay: self.world.later(there, delay, event)
+        ):
+            return
+        for delay in network.journeys(host.id, receiver, packet.link, len(data)):
+            if delay > REBOOT_MS:
+                self._arrive_at_last(there, delay, event)
+            else:
+                self.world.later(there, delay, event)
+
+    def _arrive_at_last(self, there: Host, delay: Millis, event: ev.PacketReceived) -> None:
+        """Let a packet arrive even if the host has been started anew since: the cable keeps it."""
+        self.world.at(delay, lambda: self.world.post(there, event) if there.powered else None)
 
     def _probe(self, host: Host, peer: NodeId, link: int) -> None:
         network, there = self.world.network, self.world.hosts[peer]
@@ -110,38 +136,46 @@ class Effects:
 
     # The disk.
 
-    def _on_disk(self, host: Host, saved: Callable[[], None]) -> None:
-        """Let a write become durable after those that were asked for before."""
-        world, life = self.world, host.life
+    def _on_disk(
+        self, host: Host, write: Callable[[], None], told: Callable[[str], None], *, small: bool
+    ) -> None:
+        """Let a write become durable after those that were asked for before; then tell."""
+        world, life, disk = self.world, host.life, host.disk
+        disk.begin(write)
 
         def happen() -> None:
             if host.life == life:
-                saved()
+                told(disk.end(write, small=small))
 
         # What gathers while the disk is busy shares one fsync, as in the real store.
-        done = max(world.now + host.disk_rng.randint(*FSYNC_MS), self._disk_free_at.get(host.id, 0))
+        done = max(world.now + disk.fsync_ms(host.disk_rng), self._disk_free_at.get(host.id, 0))
         self._disk_free_at[host.id] = done
         world.at(done - world.now, happen)
 
     def _save_ring_seq(self, host: Host, seq: int) -> None:
-        def saved() -> None:
+        def write() -> None:
             host.disk.ring_seq = max(host.disk.ring_seq, seq)
-            self.world.post(host, ev.RingIdSaved(seq))
 
-        self._on_disk(host, saved)
+        def told(trouble: str) -> None:
+            if not trouble:
+                self.world.post(host, ev.RingIdSaved(seq))
+
+        self._on_disk(host, write, told, small=True)
 
     def save_cib(self, host: Host, effect: ev.SaveCib) -> None:
         """Make a document durable, then say so."""
+        self.world.documents.on_save(self.world.now, host.id, effect.stamp, effect.cib)
 
-        def saved() -> None:
-            if host.disk.full:
-                reason = "no space left on device"
-                self.world.post(host, ev.CibNotSaved(effect.stamp, reason))
-                return
+        def write() -> None:
             host.disk.keep(effect.stamp, effect.cib)
-            self.world.post(host, ev.CibSaved(effect.stamp))
 
-        self._on_disk(host, saved)
+        def told(trouble: str) -> None:
+            if trouble:
+                self.world.post(host, ev.CibNotSaved(effect.stamp, trouble))
+            else:
+                self.world.post(host, ev.CibSaved(effect.stamp))
+
+        self._on_disk(host, write, told, small=False)
 
     # Agents.
 
@@ -152,6 +186,7 @@ class Effects:
             return
         if call.action == "start":
             self._check_launch(host, call.resource)
+        world.ordering.on_launch(world.now, host, call)
         duration, outcome = host.resources.begin(call)
         life, boot = host.life, host.boot
         self._agents += 1
@@ -184,6 +219,7 @@ class Effects:
         before = host.resources.is_active(call.resource)
         host.resources.finish(call, outcome)
         after = host.resources.is_active(call.resource)
+        world.ordering.on_effect(host.id, call, active=after)
         if after and not before:
             world.checkers.on_start(world.now, host.id, call.resource)
         elif call.action == "stop" and not after:
@@ -207,9 +243,9 @@ class Effects:
 
     def _run_fence_agent(self, host: Host, token: int, call: Call) -> None:
         world = self.world
+        device, registered = world.fence_device, host.resources.active
         duration = host.rng.randint(*QUICK_MS)
         outcome = Outcome(Rc.OK, OpStatus.DONE)
-        registered = host.resources.active
         if call.action == "metadata":
             outcome = Outcome(Rc.OK, OpStatus.DONE, output=FENCE_METADATA)
         elif call.action == "stop":
@@ -217,25 +253,39 @@ class Effects:
         elif call.action == "monitor" and not call.interval_ms:
             if not registered.get(call.resource):
                 outcome = Outcome(Rc.NOT_RUNNING, OpStatus.DONE)
-        elif world.fence_device == "fails":
-            outcome = Outcome(Rc.ERROR, OpStatus.DONE, "the device does not answer")
+        elif device == "fails":
+            outcome = DEAF
         elif call.action == "start":
             registered[call.resource] = True
         elif call.action in ("off", "reboot", "on"):
-            slow = world.fence_device == "slow"
-            duration = FENCE_SLOW_MS if slow else host.power_rng.randint(*FENCE_MS)
-            target = world.find(call.parameters.get("plug", call.parameters.get("port", "")))
-            if target is None:
-                outcome = Outcome(Rc.ERROR, OpStatus.DONE, "no such plug")
-            else:
-                # The device acts at some moment, whatever becomes of who asked, and answers last.
-                act = duration // 2 if slow else 0
-                self.fencing_until = max(self.fencing_until, world.now + duration)
-                world.at(act, lambda: self._fence(target, call.action))
+            duration, outcome = self._switch(host, call)
         world.later(host, duration, ev.AgentFinished(token, outcome))
 
-    def _fence(self, target: Host, action: str) -> None:
+    def _switch(self, host: Host, call: Call) -> tuple[Millis, Outcome]:
+        """Let the power switch do its work, or what it does instead."""
+        world, device = self.world, self.world.fence_device
+        target = world.find(call.parameters.get("plug", call.parameters.get("port", "")))
+        if target is None:
+            return 0, Outcome(Rc.ERROR, OpStatus.DONE, "no such plug")
+        duration = FENCE_SLOW_MS if device == "slow" else host.power_rng.randint(*FENCE_MS)
+        late = device == "late"
+        outcome = Outcome(Rc.OK, OpStatus.DONE)
+        if device in ("hangs", "late"):
+            duration = call.timeout_ms
+            outcome = Outcome(Rc.ERROR, OpStatus.TIMEOUT, "the device does not answer in time")
+        elif device == "half":
+            outcome = DEAF
+        if device not in ("hangs", "lies"):
+            # The device acts at some moment, whatever becomes of who asked, and answers last.
+            act = duration // 2 if device == "slow" else duration + FENCE_LATE_MS if late else 0
+            self.fencing_until = max(self.fencing_until, world.now + max(act, duration))
+            world.at(act, lambda: self._fence(target, call.action, needed=not late))
+        if outcome.rc == Rc.OK:
+            world.at(duration, lambda: world.checkers.on_device_said(target.name))
+        return duration, outcome
+
+    def _fence(self, target: Host, action: str, *, needed: bool) -> None:
         world = self.world
-        world.fence(target, action)
+        world.fence(target, action, needed=needed)
         if action == "reboot" and target.id not in world.hold_off:
             world.at(target.power_rng.randint(*BOOT_MS), lambda: world.power_on(target.id))

@@ -15,18 +15,18 @@ from ninefold.cib.model import Stamp
 from ninefold.core.instants import NEVER, Instant
 from ninefold.node.machine import Node
 from ninefold.sim.agents import Resources
+from ninefold.sim.clock import Clock
 from ninefold.sim.disk import Disk
 from ninefold.totem.packet import EPOCH_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ninefold.agents.model import Call
     from ninefold.cib.document import Cib
     from ninefold.config.model import ClusterConfig
-    from ninefold.controller import events as control
     from ninefold.core.ids import NodeId
+    from ninefold.core.instants import Millis
     from ninefold.node import events as ev
+    from ninefold.node.machine import Watch
 
 # What a socket's buffer holds while nobody reads: 4 MiB of packets of 1.4 kB.
 SOCKET_BUFFER_PACKETS: Final = 3000
@@ -68,8 +68,10 @@ class Host:
         self.frozen = False
         self.armed: Instant = NEVER
         self.inbox: deque[ev.Event] = deque()
-        # The clock of this boot began then, in the world's time.
-        self.booted_at: Instant = 0
+        # What each event costs on an overloaded machine; is one being worked off?
+        self.slow_ms: Millis = 0
+        self.busy = False
+        self.clock = Clock()
         self._first_cib = cib
 
     @property
@@ -77,7 +79,7 @@ class Host:
         """Is the daemon stepping?"""
         return self.powered and self.daemon is Daemon.RUNNING and self.node is not None
 
-    def make_node(self, key: bytes, watch: Callable[[control.Event], None]) -> Node:
+    def make_node(self, key: bytes, watch: Watch) -> Node:
         """Begin the daemon from what is on the disk; `watch` sees what its controller is told."""
         document = self.disk.document
         stamp, cib = document or (Stamp(0, self._first_cib.version), self._first_cib)
@@ -100,7 +102,9 @@ class Host:
         self.node = None
         self.daemon = Daemon.GONE
         self.life += 1
+        self.busy = False
         self.inbox.clear()
+        self.disk.interrupt(self.disk_rng)
 
     def cut_power(self) -> None:
         """Let everything go that is not on the disk."""

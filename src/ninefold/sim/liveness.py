@@ -70,11 +70,25 @@ def wanting(world: World) -> list[str]:
         reasons.append("the DC has something to do")
     if dc.situation.fence_failures:
         reasons.append(f"fencing is pending: {sorted(dc.situation.fence_failures)}")
-    for resource in startable(world):
+    wanted = startable(world)
+    for resource in wanted:
         where = world.where(resource)
         if len(where) != 1:
             reasons.append(f"{resource} runs on {where or 'no node'}")
+    reasons += [f"{name} still runs" for name in running(world) if name not in wanted]
     return reasons
+
+
+def rings(world: World) -> str:
+    """Return the rings that there are."""
+    return ", ".join(sorted({str(c.situation.ring) for c in controllers(world)}))
+
+
+def running(world: World) -> list[str]:
+    """Return everything that runs anywhere, in truth."""
+    return sorted(
+        {name for host in world.hosts.values() if host.powered for name in host.resources.running()}
+    )
 
 
 def controllers(world: World) -> list[Controller]:
@@ -84,6 +98,24 @@ def controllers(world: World) -> list[Controller]:
         for host in world.hosts.values()
         if host.alive and host.node is not None
     ]
+
+
+def resources(world: World) -> list[str]:
+    """Return the primitives of the document."""
+    document = controllers(world)[0].replica.authority
+    return [str(element.get("id")) for element in document.configuration.iter("primitive")]
+
+
+def moved(world: World) -> list[str]:
+    """Return the resources that an operator has moved."""
+    document = controllers(world)[0].replica.authority
+    return sorted(
+        {
+            str(element.get("rsc"))
+            for element in document.configuration.iter("rsc_location")
+            if str(element.get("id")).startswith("cli-")
+        }
+    )
 
 
 def startable(world: World) -> list[str]:

@@ -1,21 +1,37 @@
 """The cables of the virtual world: a matrix of directed paths that can be slow, lossy or cut.
 
-Carrier never goes away: as with a dead switch further off, a sender cannot tell.
+Carrier never goes away: as with a dead switch further off, a sender cannot tell. A path is one
+direction of one link between two hosts. It can be whole, cut, late (each packet takes so much longer),
+narrow (what is larger than `NARROW_BYTES` gets lost, as behind a router that tells nobody), or
+clogged (packets pile up, and all come when it is opened).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
+from ninefold.core.ids import NodeId
 from ninefold.core.instants import Millis
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from ninefold.core.ids import NodeId
+Path: TypeAlias = tuple[NodeId, NodeId, int]
+
+# Heartbeats and tokens of a small ring pass; a document does not.
+NARROW_BYTES: Final = 400
+
+# Packets that are put in disorder, or sent again, come this much later; those recorded by somebody
+# may come when their sender has long been started anew.
+DISORDER_MAX_MS: Final[Millis] = 60
+REPLAY_MAX_MS: Final[Millis] = 20_000
+
+# A clogged path holds as much as a switch would; what comes when it is open again comes within this.
+CLOGGED_MAX: Final = 2_000
+UNCLOG_MS: Final[Millis] = 300
 
 
 class Weather(msgspec.Struct):
@@ -23,13 +39,17 @@ class Weather(msgspec.Struct):
 
     loss: float = 0.0
     duplication: float = 0.0
+    corruption: float = 0.0
+    reordering: float = 0.0
+    replay: float = 0.0
     delay_min_ms: Millis = 1
     delay_max_ms: Millis = 1
 
     @property
     def calm(self) -> bool:
         """Does every packet arrive once and soon?"""
-        return not self.loss and not self.duplication and self.delay_max_ms <= 1
+        shares = (self.loss, self.duplication, self.corruption, self.reordering, self.replay)
+        return not any(shares) and self.delay_max_ms <= 1
 
 
 class Network:
@@ -40,7 +60,13 @@ class Network:
         self._links = links
         self._rng = rng
         self.weather = Weather()
-        self._cut: dict[tuple[NodeId, NodeId, int], bool] = {}
+        self._cut: dict[Path, bool] = {}
+        self._late: dict[Path, Millis] = {}
+        self._narrow: dict[Path, bool] = {}
+        # What waits on a clogged path, to be delivered after a delay that is yet to be drawn.
+        self._clogged: dict[Path, list[Callable[[Millis], None]]] = {}
+        # Grows when everything is mended: what was to be done to the cables later is void.
+        self.mended = 0
 
     def cut(self, sender: NodeId, receiver: NodeId, link: int | None = None) -> None:
         """Stop one direction, on one link or on all."""
@@ -70,11 +96,65 @@ class Network:
 
     def heal(self) -> None:
         """Mend every cable."""
+        self.mended += 1
         self._cut.clear()
+        self._late.clear()
+        self._narrow.clear()
+        self.unclog()
+
+    def mend(self, one: NodeId, other: NodeId) -> None:
+        """Mend what is cut between two hosts."""
+        for path in [p for p in self._cut if {one, other} == set(p[:2])]:
+            del self._cut[path]
+
+    def delay(self, sender: NodeId, receiver: NodeId, delay: Millis) -> None:
+        """Let every packet from one to another take so much longer; 0 for no longer."""
+        for link in range(self._links):
+            self._late[(sender, receiver, link)] = delay
+
+    def narrow(self, sender: NodeId, receiver: NodeId) -> None:
+        """Let large packets from one to another get lost."""
+        for link in range(self._links):
+            self._narrow[(sender, receiver, link)] = True
+
+    def clog(self, sender: NodeId, receiver: NodeId) -> None:
+        """Let packets from one to another pile up."""
+        for link in range(self._links):
+            self._clogged.setdefault((sender, receiver, link), [])
+
+    def unclog(self) -> None:
+        """Open every clogged path, in an order of chance: each one's packets come in theirs."""
+        clogged, self._clogged = self._clogged, {}
+        for held in clogged.values():
+            delay = self._rng.randint(1, UNCLOG_MS)
+            for number, deliver in enumerate(held):
+                deliver(delay + number // 100)
+
+    def held(
+        self, sender: NodeId, receiver: NodeId, link: int, deliver: Callable[[Millis], None]
+    ) -> bool:
+        """Keep a packet if its path is clogged; answer whether it is."""
+        held = self._clogged.get((sender, receiver, link))
+        if held is None:
+            return False
+        if len(held) < CLOGGED_MAX:
+            held.append(deliver)
+        return True
+
+    @property
+    def lively(self) -> bool:
+        """Does every packet on a path that is not cut arrive once, whole, and soon?"""
+        return self.weather.calm and not (self._late or self._narrow or self._clogged)
+
+    @property
+    def clogs(self) -> bool:
+        """Is any path clogged?"""
+        return bool(self._clogged)
 
     def reaches(self, sender: NodeId, receiver: NodeId, link: int) -> bool:
-        """Is that direction of that link whole?"""
-        return (sender, receiver, link) not in self._cut
+        """Do small packets come through in that direction of that link?"""
+        path = (sender, receiver, link)
+        return path not in self._cut and path not in self._clogged
 
     def connected(self, one: NodeId, other: NodeId) -> bool:
         """Does some link work between the two, both ways?"""
@@ -83,16 +163,38 @@ class Network:
             for link in range(self._links)
         )
 
-    def journeys(self, sender: NodeId, receiver: NodeId, link: int) -> list[Millis]:
+    def journeys(self, sender: NodeId, receiver: NodeId, link: int, size: int) -> list[Millis]:
         """Return the delays after which copies of a packet arrive; none if it is lost."""
-        if self._cut and not self.reaches(sender, receiver, link):
+        path = (sender, receiver, link)
+        if self._cut and path in self._cut:
             return []
-        weather = self.weather
-        if weather.loss and self._rng.random() < weather.loss:
+        if self._narrow and size > NARROW_BYTES and path in self._narrow:
             return []
-        copies = 2 if weather.duplication and self._rng.random() < weather.duplication else 1
+        weather, rng = self.weather, self._rng
+        if weather.loss and rng.random() < weather.loss:
+            return []
+        copies = 2 if weather.duplication and rng.random() < weather.duplication else 1
         if weather.delay_min_ms == weather.delay_max_ms:
-            return [weather.delay_min_ms] * copies
-        return [
-            self._rng.randint(weather.delay_min_ms, weather.delay_max_ms) for _ in range(copies)
-        ]
+            delays = [weather.delay_min_ms] * copies
+        else:
+            delays = [
+                rng.randint(weather.delay_min_ms, weather.delay_max_ms) for _ in range(copies)
+            ]
+        if weather.reordering and rng.random() < weather.reordering:
+            delays[0] += rng.randint(1, DISORDER_MAX_MS)
+        if weather.replay and rng.random() < weather.replay:
+            delays.append(rng.randint(1, REPLAY_MAX_MS))
+        if self._late and path in self._late:
+            delays = [delay + self._late[path] for delay in delays]
+        return delays
+
+    def bent(self, data: bytes) -> bytes:
+        """Return a packet as it arrives: now and then with a bit wrong, or cut short."""
+        if not self.weather.corruption or self._rng.random() >= self.weather.corruption or not data:
+            return data
+        place = self._rng.randrange(len(data))
+        if self._rng.random() < 0.3:
+            return data[:place]
+        bent = bytearray(data)
+        bent[place] ^= 1 << self._rng.randrange(8)
+        return bytes(bent)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 MARK: Final = "mark-"
 
 
-def mark(number: int, node: str) -> bytes:
-    """Return the request for a change that can be recognised later."""
-    return rq.encode(rq.ChangeCib(SetNodeAttribute(node, f"{MARK}{number}", "here")))
+def mark(number: int, node: str, size: int = 4) -> bytes:
+    """Return the request for a change of about `size` bytes that can be recognised later."""
+    return rq.encode(rq.ChangeCib(SetNodeAttribute(node, f"{MARK}{number}", "x" * size)))
 
 
 class Promises:
@@ -41,11 +41,13 @@ class Promises:
             case _:
                 pass
 
-    def on_answer(self, answer: Answer) -> None:
-        """Note an acknowledgement."""
-        name = self._asked.pop(answer.request, None)
-        if name is not None and answer.ok:
-            self.kept.append(name)
+    def on_answer(self, answer: Answer) -> str:
+        """Note an acknowledgement; return what was acknowledged, or nothing."""
+        name = self._asked.pop(answer.request, "")
+        if not name or not answer.ok:
+            return ""
+        self.kept.append(name)
+        return name
 
     def missing(self, cib: Cib) -> list[str]:
         """Return the acknowledged changes that a document lacks."""

@@ -104,16 +104,19 @@ class Stage:
             raise StageError(f"there is no node {name!r}; there are {', '.join(self.shape.names)}")
         return found
 
-    def ask(self, request: rq.Request, words: Words) -> None:
-        """Ask at the door of the node after `by`, or of the first that is in the quorate partition."""
+    def asked(self, words: Words) -> Host:
+        """Return the node after `by`, or the first that is in the quorate partition."""
         if "by" in words:
-            host = self.host(words[words.index("by") + 1])
-        else:
-            alive = [h for h in self.world.hosts.values() if h.alive and h.node is not None]
-            if not alive:
-                raise StageError("no daemon runs that could be asked")
-            quorate = [h for h in alive if h.node and h.node.controller.situation.quorate]
-            host = (quorate or alive)[0]
+            return self.host(words[words.index("by") + 1])
+        alive = [h for h in self.world.hosts.values() if h.alive and h.node is not None]
+        if not alive:
+            raise StageError("no daemon runs that could be asked")
+        quorate = [h for h in alive if h.node and h.node.controller.situation.quorate]
+        return (quorate or alive)[0]
+
+    def ask(self, request: rq.Request, words: Words) -> None:
+        """Ask at the door of one node, and wait as long as an operator's patience lasts."""
+        host = self.asked(words)
         number = self.world.ask(host.id, "alice", rq.encode(request))
         answered = self.world.advance_until(
             lambda: number in self.world.answers, self.patience_ms, step=10

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from lxml import etree
 
 from ninefold.cib import model as cib
 from ninefold.controller import requests as rq
@@ -13,15 +16,20 @@ from ninefold.sim import hostile
 from ninefold.sim.agents import Fault
 from ninefold.sim.cluster import Primitive
 from ninefold.sim.network import Weather
-from ninefold.sim.words import StageError, Words, duration, options, share
+from ninefold.sim.promises import mark as request_mark
+from ninefold.sim.recovery import recover
+from ninefold.sim.troubles import TROUBLES
+from ninefold.sim.words import StageError, Words, duration, number, options, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ninefold.controller.conductor import Controller
     from ninefold.sim.stage import Stage
 
 _TIMEOUTS: Final = ("start", "stop", "monitor")
-_HOW: Final = ("fails", "hangs", "half")
+_HOW: Final = ("fails", "hangs", "half", "slow", "wrong", "flood", "lies")
+_DEVICES: Final = ("works", "fails", "slow", "half", "hangs", "late", "lies")
 
 # Definitions.
 
@@ -171,19 +179,20 @@ def oneway(stage: Stage, words: Words) -> None:
 
 
 def weather(stage: Stage, words: Words) -> None:
-    """`weather loss=20% duplication=5% delay=1ms-50ms`."""
+    """`weather loss=20% duplication=5% corruption=1% reordering=5% replay=2% delay=1ms-50ms`."""
     found = Weather()
     for key, value in options(words).items():
         match key:
-            case "loss":
-                found.loss = share(value)
-            case "duplication":
-                found.duplication = share(value)
+            case "loss" | "duplication" | "corruption" | "reordering" | "replay":
+                setattr(found, key, share(value))
             case "delay":
                 low, _, high = value.partition("-")
                 found.delay_min_ms, found.delay_max_ms = duration(low), duration(high or low)
             case _:
-                raise StageError(f"weather has loss, duplication and delay, not {key!r}")
+                raise StageError(
+                    f"weather has loss, duplication, corruption, reordering, replay and delay, "
+                    f"not {key!r}"
+                )
     stage.world.network.weather = found
     stage.world.disturb_all()
 
@@ -191,6 +200,11 @@ def weather(stage: Stage, words: Words) -> None:
 def heal(stage: Stage, _: Words) -> None:
     """`heal`: every cable is whole, the weather is fine."""
     stage.world.network.weather = Weather()
+    stage.world.heal()
+
+
+def mend_cables(stage: Stage, _: Words) -> None:
+    """`mend-cables`: every cable is whole; the weather is as it was."""
     stage.world.heal()
 
 
@@ -202,7 +216,11 @@ def kill(stage: Stage, words: Words) -> None:
 
 
 def fault(stage: Stage, words: Words) -> None:
-    """`fault db start fails on node2`, `... hangs`, `... half` (does it, but says it failed)."""
+    """`fault db start fails on node2`, `... hangs`, `... half` (does it, but says it failed).
+
+    Also `slow` (takes most of its timeout), `wrong` (an exit code that means nothing), `flood` (fails
+    with very many words) and `lies` (says that it did it, and did not).
+    """
     if len(words) < 3 or words[2] not in _HOW:
         raise StageError(f"write: fault RESOURCE ACTION {'|'.join(_HOW)} [on NODE]")
     names = words[4:] if words[3:4] == ["on"] else ["all"]
@@ -218,17 +236,14 @@ def mend(stage: Stage, words: Words) -> None:
 
 
 def fence_device(stage: Stage, words: Words) -> None:
-    """`fence-device works|fails|slow`."""
-    if words not in (["works"], ["fails"], ["slow"]):
-        raise StageError("write: fence-device works|fails|slow")
+    """`fence-device works|fails|slow|half|hangs|late|lies`.
+
+    `half` does its work and says that it failed; `hangs` does nothing until it is given up; `late` acts
+    after it was given up; `lies` claims success and does nothing.
+    """
+    if len(words) != 1 or words[0] not in _DEVICES:
+        raise StageError(f"write: fence-device {'|'.join(_DEVICES)}")
     stage.world.fence_device = words[0]
-
-
-def disk(stage: Stage, words: Words) -> None:
-    """`disk node1 full`, `disk node1 free`."""
-    if words[1:] not in (["full"], ["free"]):
-        raise StageError("write: disk NODE full|free")
-    stage.host(words[0]).disk.full = words[1] == "full"
 
 
 def keep_off(stage: Stage, words: Words) -> None:
@@ -289,11 +304,55 @@ def declare_dead(stage: Stage, words: Words) -> None:
     """`declare-dead node2 [confirmed]`; the word must be true."""
     host = stage.host(words[0])
     confirmed = "confirmed" in words
+    if confirmed:
+        stage.world.checkers.on_device_said(host.name)
     stage.ask(rq.DeclareDead(host.name, confirmed=confirmed), words)
     if confirmed and stage.last_answer[0]:
         if host.powered:
             raise StageError(f"{host.name} has power: who declares it dead now loses data")
         stage.world.checkers.on_silenced(stage.world.now, host.id)
+
+
+def remove(stage: Stage, words: Words) -> None:
+    """`remove db`: out of the configuration, whether it runs or not."""
+    document = _asked(stage, words).replica.working
+    kept = deepcopy(document.configuration)
+    found = [e for e in kept.iter("primitive", "group") if e.get("id") == words[0]]
+    found += [e for e in kept.iter() if words[0] in (e.get("rsc"), e.get("first"), e.get("then"))]
+    if not found:
+        raise StageError(f"there is no resource {words[0]!r}")
+    for element in found:
+        parent = element.getparent()
+        if parent is not None:
+            parent.remove(element)
+    xml = etree.tostring(kept, encoding="unicode")
+    change = cib.ReplaceConfiguration(xml, base=document.version)
+    stage.ask(rq.ChangeCib(change, f"remove {words[0]}"), words)
+
+
+def _asked(stage: Stage, words: Words) -> Controller:
+    host = stage.asked(words)
+    if host.node is None:
+        raise StageError(f"{host.name} has no daemon that could be asked")
+    return host.node.controller
+
+
+def mark(stage: Stage, words: Words) -> None:
+    """`mark 3 node1 [40000]`: a change that can be recognised later, of so many bytes."""
+    host = stage.host(words[1])
+    size = number(words[2]) if words[2:] else 4
+    if host.alive:
+        stage.world.ask(host.id, "alice", request_mark(number(words[0]), host.name, size))
+
+
+def patience(stage: Stage, words: Words) -> None:
+    """`patience 0s`: how long to wait for an answer before the story goes on."""
+    stage.patience_ms = duration(words[0])
+
+
+def recovers(stage: Stage, _: Words) -> None:
+    """`recover`: everything is mended, and all must become well."""
+    recover(stage.world)
 
 
 # What an attacker does.
@@ -343,11 +402,11 @@ ACTIONS: Final[dict[str, Verb]] = {
     "fault": fault,
     "mend": mend,
     "fence-device": fence_device,
-    "disk": disk,
     "keep-off": keep_off,
     "standby": _attribute("standby", "on"),
     "online": _attribute("standby", None),
     "maintenance": _attribute("maintenance", "true"),
+    "end-maintenance": _attribute("maintenance", None),
     "set": set_property,
     "meta": meta,
     "move": move,
@@ -358,4 +417,10 @@ ACTIONS: Final[dict[str, Verb]] = {
     "record": record,
     "replay": replay,
     "forge": forge,
+    "remove": remove,
+    "mark": mark,
+    "patience": patience,
+    "recover": recovers,
+    "mend-cables": mend_cables,
+    **TROUBLES,
 }

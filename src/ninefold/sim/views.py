@@ -3,6 +3,8 @@
 same views   whoever is configured in a ring sees the same members, verdict and annexes (S5)
 total order  within a ring the deliveries of any two members are prefixes of one order, and those
              who move on together into the same next ring have delivered the same (S4)
+own words    what is delivered was sent by its sender; each message comes at most once to a node, and
+             those of one sender in the order in which it sent them (S4)
 """
 
 from __future__ import annotations
@@ -45,10 +47,43 @@ class Views:
         self._orders: dict[RingId, list[Delivery]] = {}
         self._passages: dict[Passage, list[Delivery]] = {}
         self._standing: dict[NodeId, Standing] = {}
+        # What each node ever sent, and up to where each other has it, by (receiver, sender).
+        self._sent: dict[NodeId, list[bytes]] = {}
+        self._heard: dict[tuple[NodeId, NodeId], int] = {}
 
     def forget(self, node: NodeId) -> None:
         """A daemon began anew: it has seen nothing."""
         self._standing.pop(node, None)
+
+    def set_back(self) -> None:
+        """A disk was set back: its host may use the number of a ring that it has forgotten."""
+        self._configured.clear()
+        self._orders.clear()
+        self._passages.clear()
+
+    def on_sent(self, node: NodeId, payload: bytes) -> None:
+        """A controller tells its group something."""
+        self._sent.setdefault(node, []).append(payload)
+
+    def unheard(self) -> list[str]:
+        """Return who has not got the last word of whom, though they have long been in one ring."""
+        return [
+            f"{node} has not got the last message of {sender}"
+            for node, standing in self._standing.items()
+            for sender, sent in self._sent.items()
+            if standing.deliveries and (sender, sent[-1]) not in standing.deliveries
+        ]
+
+    def _check_sent(self, now: Instant, node: NodeId, delivery: Delivery) -> None:
+        sender, payload = delivery
+        sent, place = self._sent.get(sender, []), self._heard.get((node, sender), 0)
+        while place < len(sent) and sent[place] != payload:
+            place += 1
+        if place == len(sent):
+            raise Violation(
+                f"{now}: {node} is delivered what {sender} did not send, or has twice, or out of order"
+            )
+        self._heard[(node, sender)] = place + 1
 
     def on_event(self, now: Instant, node: NodeId, event: control.Event) -> None:
         """Note what a controller is told."""
@@ -81,6 +116,7 @@ class Views:
         self._standing[node] = Standing(event.ring)
 
     def _on_delivered(self, now: Instant, node: NodeId, delivery: Delivery) -> None:
+        self._check_sent(now, node, delivery)
         standing = self._standing.get(node)
         if standing is None:
             return
@@ -91,7 +127,7 @@ class Views:
         place = len(standing.deliveries) - 1
         if place == len(order):
             order.append(delivery)
-        elif order[place] != delivery:
+        elif place < len(order) and order[place] != delivery:
             raise Violation(
                 f"{now}: message {place} of ring {standing.ring} is from {delivery[0]} at {node}, "
                 f"but from {order[place][0]} elsewhere, or not the same"

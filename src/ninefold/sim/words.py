@@ -45,3 +45,18 @@ def share(text: str) -> float:
     if not re.fullmatch(r"\d{1,3}(\.\d+)?%", text):
         raise StageError(f"{text!r} is no percentage; write 20%")
     return float(text[:-1]) / 100
+
+
+def number(text: str) -> int:
+    """Return a count."""
+    if not text.isdecimal():
+        raise StageError(f"{text!r} is no number")
+    return int(text)
+
+
+def parts_per_million(text: str) -> int:
+    """Return a percentage with a sign as parts per million, of at most a half."""
+    found = round(share(text.lstrip("+-")) * 1_000_000)
+    if found > 500_000:
+        raise StageError(f"{text!r} is too much; no clock is wrong by more than 50%")
+    return -found if text.startswith("-") else found

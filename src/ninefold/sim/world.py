@@ -19,9 +19,11 @@ from ninefold.core.instants import NEVER, Instant
 from ninefold.node import events as ev
 from ninefold.scheduler import schedule
 from ninefold.sim.checkers import Checkers, Health, Partition, check_needed
+from ninefold.sim.documents import Documents
 from ninefold.sim.effects import Effects
 from ninefold.sim.host import SOCKET_BUFFER_PACKETS, Daemon, Host
 from ninefold.sim.network import Network
+from ninefold.sim.ordering import Ordering
 from ninefold.sim.promises import Promises
 from ninefold.sim.views import Views
 
@@ -89,6 +91,8 @@ class World:
         )
         self.checkers = Checkers(two_node=options.two_node)
         self.views = Views()
+        self.documents = Documents(self.hosts, plain=self._plain_majority)
+        self.ordering = Ordering(cib)
         self.promises = Promises()
         self.effects = Effects(self, decide)
         self._by_name = {host.name: host for host in self.hosts.values()}
@@ -143,7 +147,7 @@ class World:
         if host.powered:
             return
         host.powered = True
-        host.booted_at = self.now
+        host.clock.boot(self.now)
         self.disturb(node)
         self._requested.pop(node, None)
         self.checkers.on_boot(self.now, node)
@@ -158,10 +162,11 @@ class World:
         self.disturb(node)
         host.cut_power()
         self.checkers.on_power_off(self.now, node)
+        self.ordering.on_power_off(node)
         self.say(host.name, "power", why)
 
-    def fence(self, host: Host, action: str) -> None:
-        """Do a fence device's work."""
+    def fence(self, host: Host, action: str, *, needed: bool = True) -> None:
+        """Do a fence device's work; `needed` is false for a device that acts when nobody asks any more."""
         self.fences.append((self.now, action, host.name))
         if action == "on":
             self.power_on(host.id)
@@ -174,7 +179,8 @@ class World:
             any(fault.action in ("stop", "*") for fault in host.resources.faults),
             self._requested.get(host.id, False),
         )
-        check_needed(self.now, health, self.memory_ms)
+        if needed:
+            check_needed(self.now, health, self.memory_ms)
         self.power_off(host.id, "loses power by the fence device")
         self.checkers.on_silenced(self.now, host.id)
 
@@ -184,8 +190,9 @@ class World:
         return 3 * (self.config.totem.token + self.config.totem.consensus) + SLOW_BELIEFS_MS
 
     def _connected(self, node: NodeId) -> bool:
-        calm = self.network.weather.calm
-        return calm and all(self.network.connected(node, n) for n in self.hosts if n != node)
+        if not self.network.lively or self.hosts[node].slow_ms:
+            return False
+        return all(self.network.connected(node, n) for n in self.hosts if n != node)
 
     def disturb(self, node: NodeId) -> None:
         """Note that something is done to a host: for the checker of needless fencing."""
@@ -206,7 +213,7 @@ class World:
         self.views.forget(node)
         self.effects.end_orphans(host)
         host.make_node(KEY, lambda event: self._watch(host, event))
-        self.step(host, ev.ClockRead(EPOCH + self.now // 1000))
+        self.step(host, self.wall_clock(host))
         self.step(host, ev.Started())
 
     def kill_daemon(self, node: NodeId) -> None:
@@ -300,7 +307,9 @@ class World:
     def answered(self, answer: ev.Answer) -> None:
         """Take an answer."""
         self.answers[answer.request] = answer
-        self.promises.on_answer(answer)
+        name = self.promises.on_answer(answer)
+        if name:
+            self.documents.check_kept(self.now, name)
 
     def say(self, who: str, what: str, text: str, fields: dict[str, str] | None = None) -> None:
         """Add a line to the trace."""
@@ -310,15 +319,45 @@ class World:
 
     def clock(self, host: Host) -> Instant:
         """Return what a host's monotonic clock shows."""
-        return self.now - host.booted_at
+        return host.clock.read(self.now)
+
+    def wall_clock(self, host: Host) -> ev.ClockRead:
+        """Return what a daemon reads from its host's wall clock."""
+        return ev.ClockRead(host.clock.wall(self.now, EPOCH))
 
     def post(self, host: Host, event: ev.Event) -> None:
         """Hand an event to a daemon, or to the kernel that keeps it while the daemon stands still."""
         lost = host.frozen and isinstance(event, ev.PacketReceived)
-        if host.alive:
+        if host.alive and (host.slow_ms or host.inbox):
+            self._queue(host, event)
+        elif host.alive:
             self.step(host, event)
         elif host.daemon is Daemon.PAUSED and not lost and len(host.inbox) < SOCKET_BUFFER_PACKETS:
             host.inbox.append(event)
+
+    def _queue(self, host: Host, event: ev.Event) -> None:
+        """Let an overloaded daemon have its events one by one, as it comes to them."""
+        if isinstance(event, ev.Woke) and any(isinstance(known, ev.Woke) for known in host.inbox):
+            return
+        if len(host.inbox) < SOCKET_BUFFER_PACKETS or not isinstance(event, ev.PacketReceived):
+            host.inbox.append(event)
+        if not host.busy:
+            self._work_off(host)
+
+    def _work_off(self, host: Host) -> None:
+        host.busy = True
+        life = host.life
+
+        def work() -> None:
+            if host.life != life:
+                return
+            host.busy = False
+            if host.alive and host.inbox:
+                self.step(host, host.inbox.popleft())
+            if host.alive and host.inbox:
+                self._work_off(host)
+
+        self.at(host.slow_ms, work)
 
     def later(self, host: Host, delay: Millis, event: ev.Event) -> None:
         """Hand an event to a daemon later, if it is still the same one then."""
@@ -335,15 +374,16 @@ class World:
         assert host.node is not None
         for effect in host.node.step(self.clock(host), event):
             self.effects.perform(host, effect)
-        self._arm(host)
+        self.arm(host)
 
-    def _arm(self, host: Host) -> None:
+    def arm(self, host: Host) -> None:
+        """See to it that a daemon is woken at its deadline."""
         if host.node is None:
             return
         deadline = host.node.deadline
         if deadline >= NEVER:
             return
-        due = max(self.now, host.booted_at + deadline)
+        due = max(self.now, host.clock.when(deadline))
         if due >= host.armed > self.now:
             return
         host.armed = due
@@ -356,13 +396,16 @@ class World:
             if not host.alive or host.node is None:
                 return
             if host.node.deadline <= self.clock(host):
-                self.step(host, ev.Woke())
+                self.post(host, ev.Woke())
             else:
-                self._arm(host)
+                self.arm(host)
 
         self.at(due - self.now, ring)
 
-    def _watch(self, host: Host, event: control.Event) -> None:
+    def _watch(self, host: Host, event: control.Event | control.Multicast) -> None:
+        if isinstance(event, control.Multicast):
+            self.views.on_sent(host.id, event.payload)
+            return
         self.views.on_event(self.now, host.id, event)
         if not self._plain_majority or host.node is None:
             return

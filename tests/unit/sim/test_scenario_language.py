@@ -39,7 +39,7 @@ def test_playing_what_was_printed_prints_the_same() -> None:
         ("advance", "is no length of time; write 30s"),
         ("advance soon", "is no length of time"),
         ("fault db start", "write: fault RESOURCE ACTION"),
-        ("weather rain=3", "weather has loss, duplication and delay"),
+        ("weather rain=3", "weather has loss, duplication, corruption"),
         ("weather loss=3", "is no percentage"),
         ("network node1 half", "is neither on nor off"),
         ("fence-device sleeps", "write: fence-device"),

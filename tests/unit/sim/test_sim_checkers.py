@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from ninefold.agents.model import AgentName, Call
+from ninefold.cib.apply import apply
+from ninefold.cib.document import Cib
+from ninefold.cib.model import AddNodes, Cause, SetNodeAttribute, Stamp
 from ninefold.controller import events as control
 from ninefold.core.ids import RingId
 from ninefold.quorum.events import Verdict
 from ninefold.sim.checkers import Checkers, Health, Partition, Violation, check_needed
+from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
 from ninefold.sim.views import Views
+from ninefold.sim.world import World
 
 RING, NEXT = RingId(4, 1), RingId(8, 1)
 
@@ -141,8 +147,16 @@ def delivered(sender: int, payload: bytes) -> control.MessageDelivered:
     return control.MessageDelivered(sender, payload)
 
 
-def test_different_members_of_one_ring_are_a_violation() -> None:
+def told() -> Views:
+    """Return checkers that know of one message of node 1 and one of node 2."""
     views = Views()
+    views.on_sent(1, b"a")
+    views.on_sent(2, b"b")
+    return views
+
+
+def test_different_members_of_one_ring_are_a_violation() -> None:
+    views = told()
     views.on_event(1, 1, configured())
 
     with pytest.raises(Violation, match="sees ring"):
@@ -150,7 +164,7 @@ def test_different_members_of_one_ring_are_a_violation() -> None:
 
 
 def test_two_orders_in_one_ring_are_a_violation() -> None:
-    views = Views()
+    views = told()
     for node in (1, 2):
         views.on_event(1, node, configured())
     views.on_event(2, 1, delivered(1, b"a"))
@@ -161,7 +175,7 @@ def test_two_orders_in_one_ring_are_a_violation() -> None:
 
 
 def test_member_that_is_behind_is_no_violation() -> None:
-    views = Views()
+    views = told()
     for node in (1, 2):
         views.on_event(1, node, configured())
     views.on_event(2, 1, delivered(1, b"a"))
@@ -171,7 +185,7 @@ def test_member_that_is_behind_is_no_violation() -> None:
 
 
 def test_those_who_move_on_together_must_have_delivered_the_same() -> None:
-    views = Views()
+    views = told()
     for node in (1, 2):
         views.on_event(1, node, configured())
     views.on_event(2, 1, delivered(1, b"a"))
@@ -184,7 +198,7 @@ def test_those_who_move_on_together_must_have_delivered_the_same() -> None:
 
 
 def test_late_delivery_in_the_transitional_configuration_counts() -> None:
-    views = Views()
+    views = told()
     for node in (1, 2):
         views.on_event(1, node, configured())
     views.on_event(2, 1, delivered(1, b"a"))
@@ -197,7 +211,7 @@ def test_late_delivery_in_the_transitional_configuration_counts() -> None:
 
 
 def test_daemon_that_began_anew_has_seen_nothing() -> None:
-    views = Views()
+    views = told()
     for node in (1, 2):
         views.on_event(1, node, configured())
     views.on_event(2, 1, delivered(1, b"a"))
@@ -205,3 +219,139 @@ def test_daemon_that_began_anew_has_seen_nothing() -> None:
 
     views.on_event(4, 1, configured(ring=NEXT))
     views.on_event(4, 2, configured(ring=NEXT))
+
+
+def test_message_that_nobody_sent_is_a_violation() -> None:
+    views = told()
+    views.on_event(1, 1, configured())
+
+    with pytest.raises(Violation, match="did not send"):
+        views.on_event(2, 1, delivered(2, b"x"))
+
+
+def test_message_that_comes_twice_is_a_violation() -> None:
+    views = told()
+    views.on_event(1, 1, configured())
+    views.on_event(2, 1, delivered(1, b"a"))
+
+    with pytest.raises(Violation, match="has twice"):
+        views.on_event(3, 1, delivered(1, b"a"))
+
+
+def test_messages_of_one_sender_in_another_order_are_a_violation() -> None:
+    views = told()
+    views.on_sent(1, b"later")
+    views.on_event(1, 2, configured())
+    views.on_event(2, 2, delivered(1, b"later"))
+
+    with pytest.raises(Violation, match="out of order"):
+        views.on_event(3, 2, delivered(1, b"a"))
+
+
+def test_last_word_that_has_not_come_is_seen() -> None:
+    views = told()
+    for node in (1, 2):
+        views.on_event(1, node, configured())
+        views.on_event(2, node, delivered(1, b"a"))
+    views.on_event(3, 1, delivered(2, b"b"))
+
+    assert views.unheard() == ["2 has not got the last message of 2"]
+
+
+# What is said of a fencing.
+
+
+def test_fencing_that_no_device_has_done_must_not_be_told(checkers: Checkers) -> None:
+    checkers.on_device_said("node2")
+    checkers.on_fencing_told(1, "node2")
+
+    with pytest.raises(Violation, match="node3 is said to be fenced"):
+        checkers.on_fencing_told(2, "node3")
+
+
+# Disks.
+
+
+def cluster(nodes: int = 3) -> World:
+    shape = Shape(nodes=nodes, resources=[Primitive("vip"), Primitive("http")])
+    shape.groups = {"web": ["vip", "http"]}
+    return World(1, corosync_conf(shape), document(shape))
+
+
+def with_attribute(cib: Cib, name: str) -> Cib:
+    cause = Cause("alice", "test", 0, 1)
+    named = apply(cib, AddNodes(((1, "node1"),)), cause)
+    assert isinstance(named, Cib)
+    changed = apply(named, SetNodeAttribute("node1", name, "here"), cause)
+    assert isinstance(changed, Cib)
+    return changed
+
+
+def test_two_documents_under_one_stamp_are_a_violation() -> None:
+    world = cluster()
+    one, other = (with_attribute(document(Shape()), name) for name in ("a", "b"))
+    stamp = Stamp(5, one.version)
+    world.documents.on_save(1, 1, stamp, one)
+    world.documents.on_save(2, 2, stamp, one)
+
+    with pytest.raises(Violation, match="hold different documents"):
+        world.documents.on_save(3, 3, stamp, other)
+
+
+def test_acknowledged_change_must_be_on_so_many_disks_that_no_majority_lacks_it() -> None:
+    world = cluster()
+    changed = with_attribute(document(Shape()), "mark-1")
+    for node in (1, 2):
+        world.hosts[node].disk.keep(Stamp(5, changed.version), changed)
+    world.documents.check_kept(1, "mark-1")
+    world.hosts[2].disk.lose()
+
+    with pytest.raises(Violation, match="mark-1 is acknowledged"):
+        world.documents.check_kept(2, "mark-1")
+
+
+def test_disk_that_was_set_back_may_lack_what_was_promised() -> None:
+    world = cluster()
+    world.documents.set_back()
+
+    world.documents.check_kept(1, "mark-1")
+
+
+# Order.
+
+
+def call(resource: str, action: str) -> Call:
+    return Call(AgentName("ocf", "sim", "service"), resource, action, 0, 1000)
+
+
+def test_member_of_a_group_must_not_start_before_those_before_it() -> None:
+    world = cluster()
+
+    with pytest.raises(Violation, match="starts http before vip"):
+        world.ordering.on_launch(1, world.hosts[1], call("http", "start"))
+
+
+def test_member_of_a_group_must_start_where_those_before_it_were_started() -> None:
+    world = cluster()
+    world.ordering.on_effect(1, call("vip", "start"), active=True)
+    world.ordering.on_launch(1, world.hosts[1], call("http", "start"))
+
+    with pytest.raises(Violation, match="node2 starts http before vip"):
+        world.ordering.on_launch(2, world.hosts[2], call("http", "start"))
+
+
+def test_member_of_a_group_must_not_stop_before_those_behind_it() -> None:
+    world = cluster()
+    world.hosts[1].resources.active["http"] = True
+
+    with pytest.raises(Violation, match="stops vip before http"):
+        world.ordering.on_launch(1, world.hosts[1], call("vip", "stop"))
+
+
+def test_start_that_was_undone_by_a_power_cut_does_not_count() -> None:
+    world = cluster()
+    world.ordering.on_effect(1, call("vip", "start"), active=True)
+    world.ordering.on_power_off(1)
+
+    with pytest.raises(Violation, match="starts http before vip"):
+        world.ordering.on_launch(2, world.hosts[1], call("http", "start"))

@@ -1,0 +1,160 @@
+"""Families of faults: each draws one fault and its end, as commands of the scenario language.
+
+A family is a kind of trouble that a run has or has not. What a fault breaks it mends again after a
+while; what is forgotten is mended when the run's second half begins.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from ninefold.core.instants import Instant, Millis
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from ninefold.sim.cluster import Shape
+
+Steps: TypeAlias = list[tuple[Instant, str]]
+
+
+def _soon(rng: random.Random, at: Instant, low: Millis = 200, high: Millis = 15_000) -> Instant:
+    """Return a later time, near ones being likelier."""
+    return at + int(low * (high / low) ** rng.random())
+
+
+def _power(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    names = rng.choice((shape.names, [rng.choice(shape.names)], rng.sample(shape.names, 2)))
+    if len(names) == shape.nodes and rng.random() < 0.7:
+        names = names[:1]
+    who = " ".join(names)
+    return [(at, f"crash {who}"), (_soon(rng, at), f"power-on {who}")]
+
+
+def _daemon(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    who = rng.choice(shape.names)
+    return [(at, f"kill-daemon {who}"), (_soon(rng, at), f"start-daemon {who}")]
+
+
+def _pause(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    who, how = rng.choice(shape.names), rng.choice(("pause", "pause", "freeze"))
+    return [(at, f"{how} {who}"), (_soon(rng, at, 50), f"resume {who}")]
+
+
+def _network(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    who, other = rng.sample(shape.names, 2)
+    mixed = rng.sample(shape.names, shape.nodes)
+    border = rng.randrange(1, shape.nodes)
+    every = int(50 * 100 ** rng.random())
+    command = rng.choice(
+        (
+            f"network {who} off",
+            f"oneway {who} {other}",
+            f"partition {' '.join(mixed[:border])} | {' '.join(mixed[border:])}",
+            f"partition {who} | {other}",
+            f"link {who} {rng.randrange(shape.links)} off",
+            f"flap {who} {other} every {every}ms for {rng.randint(2, 12)}s",
+        )
+    )
+    return [(at, command), (_soon(rng, at), "mend-cables")]
+
+
+def _agents(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    resource = rng.choice(shape.resources).name
+    if rng.random() < 0.4:
+        return [(at, f"kill {resource}")]
+    action = rng.choice(("start", "stop", "monitor"))
+    how = rng.choice(("fails", "fails", "hangs", "half", "slow", "wrong", "flood"))
+    where = rng.choice(("", f" on {rng.choice(shape.names)}"))
+    return [
+        (at, f"fault {resource} {action} {how}{where}"),
+        (at, f"kill {resource}"),
+        (_soon(rng, at), f"mend {resource}"),
+    ]
+
+
+def _fencing(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    return [
+        (at, f"fence-device {rng.choice(('fails', 'slow', 'half', 'hangs', 'late'))}"),
+        *_power(rng, shape, at + 1),
+        (_soon(rng, at), "fence-device works"),
+    ]
+
+
+def _paths(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    """Cables that are not cut, but bad."""
+    who, other = rng.sample(shape.names, 2)
+    late = int(20 * 100 ** rng.random())
+    pairs = [(who, other)] if rng.random() < 0.5 else [(who, n) for n in shape.names if n != who]
+    command = rng.choice((f"late {{}} {{}} {late}ms", "narrow {} {}", "clog {} {}", "clog {} {}"))
+    steps = [(at + number, command.format(*pair)) for number, pair in enumerate(pairs)]
+    end = "unclog" if command.startswith("clog") else "mend-cables"
+    return [*steps, (_soon(rng, at + len(pairs)), end)]
+
+
+def _host(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    """Clocks and overload."""
+    who, later = rng.choice(shape.names), _soon(rng, at)
+    kind = rng.choice(("drift", "clock", "slow"))
+    if kind == "drift":
+        return [(at, f"drift {who} {rng.choice((-5, -1, 1, 5))}%"), (later, f"drift {who} 0%")]
+    if kind == "clock":
+        ahead = f"{rng.choice('+-')}{rng.choice(('90s', '2h', '40h'))}"
+        return [(at, f"clock {who} {ahead}"), (later, f"clock {who} right")]
+    return [(at, f"slow {who} {rng.choice((1, 2, 5, 15))}ms"), (later, f"slow {who} 0ms")]
+
+
+def _disk(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    who = rng.choice(shape.names)
+    condition = rng.choice(("full", "fails", "hiccup", "slow"))
+    end = "quick" if condition == "slow" else "works"
+    steps = [(at, f"disk {who} {condition}"), (_soon(rng, at), f"disk {who} {end}")]
+    return steps + (_power(rng, shape, at + 1) if rng.random() < 0.5 else [])
+
+
+def _operator(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    who, later = rng.choice(shape.names), _soon(rng, at)
+    pairs = (
+        (f"standby {who}", f"online {who}"),
+        (f"stop {who}", f"start-daemon {who}"),
+        (f"move web {who}", "clear web"),
+        (f"move db {who}", "clear db"),
+        ("meta db target-role=Stopped", "meta db target-role=Started"),
+        ("meta mail is-managed=false", "meta mail is-managed=true"),
+        ("set maintenance-mode=true", "set maintenance-mode=false"),
+        (f"maintenance {who}", f"end-maintenance {who}"),
+        ("cleanup", "cleanup db"),
+        (f"fence {who}", "cleanup"),
+        (f"set stop-all-resources=true by {who}", "set stop-all-resources=false"),
+    )
+    first, second = rng.choice(pairs)
+    steps = [(at, first), (later, second)]
+    if rng.random() < 0.3:
+        # Somebody else, at the same moment, at another node.
+        other, other_first = rng.choice(shape.names), rng.choice(pairs)[0].partition(" by ")[0]
+        steps.append((at, f"{other_first} by {other}"))
+    if rng.random() < 0.1:
+        steps.append((at, f"remove {rng.choice(('mail', 'db', 'web'))} by {who}"))
+    return steps
+
+
+def _stranger(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    """Somebody on the network, without the key."""
+    assert shape.nodes
+    return [(at, "record"), (_soon(rng, at, 500), "replay"), (_soon(rng, at, 100), "forge")]
+
+
+FAMILIES: Final[dict[str, Callable[[random.Random, Shape, Instant], Steps]]] = {
+    "power": _power,
+    "daemon": _daemon,
+    "pause": _pause,
+    "network": _network,
+    "paths": _paths,
+    "agents": _agents,
+    "fencing": _fencing,
+    "host": _host,
+    "disk": _disk,
+    "operator": _operator,
+    "stranger": _stranger,
+}

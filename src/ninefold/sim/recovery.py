@@ -1,0 +1,131 @@
+"""Mend everything, and demand that all becomes well: the second half of every run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ninefold.cib import model as cib
+from ninefold.controller import requests as rq
+from ninefold.sim import liveness
+from ninefold.sim.checkers import Violation
+from ninefold.sim.host import Daemon
+from ninefold.sim.network import Weather
+
+if TYPE_CHECKING:
+    from ninefold.core.instants import Millis
+    from ninefold.sim.world import World
+
+# When all is well, for so long nothing may begin: a cluster that never rests has not recovered.
+QUIET_MS: Final[Millis] = 5_000
+
+# What was asked for has been decided about after this, unless something hinders.
+SEEN_MS: Final[Millis] = 1_000
+
+# After everything was mended a host may be fenced for what was done to it before, once; and a resource
+# may have to go where it belongs, once more if its host is fenced for the past meanwhile.
+FENCES_MAX: Final = 1
+
+
+def recover(world: World) -> None:
+    """Mend everything and demand recovery; `Violation` if it does not come, or takes too long."""
+    mend(world)
+    limit = liveness.membership_limit(world)
+    if not world.advance_until(lambda: not _revived(world), limit):
+        raise Violation(f"no single membership {limit} ms after the end: {liveness.apart(world)}")
+    fences = len(world.fences)
+    asked = _tidy_up(world)
+    # A token that was lost in the last of the bad weather is missed for a while yet.
+    world.advance_until(
+        lambda: all(number in world.answers for number in asked), world.config.totem.token
+    )
+    world.advance(SEEN_MS)
+    limit = liveness.service_limit(world)
+    if not world.advance_until(
+        lambda: not (_revived(world) or liveness.wanting(world)), limit, step=200
+    ):
+        raise Violation(f"not all is well {limit} ms later: {liveness.wanting(world)}")
+    _demand_rest(world)
+    _demand_answers(world, asked, fenced=len(world.fences) > fences)
+    _demand_few_fences(world, fences)
+    missing = world.promises.missing(liveness.controllers(world)[0].replica.authority)
+    if missing and world.documents.lasting:
+        raise Violation(f"acknowledged, but not in the document: {missing}")
+
+
+def mend(world: World) -> None:
+    """Let nothing be broken any more."""
+    # A device that was asked before acts, however late: that is the last fault.
+    world.advance(max(0, world.effects.fencing_until - world.now))
+    world.say("plan", "changed", "everything is mended")
+    world.network.weather = Weather()
+    world.heal()
+    world.fence_device = "works"
+    for host in world.hosts.values():
+        host.disk.condition, host.disk.slow = "works", False
+        host.resources.faults = []
+        host.slow_ms = 0
+        host.clock.run(world.now, 0)
+        host.clock.ahead_s = 0
+        if host.daemon is Daemon.PAUSED:
+            world.resume(host.id)
+        world.power_on(host.id)
+        world.start_daemon(host.id)
+        if host.node is not None:
+            world.arm(host)
+
+
+def _revived(world: World) -> list[str]:
+    # A daemon that an operator stopped just before the end still leaves: it is started again.
+    for host in world.hosts.values():
+        if host.powered and host.daemon is Daemon.GONE:
+            world.start_daemon(host.id)
+    return liveness.apart(world)
+
+
+def _tidy_up(world: World) -> list[int]:
+    """Do what an operator does afterwards: failures are forgotten, nodes and resources are on."""
+    controller = liveness.controllers(world)[0]
+    changes: list[rq.OperatorChange] = [cib.ForgetHistory()]
+    changes += [cib.SetProperty(n, None) for n in ("maintenance-mode", "stop-all-resources")]
+    for resource in liveness.resources(world):
+        changes.append(cib.SetMetaAttribute(resource, "target-role", None))
+        changes.append(cib.SetMetaAttribute(resource, "is-managed", None))
+    changes += [cib.ClearMoves(name) for name in liveness.moved(world)]
+    for host in world.hosts.values():
+        changes.append(cib.SetNodeAttribute(host.name, "standby", None))
+        changes.append(cib.SetNodeAttribute(host.name, "maintenance", None))
+    return [
+        world.ask(controller.situation.me, "alice", rq.encode(rq.ChangeCib(change, "tidy up")))
+        for change in changes
+    ]
+
+
+def _demand_rest(world: World) -> None:
+    begun, rings = len(world.trace), liveness.rings(world)
+    world.advance(QUIET_MS)
+    restless = [line for line in world.trace[begun:] if line.what == "transition"]
+    if restless or liveness.wanting(world):
+        raise Violation(f"no rest: {len(restless)} transitions, {liveness.wanting(world)}")
+    if rings != liveness.rings(world):
+        raise Violation(f"no rest: from ring {rings} to {liveness.rings(world)}")
+    unheard = world.views.unheard()
+    if unheard:
+        raise Violation(f"no rest: {unheard}")
+
+
+def _demand_answers(world: World, asked: list[int], *, fenced: bool) -> None:
+    """Whoever asked after everything was mended has an answer by now (L7)."""
+    open_ = [number for number in asked if number not in world.answers]
+    # A node that was fenced for the past takes its callers' answers with it.
+    if open_ and not fenced:
+        raise Violation(f"{len(open_)} of {len(asked)} requests were never answered")
+
+
+def _demand_few_fences(world: World, before: int) -> None:
+    """Nobody is fenced again and again for what is long past (F1, F2)."""
+    names = [name for _, action, name in world.fences[before:] if action != "on"]
+    for name in sorted(set(names)):
+        if names.count(name) > FENCES_MAX:
+            raise Violation(
+                f"{name} was fenced {names.count(name)} times after everything was mended"
+            )
