@@ -5,57 +5,42 @@ This proves the checkers: a rule that can be broken unnoticed is not watched.
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
-from ninefold.controller.executor import Executor
 from ninefold.node import events as ev
-from ninefold.quorum import threshold
 from ninefold.scheduler import schedule
 from ninefold.scheduler.model import Action, ActionKind
 from ninefold.sim.checkers import Violation
 from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
 from ninefold.sim.effects import Effects
-from ninefold.sim.faults import Plan, Step, make_plan
+from ninefold.sim.faults import Plan, Step
 from ninefold.sim.promises import mark
-from ninefold.sim.trial import run
 from ninefold.sim.world import World
+from tests.simulation.mutants import MUTANTS, Mutant, found_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ninefold.cib.document import Cib
-    from ninefold.controller.events import Effect
-    from ninefold.controller.messages import Order
     from ninefold.scheduler.model import Transition
     from ninefold.sim.host import Host
 
-SEEDS_MAX = 30
+# Mutants that take long to be found are for `make mutants`; here are those that a few seconds find.
+QUICK_SEEDS = 10
+ALL = bool(os.environ.get("NINEFOLD_ALL_MUTANTS"))
+PLAYED = [mutant for mutant in MUTANTS if ALL or mutant.seeds <= QUICK_SEEDS]
 
 
-def first_finding(prepare: Callable[[World], None] | None = None) -> str:
-    """Return what the checkers say of the first seed in which they find something."""
-    for seed in range(SEEDS_MAX):
-        try:
-            run(make_plan(seed), prepare)
-        except Violation as violation:
-            return str(violation).splitlines()[0]
-    return ""
+@pytest.mark.parametrize("mutant", PLAYED, ids=[mutant.name for mutant in PLAYED])
+def test_mutant_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed, said = found_in(mutant, monkeypatch)
 
-
-def without_waiting_for_fencing(cib: Cib, now: int) -> Transition:
-    """Decide as ever, but let nothing wait for a fencing."""
-    transition = schedule(cib, now)
-    fencings = {a.id for a in transition.actions if a.kind is ActionKind.FENCING}
-
-    def hasty(action: Action) -> Action:
-        inputs = tuple(number for number in action.inputs if number not in fencings)
-        return msgspec.structs.replace(action, inputs=inputs)
-
-    actions = tuple(hasty(action) for action in transition.actions)
-    return msgspec.structs.replace(transition, actions=actions)
+    assert said, f"{mutant.what}: not found in {mutant.seeds} seeds"
+    assert 0 <= seed < mutant.seeds
+    sys.stdout.write(f"{mutant.name}: {mutant.what}: seed {seed}: {said}\n")
 
 
 def fences_node_3_for_no_reason(cib: Cib, now: int) -> Transition:
@@ -65,42 +50,6 @@ def fences_node_3_for_no_reason(cib: Cib, now: int) -> Transition:
         number, "shot", ActionKind.FENCING, "stonith", node="node3", meta={"stonith_action": "off"}
     )
     return msgspec.structs.replace(transition, actions=(*transition.actions, shot))
-
-
-def test_start_that_does_not_wait_for_fencing_is_found() -> None:
-    def prepare(world: World) -> None:
-        world.effects.decide = without_waiting_for_fencing
-
-    found = first_finding(prepare)
-
-    assert "was not fenced" in found or "while it runs on" in found
-
-
-def test_quorum_that_is_one_vote_too_low_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threshold, "majority", lambda expected: max(1, expected // 2))
-
-    assert "has quorum in" in first_finding()
-
-
-def test_start_without_quorum_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The last line of defence is gone, and so is the policy: whatever is asked for is launched.
-    right = Executor.perform
-
-    def perform(self: Executor, now: int, order: Order, **known: int) -> list[Effect]:
-        return right(self, now, order, quorate=True, wall=known["wall"])
-
-    monkeypatch.setattr(Executor, "perform", perform)
-
-    def prepare(world: World) -> None:
-        def decide(cib: Cib, now: int) -> Transition:
-            ignoring = cib.evolved({"have-quorum": "1"})
-            return without_waiting_for_fencing(ignoring, now)
-
-        world.effects.decide = decide
-
-    found = first_finding(prepare)
-
-    assert "without quorum" in found or "was not fenced" in found or "while it runs on" in found
 
 
 def test_fencing_of_a_healthy_node_is_found() -> None:

@@ -24,6 +24,7 @@ from ninefold.cli.extra import ExtraCommand
 from ninefold.cli.lab import lab_app
 from ninefold.cli.nines import nines
 from ninefold.cli.out import EXIT_CODES
+from ninefold.cli.sim import sim_app
 from ninefold.cli.simulate import simulate
 from ninefold.cli.status import status
 from ninefold.cli.web import web
@@ -52,6 +53,7 @@ app.command(cls=ExtraCommand)(audit)
 app.add_typer(network.app, name="network")
 lab_app.command()(demo)
 app.add_typer(lab_app, name="lab")
+app.add_typer(sim_app, name="sim")
 app.command()(web)
 
 

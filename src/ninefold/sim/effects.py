@@ -277,7 +277,7 @@ class Effects:
             outcome = DEAF
         if device not in ("hangs", "lies"):
             # The device acts at some moment, whatever becomes of who asked, and answers last.
-            act = duration // 2 if device == "slow" else duration + FENCE_LATE_MS if late else 0
+            act = duration + FENCE_LATE_MS if late else duration * 3 // 4
             self.fencing_until = max(self.fencing_until, world.now + max(act, duration))
             world.at(act, lambda: self._fence(target, call.action, needed=not late))
         if outcome.rc == Rc.OK:

@@ -145,6 +145,57 @@ def _stranger(rng: random.Random, shape: Shape, at: Instant) -> Steps:
     return [(at, "record"), (_soon(rng, at, 500), "replay"), (_soon(rng, at, 100), "forge")]
 
 
+# What a node says just before, or just after, it would be worst to disturb it.
+DELICATE: Final = (
+    "gather",
+    "commit",
+    "recovery",
+    "operational",
+    "membership",
+    "quorum-gained",
+    "quorum-lost",
+    "transition",
+    "fencing",
+    "fenced",
+    "fence-failed",
+    "started",
+    "stopped",
+    "failed",
+    "stopping",
+    "peer-restarted",
+)
+
+
+def _moment(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    """Something happens at the very moment at which a node is busy with something delicate."""
+    who, later = rng.choice(shape.names), _soon(rng, at, 1_000)
+    what, delay = rng.choice(DELICATE), rng.choice((0, 0, 1, 3, 10, 40, 150))
+    subject = rng.choice(("it", "it", who))
+    command, end = rng.choice(
+        (
+            (f"crash {subject}", f"power-on {' '.join(shape.names)}"),
+            (f"crash {subject}", f"power-on {' '.join(shape.names)}"),
+            (f"kill-daemon {subject}", f"start-daemon {' '.join(shape.names)}"),
+            (f"pause {subject}", f"resume {' '.join(shape.names)}"),
+            (f"network {subject} off", "mend-cables"),
+            (f"power-cut {' '.join(shape.names)}", f"power-on {' '.join(shape.names)}"),
+            (f"stop {subject}", f"start-daemon {' '.join(shape.names)}"),
+        )
+    )
+    # Something has to happen, or nobody says anything.
+    stir = rng.choice((f"kill-daemon {who}", f"crash {who}", f"standby {who}", "kill db", ""))
+    undo = {
+        "kill-daemon": f"start-daemon {who}",
+        "crash": f"power-on {who}",
+        "standby": f"online {who}",
+    }
+    steps = [(at, f"when {what} {delay}ms {command}"), (later, end)]
+    if stir:
+        steps.append((at + 1, stir))
+        steps += [(later, undo[verb]) for verb in undo if stir.startswith(verb)]
+    return steps
+
+
 FAMILIES: Final[dict[str, Callable[[random.Random, Shape, Instant], Steps]]] = {
     "power": _power,
     "daemon": _daemon,
@@ -157,4 +208,5 @@ FAMILIES: Final[dict[str, Callable[[random.Random, Shape, Instant], Steps]]] = {
     "disk": _disk,
     "operator": _operator,
     "stranger": _stranger,
+    "moment": _moment,
 }

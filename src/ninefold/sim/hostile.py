@@ -31,7 +31,7 @@ def forge(world: World) -> None:
                 data = world.rng.randbytes(length)
                 packet = ev.PacketReceived(0, link.address, link.port, data)
                 world.later(host, world.rng.randint(1, 1000), packet)
-    for receiver, packet in list(world.effects.tapped):
+    for receiver, packet in [entry for entry in world.effects.tapped if entry[1].data]:
         bent = bytearray(packet.data)
         bent[world.rng.randrange(len(bent))] ^= 1 << world.rng.randrange(8)
         for data in (bytes(bent), packet.data[:-1], packet.data + b"\0"):

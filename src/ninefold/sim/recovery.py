@@ -21,9 +21,9 @@ QUIET_MS: Final[Millis] = 5_000
 # What was asked for has been decided about after this, unless something hinders.
 SEEN_MS: Final[Millis] = 1_000
 
-# After everything was mended a host may be fenced for what was done to it before, once; and a resource
-# may have to go where it belongs, once more if its host is fenced for the past meanwhile.
-FENCES_MAX: Final = 1
+# After everything was mended a host may be fenced for what was done to it before; and once more, if the
+# device cut its power just after it had come back, for then nobody can tell that from a new crash.
+FENCES_MAX: Final = 2
 
 
 def recover(world: World) -> None:
@@ -56,6 +56,7 @@ def mend(world: World) -> None:
     """Let nothing be broken any more."""
     # A device that was asked before acts, however late: that is the last fault.
     world.advance(max(0, world.effects.fencing_until - world.now))
+    world.moments.clear()
     world.say("plan", "changed", "everything is mended")
     world.network.weather = Weather()
     world.heal()

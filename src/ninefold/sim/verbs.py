@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -345,6 +346,30 @@ def mark(stage: Stage, words: Words) -> None:
         stage.world.ask(host.id, "alice", request_mark(number(words[0]), host.name, size))
 
 
+def when(stage: Stage, words: Words) -> None:
+    """`when commit 3ms crash it`: once, so long after a node says that word; `it` is the node."""
+    if len(words) < 3:
+        raise StageError("write: when WORD TIME COMMAND...")
+    what, delay, command = words[0], duration(words[1]), words[2:]
+    if command[0] not in ACTIONS or command[0] == "when":
+        raise StageError(f"{command[0]!r} is nothing that can happen by itself")
+
+    def happen(who: str) -> None:
+        world = stage.world
+        if world.find(who) is None:
+            return
+        line = " ".join(who if word == "it" else word for word in command)
+
+        def act() -> None:
+            world.say("plan", "changed", line)
+            with suppress(StageError):
+                stage.do(line)
+
+        world.at(delay, act)
+
+    stage.world.moments[what] = happen
+
+
 def patience(stage: Stage, words: Words) -> None:
     """`patience 0s`: how long to wait for an answer before the story goes on."""
     stage.patience_ms = duration(words[0])
@@ -419,6 +444,7 @@ ACTIONS: Final[dict[str, Verb]] = {
     "forge": forge,
     "remove": remove,
     "mark": mark,
+    "when": when,
     "patience": patience,
     "recover": recovers,
     "mend-cables": mend_cables,

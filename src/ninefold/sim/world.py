@@ -78,6 +78,8 @@ class World:
         self.rng = random.Random(f"world {seed}")  # noqa: S311 - a seed must give the same world
         self.trace: list[Line] = []
         self.answers: dict[int, ev.Answer] = {}
+        # What is to happen, once, when somebody says a word of the trace; told who did.
+        self.moments: dict[str, Callable[[str], None]] = {}
         self._heap: list[tuple[Instant, int, Callable[[], None]]] = []
         self._count = 0
         configs = read_conf(conf)
@@ -312,8 +314,10 @@ class World:
             self.documents.check_kept(self.now, name)
 
     def say(self, who: str, what: str, text: str, fields: dict[str, str] | None = None) -> None:
-        """Add a line to the trace."""
+        """Add a line to the trace; whoever has waited for such a line is told."""
         self.trace.append(Line(self.now, who, what, text, fields or {}))
+        if what in self.moments:
+            self.moments.pop(what)(who)
 
     # Stepping.
 

@@ -55,6 +55,9 @@ class Timer(Enum):
     PAUSE = "take note of the time, so that our own pauses are seen"
     EVIDENCE = "a silent peer's kernel should be asked, or its silence judged"
 
+    # Enum's own is a function of Python; timers are looked up at every packet.
+    __hash__ = object.__hash__
+
 
 class SendFrame(msgspec.Struct, frozen=True):
     """Give `data` to the links, for one peer or (None) for all."""
