@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from ninefold.cib.configuration import family
 from ninefold.cib.model import (
     AddNodes,
     Cause,
@@ -214,10 +215,7 @@ class Controller:
         elif situation.senior == 0:
             situation.senior = situation.ring.seq
         situation.formed = any(annex.formed for annex in annexes.values())
-        history = ReplaceHistory(
-            situation.me, situation.name, self.executor.history(), fresh=situation.fresh
-        )
-        effects += self._propose(history, "joined")
+        effects += self._tell_history("joined")
         effects += self.door.ask_to_stop()
         effects += self.desk.again()
         missing = tuple((n, m) for n, m in situation.expected_nodes.items() if n not in annexes)
@@ -291,10 +289,12 @@ class Controller:
         return self._begin() if awaited else []
 
     def _on_propose(self, sender: NodeId, message: msg.Propose) -> list[ev.Effect]:
-        changed, effects = self.replica.on_propose(sender, message, self.situation.now)
         change = message.change
-        if changed and isinstance(change, ForgetHistory) and change.node in (0, self.situation.me):
-            self.executor.forget(change.resource)
+        cleans = isinstance(change, ForgetHistory) and change.node in (0, self.situation.me)
+        untold = cleans and self.replica.tells_history(message)
+        changed, effects = self.replica.on_propose(sender, message, self.situation.now)
+        if isinstance(change, ForgetHistory) and cleans and (changed or untold):
+            effects += self._forget(change, untold=untold)
         if self.replica.phase is Phase.UNSETTLED:
             return effects
         match change:
@@ -315,6 +315,18 @@ class Controller:
                     self.direction.news(message.cause.why or "the document changed")
                     effects += self._tell_change(message)
         return effects
+
+    def _forget(self, change: ForgetHistory, *, untold: bool) -> list[ev.Effect]:
+        """Clean up here too; what this node has begun to tell of itself must not bring it back."""
+        named = family(self.replica.working.configuration, change.resource)
+        self.executor.forget(named if change.resource else None)
+        return self._tell_history("cleaned up") if untold else []
+
+    def _tell_history(self, why: str) -> list[ev.Effect]:
+        situation = self.situation
+        operations = self.executor.history()
+        history = ReplaceHistory(situation.me, situation.name, operations, fresh=situation.fresh)
+        return self._propose(history, why)
 
     def _tell_change(self, message: msg.Propose) -> list[ev.Effect]:
         cause = message.cause

@@ -138,11 +138,11 @@ class Executor:
         self._history.pop((order.resource, f"{call.action}_{call.interval_ms}"), None)
         return ForgetOperation(self.me, order.resource, call.action, call.interval_ms)
 
-    def forget(self, resource: str) -> None:
-        """Drop what is known of a resource (all if ""): it will be probed again."""
-        for key in [k for k in self._history if resource in ("", k[0])]:
+    def forget(self, resources: tuple[str, ...] | None) -> None:
+        """Drop what is known of these resources (all if `None`): they will be probed again."""
+        for key in [k for k in self._history if resources is None or k[0] in resources]:
             del self._history[key]
-        for recurring in [k for k in self._recurring if resource in ("", k[0])]:
+        for recurring in [k for k in self._recurring if resources is None or k[0] in resources]:
             del self._recurring[recurring]
 
     def on_unsettled(self) -> None:

@@ -34,6 +34,7 @@ from ninefold.cib.model import (
     MoveResource,
     RecordOperation,
     ReplaceConfiguration,
+    ReplaceHistory,
     SetMetaAttribute,
     SetNodeAttribute,
     SetProperty,
@@ -216,6 +217,13 @@ class Replica:
         self.stamp = Stamp(self.ring.seq, self.authority.version)
         self.disks.rest_on(self.stamp)
         return [SaveCib(self.stamp, self.authority, cause), *self._repropose()]
+
+    def tells_history(self, message: Propose) -> bool:
+        """Is this member's account of itself still on its way, behind a proposal that takes effect?"""
+        if not self.applies or message.ring != self.ring:
+            return False
+        waiting = self._outstanding.values()
+        return any(isinstance(entry.change, ReplaceHistory) for entry in waiting)
 
     def on_propose(
         self, sender: NodeId, message: Propose, now: Instant

@@ -277,9 +277,21 @@ class Effects:
             outcome = DEAF
         if device not in ("hangs", "lies"):
             # The device acts at some moment, whatever becomes of who asked, and answers last.
-            act = duration + FENCE_LATE_MS if late else duration * 3 // 4
+            slow = device == "slow"
+            taken = duration // 4 if slow else duration // 2
+            act = duration // 2 if slow else duration * 3 // 4
+            if late:
+                act = duration + FENCE_LATE_MS
             self.fencing_until = max(self.fencing_until, world.now + max(act, duration))
-            world.at(act, lambda: self._fence(target, call.action, needed=not late))
+            boot = host.boot
+
+            def take() -> None:
+                # The order has reached the device: it acts now, whatever becomes of who asked.
+                if host.boot == boot:
+                    rest = act - taken
+                    world.at(rest, lambda: self._fence(target, call.action, needed=not late))
+
+            world.at(taken, take)
         if outcome.rc == Rc.OK:
             world.at(duration, lambda: world.checkers.on_device_said(target.name))
         return duration, outcome

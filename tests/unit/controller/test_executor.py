@@ -303,7 +303,7 @@ def test_resource_that_was_forgotten_has_no_history(node: Driver) -> None:
     node.perform(order("monitor", interval=1_000))
     node.finish(GOOD)
 
-    node.executor.forget("db")
+    node.executor.forget(("db",))
 
     assert node.executor.history() == ()
     assert node.executor.deadline == NEVER
