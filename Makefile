@@ -2,7 +2,7 @@
 # clone: it sets up what it needs. Only relative paths are used, so the clone may lie anywhere.
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup packages test demo lint docs screenshots bench constraints clean
+.PHONY: help setup packages test demo lint docs screenshots bench mutants constraints clean
 
 BIN = .venv/bin
 
@@ -19,6 +19,7 @@ help:
 	@echo 'make docs         build the documentation into docs/_build'
 	@echo 'make screenshots  take the documentation pictures of the pages anew (needs chromium)'
 	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed; and a design'
+	@echo 'make mutants      break the machines on purpose; the simulator must find each fault'
 	@echo 'make constraints  resolve the pins in constraints.txt anew (needs uv)'
 	@echo 'make clean        remove .venv, caches and everything else that was made here'
 
@@ -47,6 +48,11 @@ docs: setup
 
 screenshots: setup
 	$(BIN)/python docs/screenshots.py
+
+# Each deliberate fault of tests/simulation/mutants.py must be found within its number of seeds.
+mutants: setup
+	NINEFOLD_ALL_MUTANTS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --no-header -q \
+	    tests/simulation/test_mutations.py -k test_mutant_is_found $(PYTEST_ARGS)
 
 bench: setup packages
 	$(BIN)/python -m benchmarks.failover
