@@ -66,6 +66,8 @@ TAKEN_OVER: Final = frozenset(
 )
 # What a takeover is assumed to cost: a minute, as detection, fencing and a start take in the field.
 TAKEOVER_H: Final = 1 / 60
+# What saves less than this share of what a part costs is no advice.
+WORTH_IT: Final = 0.05
 USERS_NAMED: Final = 4
 
 
@@ -75,6 +77,11 @@ def mitigation(event: Event, model: Infrastructure | None = None) -> str:
     With the model it also says what stands on the part, and whether one of its kind is there already.
     """
     told = MITIGATIONS.get(event.kind, OTHERWISE).format(it=event.title)
+    if event.q > 0 and saved(event, 1.0) < WORTH_IT * event.q:
+        told = (
+            f"Make {event.title} fail less often: it is back as soon as a second one could have taken over, "
+            f"which would save next to nothing."
+        )
     if model is None or event.part not in model.parts:
         return told
     users = [

@@ -39,6 +39,7 @@ def test_two_hosts_are_put_together(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "alpha, seen 2026-09-21" in result.output
     assert "beta" in result.output
+    assert "1 links" not in result.output
     assert "Single points of failure: 1" in result.output
     assert "Could not be told: " in result.output
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ninefold.design.analysis import analyse
 from ninefold.design.capacity import capacity_rows
 from ninefold.design.fence_check import fence_rows
 from ninefold.design.load import load_text
@@ -148,3 +149,20 @@ services:
     assert rows["a", "cpu"].suffices
     assert not rows["a", "memory"].suffices
     assert "no placement" in rows["a", "memory"].sentence
+
+
+def test_second_of_what_is_back_as_soon_as_a_takeover_is_not_advised() -> None:
+    model, _ = load_text(
+        "parts:\n"
+        "  restarted: {kind: application, rate: 12 /y, mttr: 1 min}\n"
+        "  repaired: {kind: application, rate: 12 /y, mttr: 1 h}\n"
+        "services:\n"
+        "  s: {needs: [restarted, repaired]}\n"
+    )
+    assert model is not None
+
+    (service,) = analyse(model, samples=0).services
+
+    told = {spof.part: spof.mitigation for spof in service.spofs}
+    assert told["repaired"].startswith("Run several instances of repaired")
+    assert told["restarted"].startswith("Make restarted fail less often: it is back as soon")
