@@ -2,7 +2,7 @@
 # clone: it sets up what it needs. Only relative paths are used, so the clone may lie anywhere.
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup packages test demo lint docs screenshots bench mutants constraints clean
+.PHONY: help setup packages test demo lint docs screenshots bench corpus mutants constraints clean
 
 BIN = .venv/bin
 
@@ -10,6 +10,9 @@ BIN = .venv/bin
 # clusters; loadgroup keeps all system tests on one worker, because they share this machine's kernel.
 PYTEST_WORKERS = auto
 PYTEST_ARGS =
+
+# Handed to `make corpus`: names of cases to see their differences, or --failing actions|order|scores|crash.
+CORPUS_ARGS =
 
 help:
 	@echo 'make setup        create .venv with the pinned dependencies and Ninefold itself'
@@ -20,6 +23,7 @@ help:
 	@echo 'make screenshots  take the documentation pictures of the pages anew (needs chromium)'
 	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed; and a design'
 	@echo 'make mutants      break the machines on purpose; the simulator must find each fault'
+	@echo 'make corpus       compare the policy engine with the recorded decisions, by feature'
 	@echo 'make constraints  resolve the pins in constraints.txt anew (needs uv)'
 	@echo 'make clean        remove .venv, caches and everything else that was made here'
 
@@ -57,6 +61,9 @@ mutants: setup
 bench: setup packages
 	$(BIN)/python -m benchmarks.failover
 	$(BIN)/python -m benchmarks.design
+
+corpus: setup
+	$(BIN)/python -m benchmarks.scheduler_corpus $(CORPUS_ARGS)
 
 # --universal pins for every Python from 3.11 on, with markers; addresses of indexes stay out of the file.
 constraints:

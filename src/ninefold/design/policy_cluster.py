@@ -79,7 +79,7 @@ class Policy:
             if len(self._known) >= MEMORY_MAX:
                 self._known.clear()
             self._known[key] = schedule_document(
-                self._document(standing, history, quorate=quorate), NOW
+                self._document(standing, history, quorate=quorate), NOW, live=True
             )
             self.decisions += 1
         return self._known[key]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from itertools import pairwise, product
+from typing import TYPE_CHECKING, Final
 
-from ninefold.scheduler.actions import key_of
-from ninefold.scheduler.constraints_location import expand
+from ninefold.scheduler.bundle_model import inner_clone
+from ninefold.scheduler.constraints_location import expand, members
+from ninefold.scheduler.orders import order
+from ninefold.scheduler.relations import IF_REQUIRED_ON_SAME_NODE
 from ninefold.scheduler.scores import INFINITY, parse
 from ninefold.scheduler.words import Role, boolean, role
-from ninefold.scheduler.workspace import Colocation, Ordering, Relation, Variant
+from ninefold.scheduler.workspace import Colocation, Variant
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
@@ -17,67 +19,75 @@ if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Resource, Workspace
 
 
+# What ends being in a role, and what begins it.
+_LEAVING: Final = {
+    Role.UNKNOWN: ("stop",), Role.STOPPED: ("stop",), Role.STARTED: ("stop",),
+    Role.UNPROMOTED: ("stop", "promote"), Role.PROMOTED: ("demote",),
+}  # fmt: skip
+_COMING: Final = {
+    Role.UNKNOWN: ("start",), Role.STOPPED: ("start",), Role.STARTED: ("start",),
+    Role.UNPROMOTED: ("start", "demote"), Role.PROMOTED: ("promote",),
+}  # fmt: skip
+
+
 def add_colocation(
     work: Workspace,
     identity: str,
-    dependent: Resource | None,
-    primary: Resource | None,
+    dependent: Resource,
+    primary: Resource,
     score: int,
     *,
     dependent_role: str | None = None,
     primary_role: str | None = None,
     attribute: str | None = None,
     influence: str | None = None,
+    explicit: bool = True,
 ) -> None:
     """Keep one colocation on both of its ends; a forbidden pair also never overlaps in time."""
-    if dependent is None or primary is None or score == 0:
-        return
-    if Variant.UNSUPPORTED in {dependent.variant, primary.variant}:
-        _leave_alone(work, dependent, primary, identity)
+    if score == 0 or dependent is primary:
         return
     new = Colocation(
         identity,
         dependent,
         primary,
         score,
-        role(dependent_role),
-        role(primary_role),
+        _role(dependent_role),
+        _role(primary_role),
         attribute or "#uname",
         boolean(influence, default=dependent.critical),
+        explicit,
     )
     work.colocations.append(new)
-    dependent.this_with.append(new)
-    primary.with_this.append(new)
-    dependent.this_with.sort(key=lambda c: _rank(c.primary))
-    primary.with_this.sort(key=lambda c: _rank(c.dependent))
+    # Sorted insertion: a new one stands before those of equal rank.
+    dependent.this_with.insert(0, new)
+    primary.with_this.insert(0, new)
+    dependent.this_with.sort(key=lambda c: rank(c.primary))
+    primary.with_this.sort(key=lambda c: rank(c.dependent))
     if score <= -INFINITY:
         _never_overlap(work, new)
 
 
-def _leave_alone(work: Workspace, dependent: Resource, primary: Resource, identity: str) -> None:
-    work.warn(
-        f"Constraint {identity} between {dependent.id} and {primary.id} is not applied:"
-        " one of them is of a kind that is not supported yet."
+def _role(text: str | None) -> Role:
+    wanted = role(text)
+    return Role.UNKNOWN if wanted is Role.STARTED else wanted
+
+
+def rank(resource: Resource) -> tuple[int, int, int, str]:
+    """Order in which colocations count: priority, kind, promotable first, then by name."""
+    return (
+        -resource.priority,
+        -resource.variant.value,
+        0 if resource.variant is Variant.CLONE and resource.promotable else 1,
+        resource.id,
     )
 
 
-def _rank(resource: Resource) -> tuple[int, int, str]:
-    return (-resource.priority, -resource.variant.value, resource.id)
-
-
-def _never_overlap(work: Workspace, colocation: Colocation) -> None:
-    relation = Relation.IF_BOTH_REQUIRED_ON_SAME_NODE
-    pairs = [
-        (colocation.dependent, colocation.primary),
-        (colocation.primary, colocation.dependent),
-    ]
-    for first, then in pairs:
-        work.orderings.append(
-            Ordering(
-                None, first, key_of(first.id, "stop"), None, then, key_of(then.id, "start"),
-                relation, colocation.id,
-            )
-        )  # fmt: skip
+def _never_overlap(work: Workspace, one: Colocation) -> None:
+    """What must not be together also leaves before the other one comes."""
+    ends = ((one.dependent, one.dependent_role), (one.primary, one.primary_role))
+    for (first, first_role), (then, then_role) in (ends, ends[::-1]):
+        for first_task, then_task in product(_LEAVING[first_role], _COMING[then_role]):
+            order(work, (first, first_task), (then, then_task), IF_REQUIRED_ON_SAME_NODE, one.id)
 
 
 def unpack_colocation(work: Workspace, element: Element) -> None:
@@ -85,15 +95,15 @@ def unpack_colocation(work: Workspace, element: Element) -> None:
     if element.find("resource_set") is not None:
         _unpack_sets(work, element)
         return
-    identity = element.get("id") or ""
+    score = parse(element.get("score"), INFINITY if element.get("score") is None else 0)
     for dependent in expand(work, element.get("rsc") or ""):
         for primary in expand(work, element.get("with-rsc") or ""):
             add_colocation(
                 work,
-                identity,
-                work.by_id.get(dependent),
-                work.by_id.get(primary),
-                parse(element.get("score"), INFINITY if element.get("score") is None else 0),
+                element.get("id") or "",
+                dependent,
+                primary,
+                score,
                 dependent_role=element.get("rsc-role"),
                 primary_role=element.get("with-rsc-role"),
                 attribute=element.get("node-attribute"),
@@ -101,44 +111,36 @@ def unpack_colocation(work: Workspace, element: Element) -> None:
             )
 
 
-def members(work: Workspace, one: Element) -> list[Resource]:
-    """Return the resources of a `<resource_set>`, in order."""
-    found = []
-    for ref in one.iterchildren("resource_ref"):
-        for name in expand(work, ref.get("id") or ""):
-            resource = work.by_id.get(name)
-            if resource is not None:
-                found.append(resource)
-    return found
-
-
 def _unpack_sets(work: Workspace, element: Element) -> None:
-    identity = element.get("id") or ""
     outer = element.get("score")
-    influence = element.get("influence")
     sets = list(element.iterchildren("resource_set"))
     for one in sets:
-        score = parse(one.get("score") or outer, INFINITY)
-        inside = members(work, one)
-        sequential = boolean(one.get("sequential"), default=True)
-        if not sequential:
-            continue
-        names = (one.get("role"), one.get("role"))
-        for number, resource in enumerate(inside):
-            earlier = inside[:number] if score < 0 else inside[max(number - 1, 0) : number]
-            for other in earlier:
-                # In a positive set each member is placed with the one before it.
-                add_colocation(
-                    work, identity, resource, other, score,
-                    dependent_role=names[0], primary_role=names[1], influence=influence,
-                )  # fmt: skip
+        _inside(work, element, one)
+    score = parse(outer, INFINITY if outer is None else 0)
     for left, right in pairwise(sets):
-        _between(work, identity, (left, right), parse(outer, INFINITY), influence)
+        _between(work, element, (left, right), score)
 
 
-def _between(
-    work: Workspace, identity: str, pair: tuple[Element, Element], score: int, influence: str | None
-) -> None:
+def _inside(work: Workspace, element: Element, one: Element) -> None:
+    text = one.get("score") or element.get("score")
+    score = parse(text, INFINITY if text is None else 0)
+    if not boolean(one.get("sequential"), default=True):
+        return
+    inside = members(work, one)
+    backwards = one.get("ordering") == "listed"
+    for number, resource in enumerate(inside):
+        earlier = inside[:number] if score < 0 else inside[max(number - 1, 0) : number]
+        for other in earlier:
+            # In a positive set each member is placed with the one before it.
+            pair = (other, resource) if backwards and score > 0 else (resource, other)
+            add_colocation(
+                work, one.get("id") or "", pair[0], pair[1], score,
+                dependent_role=one.get("role"), primary_role=one.get("role"),
+                influence=element.get("influence"),
+            )  # fmt: skip
+
+
+def _between(work: Workspace, element: Element, pair: tuple[Element, Element], score: int) -> None:
     dependents, primaries = members(work, pair[0]), members(work, pair[1])
     if boolean(pair[0].get("sequential"), default=True):
         dependents = dependents[:1]
@@ -147,46 +149,104 @@ def _between(
     for dependent in dependents:
         for primary in primaries:
             add_colocation(
-                work, identity, dependent, primary, score,
+                work, element.get("id") or "", dependent, primary, score,
                 dependent_role=pair[0].get("role"), primary_role=pair[1].get("role"),
-                influence=influence,
+                influence=element.get("influence"),
             )  # fmt: skip
 
 
-def effective_this_with(resource: Resource) -> list[Colocation]:
-    """Everything `resource` is placed with: its own, and through the group it is in.
+def has_influence(one: Colocation, primary: Resource | None = None) -> bool:
+    """Whether the dependent's wishes count for where the primary goes.
 
-    What a group is placed with is decided by its first member; members after it follow.
+    They do while the primary is not active yet. A connection inside a bundle never moves its
+    container, which is expensive, for the sake of itself, which is cheap.
     """
-    result = list(resource.this_with)
-    parent = resource.parent
-    if parent is not None and parent.variant is Variant.GROUP:
-        if parent.children[0] is resource:
-            result.extend(effective_this_with(parent))
-        elif any(not sibling.is_managed for sibling in _before(parent, resource)):
-            result.extend(c for c in effective_this_with(parent) if c.score >= INFINITY)
-    elif resource.variant is Variant.GROUP:
-        for child in resource.children:
-            result.extend(c for c in child.this_with if c.id)
-    return sorted(result, key=lambda c: _rank(c.primary))
+    primary = primary or one.primary
+    nested = one.dependent.nested_remote_allowed and one.dependent.remote_connection
+    if nested and not primary.failed and len(primary.active) == 1:
+        return False
+    return one.influence or not primary.active
 
 
-def effective_with_this(resource: Resource) -> list[Colocation]:
-    """Everything that is placed with `resource`; a group's dependents go with its last member."""
-    result = list(resource.with_this)
-    parent = resource.parent
-    if parent is not None and parent.variant is Variant.GROUP and parent.children[-1] is resource:
-        result.extend(parent.with_this)
-    elif resource.variant is Variant.GROUP:
-        for child in resource.children:
-            result.extend(c for c in child.with_this if c.id)
-    return sorted(result, key=lambda c: _rank(c.dependent))
+def this_with(resource: Resource) -> list[Colocation]:
+    """Everything `resource` is placed with: its own, and what it inherits."""
+    found: list[Colocation] = []
+    _collect_this_with(resource, resource, found)
+    return sorted(found, key=lambda c: rank(c.primary))
 
 
-def _before(group: Resource, member: Resource) -> list[Resource]:
-    return group.children[: group.children.index(member)]
+def with_this(resource: Resource) -> list[Colocation]:
+    """Everything that is placed with `resource`, or with what it is a part of."""
+    found: list[Colocation] = []
+    _collect_with_this(resource, resource, found)
+    return sorted(found, key=lambda c: rank(c.dependent))
 
 
-def has_role(colocation: Colocation) -> bool:
-    """Whether it only counts for promoted instances."""
-    return Role.PROMOTED in {colocation.dependent_role, colocation.primary_role}
+def _collect_this_with(resource: Resource, asked: Resource, found: list[Colocation]) -> None:
+    match resource.variant:
+        case Variant.PRIMITIVE if resource is not asked:
+            found.extend(c for c in resource.this_with if c.explicit)
+        case Variant.GROUP:
+            _collect_group_this_with(resource, asked, found)
+        case Variant.BUNDLE:
+            if _bundle_gives(resource, asked):
+                found.extend(resource.this_with)
+        case _:
+            found.extend(resource.this_with)
+            if resource.parent is not None:
+                _collect_this_with(resource.parent, asked, found)
+
+
+def _bundle_gives(bundle: Resource, asked: Resource) -> bool:
+    """Whether a bundle's constraints count for a part of it.
+
+    They do for its containers, and for what runs inside once roles are being chosen.
+    """
+    if asked is bundle or any(asked is replica.container for replica in bundle.replicas):
+        return True
+    inner = inner_clone(bundle)
+    if inner is None or inner.clone is None or not inner.promotable or asked.top is not inner:
+        return False
+    return inner.clone.choosing_roles if asked is inner else asked.is_assigned
+
+
+def _collect_group_this_with(group: Resource, asked: Resource, found: list[Colocation]) -> None:
+    if not group.children:
+        return
+    if asked is group or asked is group.children[0] or asked not in group.children:
+        found.extend(group.this_with)
+        if group.parent is not None:
+            _collect_this_with(group.parent, asked, found)
+        for member in group.children:
+            if member is not asked:
+                _collect_this_with(member, asked, found)
+        return
+    # Later members follow the first through the chain, unless an unmanaged one breaks it.
+    for member in group.children:
+        if member is asked:
+            return
+        if not member.managed:
+            found.extend(c for c in group.this_with if c.score >= INFINITY)
+            return
+
+
+def _collect_with_this(resource: Resource, asked: Resource, found: list[Colocation]) -> None:
+    match resource.variant:
+        case Variant.PRIMITIVE if resource is not asked:
+            found.extend(c for c in resource.with_this if c.explicit)
+        case Variant.GROUP:
+            if not resource.children or asked not in (resource, resource.children[-1]):
+                return
+            found.extend(resource.with_this)
+            if resource.parent is not None:
+                _collect_with_this(resource.parent, asked, found)
+            for member in resource.children:
+                if member is not asked:
+                    _collect_with_this(member, asked, found)
+        case Variant.BUNDLE:
+            if _bundle_gives(resource, asked):
+                found.extend(resource.with_this)
+        case _:
+            found.extend(resource.with_this)
+            if resource.parent is not None:
+                _collect_with_this(resource.parent, asked, found)

@@ -1,15 +1,15 @@
-"""Which nodes a resource prefers, avoids, or has failed on too often: sections 7 and 8."""
+"""Which nodes a resource prefers or avoids: location constraints and node health (section 7)."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ninefold.scheduler import reasons
-from ninefold.scheduler.failcounts import effective
-from ninefold.scheduler.rules import Scope, holds
+from ninefold.scheduler import reasons, scoring
+from ninefold.scheduler.resources import parameters_on
+from ninefold.scheduler.rules import Scope, expanded, holds
 from ninefold.scheduler.scores import INFINITY, add, parse
-from ninefold.scheduler.words import Role, role
+from ninefold.scheduler.words import Role, boolean, role
 from ninefold.scheduler.workspace import Location, Variant
 
 if TYPE_CHECKING:
@@ -17,79 +17,108 @@ if TYPE_CHECKING:
 
     from ninefold.scheduler.workspace import Resource, Workspace
 
+# How strongly a constraint says where to look for a resource.
+_DISCOVERY: Final = ("always", "never", "exclusive")
+
+
+class _Target:
+    """A resource that a constraint is about, with what a pattern matched in its name."""
+
+    def __init__(
+        self,
+        resource: Resource,
+        role_text: str | None,
+        score: str | None,
+        submatches: tuple[str, ...] = (),
+    ) -> None:
+        self.resource = resource
+        self.role = role_text
+        self.score = score
+        self.submatches = submatches
+
 
 def unpack_location(work: Workspace, element: Element) -> None:
     """Read one `<rsc_location>` for each resource it is about."""
-    for resource, wanted_role, score in _targets(work, element):
-        if resource.variant is Variant.UNSUPPORTED:
-            continue
-        _unpack_for(work, element, resource, wanted_role, score)
+    for target in _targets(work, element):
+        _unpack_for(work, element, target)
 
 
-def _targets(work: Workspace, element: Element) -> list[tuple[Resource, str | None, str | None]]:
+def _targets(work: Workspace, element: Element) -> list[_Target]:
     outer_role, outer_score = element.get("role"), element.get("score")
-    found: list[tuple[Resource, str | None, str | None]] = []
+    found: list[_Target] = []
     names = element.get("rsc")
     if names is not None:
-        for name in expand(work, names):
-            resource = work.by_id.get(name)
-            if resource is not None:
-                found.append((resource, outer_role, outer_score))
+        found.extend(_Target(one, outer_role, outer_score) for one in expand(work, names))
     pattern = element.get("rsc-pattern")
     if pattern is not None:
-        invert = pattern.startswith("!")
-        try:
-            regex = re.compile(pattern.removeprefix("!"))
-        except re.error:
-            work.warn(f"Constraint {element.get('id')} has a pattern that cannot be read.")
-            return found
-        found.extend(
-            (resource, outer_role, outer_score)
-            for resource in work.resources
-            if (regex.search(resource.id) is None) == invert
-        )
+        found.extend(_matching(work, element, pattern))
     for one in element.iterchildren("resource_set"):
-        for ref in one.iterchildren("resource_ref"):
-            for name in expand(work, ref.get("id") or ""):
-                resource = work.by_id.get(name)
-                if resource is not None:
-                    set_role = one.get("role") or outer_role
-                    found.append((resource, set_role, one.get("score") or outer_score))
+        for resource in members(work, one):
+            set_role = one.get("role") or outer_role
+            found.append(_Target(resource, set_role, one.get("score") or outer_score))
     return found
 
 
-def expand(work: Workspace, name: str) -> list[str]:
+def _matching(work: Workspace, element: Element, pattern: str) -> list[_Target]:
+    invert = pattern.startswith("!")
+    try:
+        regex = re.compile(pattern.removeprefix("!"))
+    except re.error:
+        work.warn(f"Constraint {element.get('id')} has a pattern that cannot be read.")
+        return []
+    found = []
+    for resource in work.resources:
+        match = regex.search(resource.id)
+        if (match is None) != invert:
+            continue
+        groups = () if match is None else (match[0], *(group or "" for group in match.groups()))
+        found.append(_Target(resource, element.get("role"), element.get("score"), groups))
+    return found
+
+
+def members(work: Workspace, one: Element) -> list[Resource]:
+    """Return the resources of a `<resource_set>`, in order."""
+    return [
+        resource
+        for ref in one.iterchildren("resource_ref")
+        for resource in expand(work, ref.get("id") or "")
+    ]
+
+
+def expand(work: Workspace, name: str) -> list[Resource]:
     """Return the resources that `name` stands for: itself, a tag's or a template's members."""
-    if name in work.by_id:
-        return [name]
+    resource = work.by_id.get(name)
+    if resource is not None:
+        return [resource]
     element = work.elements.get(name)
     if element is None:
-        return []
+        # The name of a clone's inside means its instances' configuration: the clone itself.
+        instances = work.by_config_id.get(name, [])
+        return [instances[0].top] if instances else []
     if element.tag == "tag":
         ids = [ref.get("id") or "" for ref in element.iterchildren("obj_ref")]
         return [inner for one in ids for inner in expand(work, one)]
-    if element.tag == "template":
-        users = work.root.iterfind(f"configuration/resources//primitive[@template='{name}']")
-        return [user.get("id") or "" for user in users]
-    return []
+    users = work.root.iterfind(f"configuration/resources//primitive[@template='{name}']")
+    return [one for user in users for one in expand(work, user.get("id") or "")]
 
 
-def _unpack_for(
-    work: Workspace, element: Element, resource: Resource, role_name: str | None, score: str | None
-) -> None:
+def _unpack_for(work: Workspace, element: Element, target: _Target) -> None:
     identity = element.get("id") or ""
     discovery = element.get("resource-discovery") or "always"
     node_name = element.get("node")
     if node_name is not None:
         node = work.node(node_name)
-        if node is not None:
-            scores = {node.name: parse(score)}
-            _keep(work, Location(identity, resource, scores, _role(role_name), discovery))
+        lifetime = element.findall("lifetime/rule")
+        lives = not lifetime or all(holds(rule, Scope(now=work.now)) for rule in lifetime)
+        if node is not None and lives:
+            scores = {node.name: parse(target.score)}
+            wanted = _role(target.role)
+            _keep(work, Location(identity, target.resource, scores, wanted, discovery))
     for rule in element.iterchildren("rule"):
-        rule_role = rule.get("role") or role_name
-        scores = _rule_scores(work, rule, resource)
+        rule_role = rule.get("role") or target.role
+        scores = _rule_scores(work, rule, target)
         rule_id = rule.get("id") or identity
-        _keep(work, Location(rule_id, resource, scores, _role(rule_role), discovery))
+        _keep(work, Location(rule_id, target.resource, scores, _role(rule_role), discovery))
 
 
 def _role(name: str | None) -> Role:
@@ -97,12 +126,23 @@ def _role(name: str | None) -> Role:
     return Role.UNKNOWN if wanted in {Role.STARTED, Role.UNPROMOTED} else wanted
 
 
-def _rule_scores(work: Workspace, rule: Element, resource: Resource) -> dict[str, int]:
+def _rule_scores(work: Workspace, rule: Element, target: _Target) -> dict[str, int]:
+    resource = target.resource
     fixed, attribute = rule.get("score"), rule.get("score-attribute")
+    if attribute is not None:
+        attribute = expanded(attribute, target.submatches)
     agent = (resource.agent_class, resource.provider, resource.agent_type)
     scores: dict[str, int] = {}
     for node in work.nodes:
-        if holds(rule, Scope(now=work.now, attributes=node.attributes, resource=agent)):
+        scope = Scope(
+            now=work.now,
+            attributes=node.attributes,
+            resource=agent,
+            parameters=parameters_on(work, resource, node),
+            meta=resource.meta,
+            submatches=target.submatches,
+        )
+        if holds(rule, scope):
             text = node.attributes.get(attribute) if attribute else fixed
             scores[node.name] = parse(text, -INFINITY if attribute else 0)
     return scores
@@ -110,67 +150,88 @@ def _rule_scores(work: Workspace, rule: Element, resource: Resource) -> dict[str
 
 def _keep(work: Workspace, location: Location) -> None:
     work.locations.insert(0, location)
+    location.resource.locations.append(location)
+    if location.discovery == "exclusive":
+        location.resource.exclusive_probes = True
 
 
 def apply_locations(work: Workspace) -> None:
     """Add the scores of every location; those about a role only count if it is the next role."""
     for location in work.locations:
-        resource = location.resource
-        if location.role is not Role.UNKNOWN and location.role is not _next_role(resource):
-            continue
-        _apply(location, resource, factor=1)
+        apply_location(work, location.resource, location, location.scores)
 
 
-def _next_role(resource: Resource) -> Role:
-    if resource.target_role is Role.STOPPED:
-        return Role.STOPPED
-    return resource.next_role
+def apply_location(
+    work: Workspace, resource: Resource, location: Location, scores: dict[str, int]
+) -> None:
+    """Add the scores of a location to `resource` and what is in it."""
+    _apply(work, resource, location, scores)
+    match resource.variant:
+        case Variant.PRIMITIVE:
+            pass
+        case Variant.GROUP:
+            # The first member of a colocated group stands for all of them.
+            none = dict.fromkeys(scores, 0) if resource.colocated else scores
+            for number, child in enumerate(resource.children):
+                apply_location(work, child, location, none if number else scores)
+        case Variant.CLONE:
+            for child in resource.children:
+                apply_location(work, child, location, scores)
+        case Variant.BUNDLE:
+            _apply_to_bundle(work, resource, location, scores)
 
 
-def _apply(location: Location, resource: Resource, factor: int) -> None:
-    for name, score in location.scores.items():
-        given = score if factor else 0
-        resource.scores[name] = add(resource.scores.get(name, 0), given)
-        if location.discovery != "always":
+def _apply_to_bundle(
+    work: Workspace, bundle: Resource, location: Location, scores: dict[str, int]
+) -> None:
+    for replica in bundle.replicas:
+        apply_location(work, replica.container, location, scores)
+        if replica.address is not None:
+            apply_location(work, replica.address, location, scores)
+    inner = bundle.children[-1] if bundle.children else None
+    if location.role is Role.PROMOTED and inner is not None and inner.clone is not None:
+        apply_location(work, inner, location, scores)
+        if location not in inner.locations:
+            inner.locations.insert(0, location)
+
+
+def _apply(work: Workspace, resource: Resource, location: Location, scores: dict[str, int]) -> None:
+    if location.role is not Role.UNKNOWN and location.role is not resource.next_role:
+        return
+    for name, score in scores.items():
+        node = work.node_names[name.lower()]
+        scoring.contribute(resource, node, score, "location", location.id)
+        mode = resource.probe_modes.get(name, "always")
+        if _rank(mode) < _rank(location.discovery):
             resource.probe_modes[name] = location.discovery
-        if given:
-            resource.placement_reasons.append(reasons.location(location, name, given))
-    for number, child in enumerate(resource.children):
-        first_only = resource.variant is Variant.GROUP and resource.colocated and number > 0
-        _apply(location, child, factor=0 if first_only else factor)
+        if score:
+            resource.placement_reasons.append(reasons.location(location, name, score))
 
 
-def apply_stickiness(work: Workspace, resource: Resource) -> None:
-    """Prefer the node where it runs, if it runs on exactly one."""
-    for leaf in resource.primitives():
-        if not leaf.managed or leaf.stickiness < 1 or len(leaf.active) != 1:
+def _rank(mode: str) -> int:
+    return _DISCOVERY.index(mode) if mode in _DISCOVERY else 0
+
+
+def apply_health(work: Workspace) -> None:
+    """Turn the nodes' health attributes into locations, as the strategy says."""
+    strategy = work.options.health_strategy
+    green, yellow, red = {
+        "migrate-on-red": (0, 0, -INFINITY),
+        "only-green": (0, -INFINITY, -INFINITY),
+        "progressive": work.options.health_scores,
+    }.get(strategy, (None, None, None))
+    if green is None or yellow is None or red is None:
+        return
+    colours = {"green": green, "yellow": yellow, "red": red}
+    base = work.options.health_base if strategy == "progressive" else 0
+    for node in work.nodes:
+        health = base
+        for name, value in node.attributes.items():
+            if name.startswith("#health"):
+                word = value.strip().lower()
+                health = add(health, colours[word] if word in colours else parse(value))
+        if health == 0:
             continue
-        node = leaf.active[0]
-        if not work.options.symmetric and node.name not in leaf.scores:
-            continue
-        leaf.scores[node.name] = add(leaf.scores.get(node.name, 0), leaf.stickiness)
-        leaf.placement_reasons.append(reasons.stickiness(leaf, node))
-
-
-def apply_thresholds(work: Workspace, resource: Resource) -> None:
-    """Ban nodes on which a resource has failed as often as it may."""
-    for leaf in resource.primitives():
-        for node in work.nodes:
-            count = effective(work, leaf, node)
-            if count <= 0 or node.name in leaf.clear_on:
-                continue
-            if leaf.ignore_failure or not leaf.managed:
-                continue
-            if leaf.migration_threshold and count >= leaf.migration_threshold:
-                leaf.scores[node.name] = -INFINITY
-                leaf.placement_reasons.append(reasons.threshold(leaf, node, count))
-
-
-def apply_discovery(work: Workspace, resource: Resource) -> None:
-    """Exclusive discovery on some nodes bans all others."""
-    for leaf in resource.primitives():
-        if "exclusive" not in leaf.probe_modes.values():
-            continue
-        for node in work.nodes:
-            if leaf.probe_modes.get(node.name) != "exclusive":
-                leaf.scores[node.name] = -INFINITY
+        for resource in work.resources:
+            if not boolean(resource.meta.get("allow-unhealthy-nodes"), default=False):
+                _keep(work, Location(f"health of {node.name}", resource, {node.name: health}))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lxml.etree import _Element as Element
 
-    from ninefold.scheduler.model import Action, Transition
+    from ninefold.scheduler.model import Action, ScoreLine, Transition
 
 _TAGS: Final = {
     ActionKind.RESOURCE: "rsc_op",
@@ -26,10 +26,16 @@ _TAGS: Final = {
 
 def score_lines(transition: Transition) -> list[str]:
     """Return the lines of a `.scores` file, sorted."""
-    return sorted(
-        f"{line.kind}: {line.resource} allocation score on {line.node}: {render(line.score)}"
-        for line in transition.scores
-    )
+    return sorted(_score_line(line) for line in transition.scores)
+
+
+def _score_line(line: ScoreLine) -> str:
+    score = render(line.score)
+    if line.kind == "promotion" and not line.node:
+        return f"{line.resource} promotion score (inactive): {score}"
+    if line.kind == "promotion":
+        return f"{line.resource} promotion score on {line.node}: {score}"
+    return f"{line.kind}: {line.resource} allocation score on {line.node}: {score}"
 
 
 def graph_xml(transition: Transition, node_ids: Mapping[str, str]) -> str:
@@ -54,8 +60,14 @@ def graph_xml(transition: Transition, node_ids: Mapping[str, str]) -> str:
 def _head(parent: Element, action: Action, node_ids: Mapping[str, str]) -> Element:
     element = etree.SubElement(parent, _TAGS[action.kind], id=str(action.id))
     element.set("operation", action.task)
-    element.set("operation_key", action.key)
-    if action.node and action.kind is not ActionKind.PSEUDO:
+    element.set("operation_key", action.history_key or action.key)
+    if action.history_key:
+        element.set("internal_operation_key", action.key)
+    if action.task == "lrm_delete":
+        element.set("mode", "cib")
+    if action.router and action.kind is ActionKind.RESOURCE:
+        element.set("router_node", action.router)
+    if action.node and (action.kind is not ActionKind.PSEUDO or action.task == "stonith"):
         element.set("on_node", action.node)
         element.set("on_node_uuid", node_ids.get(action.node, ""))
     return element

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ninefold.scheduler.actions import DEFAULT_TIMEOUT_MS
-from ninefold.scheduler.fencing import can_fence
-from ninefold.scheduler.model import (
-    Action as GraphAction,
-)
+from ninefold.scheduler.actions import DEFAULT_TIMEOUT_MS, can_fence
+from ninefold.scheduler.model import Action as GraphAction
 from ninefold.scheduler.model import (
     ActionKind,
     NodeView,
@@ -16,13 +13,23 @@ from ninefold.scheduler.model import (
     Reason,
     Transition,
 )
+from ninefold.scheduler.relations import (
+    IF_FIRST_UNMIGRATABLE,
+    IF_ON_SAME_NODE_OR_TARGET,
+    IF_REQUIRED_ON_SAME_NODE,
+    MIN_RUNNABLE,
+    ORDERED,
+    SERIALIZE,
+    UNMIGRATABLE_THEN_BLOCKS,
+)
+from ninefold.scheduler.remote import router_of
 from ninefold.scheduler.resources import operation_parameters, parameters_on
 from ninefold.scheduler.scores import INFINITY
 from ninefold.scheduler.words import Role, integer
-from ninefold.scheduler.workspace import Relation, Variant
+from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
-    from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
+    from ninefold.scheduler.workspace import Action, Edge, Node, Resource, Workspace
 
 _KINDS: Final = {
     "rsc": ActionKind.RESOURCE,
@@ -31,6 +38,7 @@ _KINDS: Final = {
     "fencing": ActionKind.FENCING,
     "shutdown": ActionKind.CLUSTER,
     "clear": ActionKind.CLUSTER,
+    "cib-delete": ActionKind.CLUSTER,
     "delete": ActionKind.RESOURCE,
 }
 
@@ -39,12 +47,15 @@ def build(work: Workspace) -> Transition:
     """Collect the answer."""
     for action in work.actions:
         action.graphed = _included(action)
-    _follow_graphed(work)
-    actions = tuple(_export(work, action) for action in work.actions if action.graphed)
+    inputs = {action.id: _inputs(action) for action in work.actions if action.graphed}
+    _break_cycles(work, inputs)
+    actions = tuple(
+        _export(work, action, inputs[action.id]) for action in work.actions if action.graphed
+    )
     leaves = [leaf for resource in work.resources for leaf in resource.primitives()]
     return Transition(
         actions=actions,
-        placements=tuple(_placement(work, leaf) for leaf in leaves),
+        placements=tuple(_placement(work, leaf) for leaf in leaves if not _hidden(leaf)),
         nodes=tuple(_view(node) for node in work.nodes),
         quorate=work.quorate,
         recheck_at=work.recheck_at,
@@ -54,45 +65,104 @@ def build(work: Workspace) -> Transition:
     )
 
 
+def _hidden(leaf: Resource) -> bool:
+    return leaf.removed_filler and not leaf.active
+
+
 def _included(action: Action) -> bool:
     if not action.runnable or (action.optional and not action.always):
         return False
     resource = action.resource
-    if resource is not None and not resource.is_managed and not action.pseudo:
-        recurring = action.task == "monitor" and action.interval_ms > 0
-        probe = action.task == "monitor" and action.interval_ms == 0
-        if not recurring and not probe and action.kind == "rsc":
+    if resource is not None and not resource.managed and not action.pseudo:
+        probe = action.task == "monitor"
+        if not probe and not action.interval_ms and action.kind == "rsc":
             return False
     if action.pseudo or action.kind in {"fencing", "shutdown"}:
         return True
     node = action.node
-    return node is not None and node.online and not node.unclean
+    if node is None:
+        return False
+    if action.on_dc or (node.guest and not node.remote_reset):
+        return True
+    return node.online and not node.unclean
 
 
-def _follow_graphed(work: Workspace) -> None:
-    """Show the beginning and the end of a group's action whenever a member's is shown."""
-    for then in work.actions:
-        for edge in then.before:
-            first, relation = edge.action, edge.relation
-            ends = Relation.FIRST_IMPLIES_THEN_GRAPHED in relation
-            if ends and first.graphed and then.runnable and then.pseudo:
-                then.graphed = True
-            begins = Relation.THEN_IMPLIES_FIRST_GRAPHED in relation
-            if begins and then.graphed and first.runnable and first.pseudo:
-                first.graphed = True
+def _inputs(action: Action) -> list[int]:
+    found = [edge.first.id for edge in action.before if _counts(edge)]
+    return sorted(dict.fromkeys(found))
 
 
-def _inputs(action: Action) -> tuple[int, ...]:
-    return tuple(
-        sorted(
-            edge.action.id
-            for edge in action.before
-            if edge.action.graphed and edge.relation is not Relation.COLOCATED
-        )
+def _counts(edge: Edge) -> bool:
+    """Whether an action really waits for an earlier one."""
+    first, then, relation = edge.first, edge.then, edge.relation
+    if relation == 0 or not first.graphed:
+        return False
+    if not first.runnable and relation in {ORDERED, SERIALIZE}:
+        return False
+    if not first.runnable and relation & (MIN_RUNNABLE | UNMIGRATABLE_THEN_BLOCKS):
+        return False
+    if relation & IF_FIRST_UNMIGRATABLE and first.migratable:
+        return False
+    if relation == ORDERED and first.migratable and first.task == "stop":
+        # It moves alive: what was to come after its stop need not wait for that.
+        return False
+    if relation == IF_ON_SAME_NODE_OR_TARGET:
+        resource = then.resource
+        where = then.node
+        if resource is not None and then.task == "migrate_to":
+            where = resource.assigned
+        if resource is not None and where is not first.node:
+            return False
+        return not first.optional
+    if relation == IF_REQUIRED_ON_SAME_NODE:
+        if first.node is not None and then.node is not None and first.node is not then.node:
+            return False
+        return not first.optional
+    return not _excused(first, then)
+
+
+def _excused(first: Action, then: Action) -> bool:
+    """A failed resource that is not managed does not keep a clone from stopping."""
+    one, other = first.resource, then.resource
+    return (
+        one is not None
+        and other is not None
+        and one is not other
+        and one.failed
+        and not one.managed
+        and first.task == "stop"
+        and other.clone is not None
     )
 
 
-def _export(work: Workspace, action: Action) -> GraphAction:
+def _break_cycles(work: Workspace, inputs: dict[int, list[int]]) -> None:
+    """Leave out what would make an action wait for itself; nothing may be stuck for ever.
+
+    Depth first, so that only edges that close a cycle go.
+    """
+    state: dict[int, int] = {}
+    for root, firsts in inputs.items():
+        if root in state:
+            continue
+        stack = [(root, iter(list(firsts)))]
+        state[root] = 1
+        while stack:
+            number, rest = stack[-1]
+            for earlier in rest:
+                if state.get(earlier) == 1:
+                    inputs[number].remove(earlier)
+                    key = work.actions[number - 1].key
+                    work.warn(f"{key} does not wait for {work.actions[earlier - 1].key}: a cycle.")
+                elif earlier not in state:
+                    state[earlier] = 1
+                    stack.append((earlier, iter(list(inputs[earlier]))))
+                    break
+            else:
+                state[number] = 2
+                stack.pop()
+
+
+def _export(work: Workspace, action: Action, inputs: list[int]) -> GraphAction:
     resource, node = action.resource, action.node
     kind = ActionKind.PSEUDO if action.pseudo else _KINDS[action.kind]
     meta = dict(action.meta)
@@ -109,12 +179,14 @@ def _export(work: Workspace, action: Action) -> GraphAction:
             parameters = dict(parameters_on(work, resource, node))
             if action.operation is not None:
                 parameters |= operation_parameters(work, action.operation, node)
+            _clone_meta(resource, meta)
+    router = router_of(action)
     return GraphAction(
         id=action.id,
         key=action.key,
         kind=kind,
         task=action.task,
-        resource="" if resource is None else resource.id,
+        resource=_reported_name(action),
         node="" if node is None else node.name,
         agent_class=agent[0],
         provider=agent[1],
@@ -122,17 +194,61 @@ def _export(work: Workspace, action: Action) -> GraphAction:
         interval_ms=action.interval_ms,
         timeout_ms=timeout_ms,
         expected_rc=action.expected_rc,
-        inputs=_inputs(action),
+        inputs=tuple(inputs),
         priority=_priority(action),
         parameters=parameters,
         meta=meta,
         reasons=_distinct(action.reasons),
+        history_key=_history_key(action),
+        router="" if router is None else router.name,
         start_delay_ms=integer(meta.get("start_delay"), 0),
     )
 
 
+def _reported_name(action: Action) -> str:
+    """Return the name under which the agent knows it.
+
+    Instances that cannot be told apart are one thing to the node that runs one of them, except
+    for one too many, which must be named exactly.
+    """
+    resource = action.resource
+    if resource is None:
+        return ""
+    if resource.variant is not Variant.PRIMITIVE:
+        return resource.id
+    if resource.removed and resource.history_id:
+        return resource.history_id
+    return resource.id if resource.unique else resource.config_id
+
+
+def _history_key(action: Action) -> str:
+    """Return the key under which the result is recorded, if it is not the engine's own."""
+    resource = action.resource
+    if resource is None or not resource.history_id:
+        return ""
+    if resource.history_id == resource.id or not action.key.startswith(resource.id):
+        return ""
+    return resource.history_id + action.key[len(resource.id) :]
+
+
+def _clone_meta(resource: Resource, meta: dict[str, str]) -> None:
+    top = resource.top
+    facts = top.clone
+    if facts is None:
+        return
+    meta["clone"] = str(resource.number)
+    meta["clone_max"] = str(facts.max)
+    meta["clone_node_max"] = str(facts.node_max)
+    meta["globally_unique"] = str(top.unique).lower()
+    meta["notify"] = str(top.notify).lower()
+    if top.promotable:
+        for word in ("promoted", "master"):
+            meta[f"{word}_max"] = str(facts.promoted_max)
+            meta[f"{word}_node_max"] = str(facts.promoted_node_max)
+
+
 def _priority(action: Action) -> int:
-    own = action.resource.priority if action.resource is not None else 0
+    own = action.resource.base_priority if action.resource is not None else 0
     return min(max(own, action.priority, 0), INFINITY)
 
 
@@ -146,6 +262,7 @@ def _placement(work: Workspace, resource: Resource) -> Placement:
         scores=resource.final_scores or dict(resource.scores),
         reasons=_distinct(resource.placement_reasons),
         blocked=_blocked(work, resource),
+        contributions=tuple(resource.contributions),
     )
 
 
@@ -165,9 +282,10 @@ def _blocked(work: Workspace, resource: Resource) -> str:
         if node.unclean and resource.needs_fencing and not can_fence(work, node):
             return f"{node.name} is lost and cannot be fenced: {_why_not_fenced(work)}."
     for action in resource.actions:
-        if action.optional or action.task not in {"start", "stop"}:
+        waits = action.task == "start" and resource.next_role > Role.STOPPED and not resource.active
+        if action.task not in {"start", "stop"} or (action.optional and not waits):
             continue
-        lost = [e.action.node for e in action.before if e.action.kind == "fencing"]
+        lost = [e.first.node for e in action.before if e.first.kind == "fencing"]
         names = ", ".join(node.name for node in lost if node is not None)
         if action.runnable and names and action.task == "start":
             return f"It waits for the fencing of {names}."

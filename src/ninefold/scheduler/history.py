@@ -9,51 +9,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ninefold.scheduler import reasons
-from ninefold.scheduler.failcounts import effective, recorded
-from ninefold.scheduler.history_outcome import (
-    STATUS_NOT_INSTALLED,
-    Outcome,
-    judge,
-    policy_of,
-)
-from ninefold.scheduler.nodes import fence
-from ninefold.scheduler.resources import register
-from ninefold.scheduler.scores import INFINITY, add
-from ninefold.scheduler.words import Role, integer, milliseconds
-from ninefold.scheduler.workspace import OnFail, Resource, Variant
+from ninefold.scheduler import instances, migration_history, reasons, scoring
+from ninefold.scheduler.actions import act, can_fence, stop
+from ninefold.scheduler.entries import Entry, active_span, in_order
+from ninefold.scheduler.expiry import expiry_of
+from ninefold.scheduler.history_outcome import STATUS_MAX, STATUS_PENDING, Outcome, judge, policy_of
+from ninefold.scheduler.nodes import remote_attributes, remote_standing, state_node
+from ninefold.scheduler.policies import apply_policy
+from ninefold.scheduler.words import Role
+from ninefold.scheduler.workspace import OnFail
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
-    from ninefold.scheduler.workspace import Node, Workspace
+    from ninefold.scheduler.workspace import Node, Resource, Workspace
 
 _TASKS: Final = frozenset(
-    {"monitor", "asyncmon", "start", "stop", "promote", "demote", "migrate_to", "migrate_from"}
+    {"monitor", "start", "stop", "promote", "demote", "migrate_to", "migrate_from"}
 )
 # Policies that a later success does not undo.
 _LASTING: Final = frozenset({OnFail.STOP, OnFail.BAN, OnFail.STANDBY, OnFail.FENCE})
-PENDING: Final = -1
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """One `<lrm_rsc_op>` as read."""
-
-    element: Element
-    task: str
-    interval_ms: int
-    call_id: int
-    rc: int
-    status: int
-    expected_rc: int
-    transition: int
-    last_rc_change: int
-
-    @property
-    def probe(self) -> bool:
-        """Whether it asked what is there, once."""
-        return self.task == "monitor" and self.interval_ms == 0
 
 
 @dataclass(slots=True, eq=False)
@@ -67,293 +42,319 @@ class Recorded:
 
 
 @dataclass(slots=True, eq=False)
+class Histories:
+    """All histories: by node and recorded name, and in the order in which they were replayed."""
+
+    known: dict[tuple[str, str], list[Entry]] = field(default_factory=dict)
+    replayed: list[Recorded] = field(default_factory=list)
+
+    def on(self, node: str, name: str) -> list[Entry]:
+        """Return what `node` recorded under `name`."""
+        return self.known.get((node.lower(), name), [])
+
+
+@dataclass(slots=True, eq=False)
 class Story:
     """What is being concluded from one history."""
 
     record: Recorded
-    role: Role = Role.UNKNOWN
+    histories: Histories
     policy: OnFail = OnFail.IGNORE
     last_failure: tuple[str, int] = ("", -1)
     failed_reason: str = ""
-    known: bool = False
-    notes: list[str] = field(default_factory=list)
 
 
-def read_entry(element: Element) -> Entry | None:
-    """Read one operation; `None` if it lacks what an operation must have."""
-    task = element.get("operation") or ""
-    key = (element.get("transition-key") or "").split(":")
-    expected = integer(key[2], -1) if len(key) > 2 else -1
-    return Entry(
-        element=element,
-        task=task,
-        interval_ms=integer(element.get("interval"), milliseconds(element.get("interval"))),
-        call_id=integer(element.get("call-id"), 0),
-        rc=integer(element.get("rc-code"), -1),
-        status=integer(element.get("op-status"), PENDING - 1),
-        expected_rc=expected,
-        transition=integer(key[1], -1) if len(key) > 1 else -1,
-        last_rc_change=integer(element.get("last-rc-change"), 0),
-    )
-
-
-def unpack_history(work: Workspace) -> list[Recorded]:
-    """Replay every history; return them for those who look at the operations again."""
+def unpack_history(work: Workspace) -> Histories:
+    """Replay every history, remote nodes after what they are reached through."""
     status = work.root.find("status")
-    records: list[Recorded] = []
-    for state in [] if status is None else status.iterchildren("node_state"):
-        node = work.node(state.get("uname") or state.get("id") or "") or work.node(
-            state.get("id") or ""
-        )
-        if node is None or not (node.online or work.options.fencing_enabled):
+    states = [] if status is None else list(status.iterchildren("node_state"))
+    histories = Histories()
+    known: list[tuple[Node, Element]] = []
+    for state in states:
+        node = state_node(work, state)
+        if node is None:
             continue
+        known.append((node, state))
         for element in state.iterfind("lrm/lrm_resources/lrm_resource"):
-            record = _read_history(work, node, element)
-            if record is not None:
-                records.append(record)
-                _replay(work, record)
-    return records
+            name = element.get("id") or ""
+            histories.known[node.name.lower(), name] = in_order(element.iterchildren("lrm_rsc_op"))
+    while _pass(work, histories, known, everything=False):
+        pass
+    _pass(work, histories, known, everything=work.options.fencing_enabled)
+    for container in work.must_stop:
+        if container.active:
+            stop(work, container, container.active[0], optional=False)
+    for node in work.nodes:
+        if not node.remote:
+            continue
+        if node.shutdown and node.connection is not None:
+            node.connection.next_role = Role.STOPPED
+        if not node.unpacked:
+            remote_standing(node)
+    return histories
 
 
-def _read_history(work: Workspace, node: Node, element: Element) -> Recorded | None:
-    identity = element.get("id") or ""
-    entries = [e for e in map(read_entry, element.iterchildren("lrm_rsc_op")) if e is not None]
-    if not entries:
-        return None
-    resource = work.by_id.get(identity) or work.by_id.get(identity.partition(":")[0])
-    if resource is None:
-        resource = _removed(work, identity, element)
-    if resource.variant is not Variant.PRIMITIVE:
-        return None
-    newest = max((e.call_id for e in entries), default=0)
-    entries.sort(key=lambda e: e.call_id if e.call_id >= 0 else newest + 1 + max(e.transition, 0))
-    return Recorded(resource, node, element, entries)
+def _pass(
+    work: Workspace,
+    histories: Histories,
+    known: list[tuple[Node, Element]],
+    *,
+    everything: bool,
+) -> bool:
+    """Replay what can be replayed now; answer whether anything was."""
+    progress = False
+    for node, state in known:
+        if node.unpacked or not (everything or _ready(work, node)):
+            continue
+        if node.remote:
+            remote_standing(node)
+            remote_attributes(work, node, state)
+        _replay_node(work, histories, node, state)
+        node.unpacked = True
+        progress = True
+    return progress
 
 
-def _removed(work: Workspace, identity: str, element: Element) -> Resource:
-    resource = Resource(identity, Variant.PRIMITIVE, element, removed=True)
-    resource.agent_class = element.get("class") or ""
-    resource.provider = element.get("provider") or ""
-    resource.agent_type = element.get("type") or ""
-    resource.fence_device = resource.agent_class == "stonith"
-    resource.requires = "nothing"
-    resource.managed = work.options.stop_removed_resources and not work.options.maintenance_mode
-    register(work, resource)
-    if work.options.stop_removed_resources:
-        for node in work.nodes:
-            resource.scores[node.name] = -INFINITY
-    resource.placement_reasons.append(reasons.removed(resource))
-    work.resources.append(resource)
-    return resource
+def _ready(work: Workspace, node: Node) -> bool:
+    connection = node.connection
+    if node.guest:
+        assert connection is not None
+        launcher = connection.launcher
+        assert launcher is not None
+        return connection.role is Role.STARTED and launcher.role is Role.STARTED
+    if node.remote:
+        if connection is None:
+            return False
+        return work.options.shutdown_lock or connection.role is Role.STARTED
+    return work.options.fencing_enabled or work.options.shutdown_lock or node.online
 
 
-def _replay(work: Workspace, record: Recorded) -> None:
-    resource, node = record.resource, record.node
-    story = Story(record)
+def _replay_node(work: Workspace, histories: Histories, node: Node, state: Element) -> None:
+    elements = list(state.iterfind("lrm/lrm_resources/lrm_resource"))
+    for element in elements:
+        entries = histories.on(node.name, element.get("id") or "")
+        if not entries and element.get("shutdown-lock") is None:
+            continue
+        resource = instances.find(work, node, element.get("id") or "")
+        if resource is None:
+            if not entries:
+                continue
+            resource = instances.removed(work, element)
+        record = Recorded(resource, node, element, entries)
+        histories.replayed.append(record)
+        instances.note_lock(work, record.resource, node, element)
+        _replay(work, histories, record)
+    instances.tie_removed_to_containers(work, elements)
+
+
+def _replay(work: Workspace, histories: Histories, record: Recorded) -> None:
+    resource = record.resource
+    saved, resource.role = resource.role, Role.UNKNOWN
+    story = Story(record, histories)
     for entry in record.entries:
         _replay_one(work, story, entry)
-    if story.role is Role.UNKNOWN and not story.known and story.policy is OnFail.IGNORE:
+    _note_recurring(work, record)
+    apply_policy(work, resource, record.node, story.policy, story.failed_reason)
+    _lower_to_target(resource)
+    resource.role = max(resource.role, saved)
+
+
+def _lower_to_target(resource: Resource) -> None:
+    target = resource.target_role
+    lower = target < resource.next_role or resource.next_role is Role.UNKNOWN
+    if target is not Role.UNKNOWN and lower:
+        resource.next_role = target
+
+
+def _note_recurring(work: Workspace, record: Recorded) -> None:
+    """Remember what is being repeated there as optional actions."""
+    if not record.node.online:
         return
-    if story.known and node.name not in resource.known_on:
-        resource.known_on.append(node.name)
-    active = story.role > Role.STOPPED
-    if active and not node.online and resource.is_managed and not node.unclean:
-        fence(node, f"{resource.id} is thought to be active there")
-    if not node.unclean:
-        _apply_policy(story)
-    if active:
-        _add_running(work, resource, node)
-    resource.role = max(resource.role, story.role)
+    start, end = active_span(record.entries)
+    for number, entry in enumerate(record.entries):
+        if (start < end and number <= end) or number < start:
+            continue
+        if entry.interval_ms > 0 and entry.status != STATUS_PENDING:
+            act(
+                work, record.resource, entry.task, record.node,
+                optional=True, interval_ms=entry.interval_ms,
+            )  # fmt: skip
 
 
 def _replay_one(work: Workspace, story: Story, entry: Entry) -> None:
-    if entry.task not in _TASKS or entry.status < PENDING or entry.status == 1:
+    valid = entry.task in _TASKS and STATUS_PENDING <= entry.status <= STATUS_MAX
+    if not valid or entry.status == 1:
         return
-    record = story.record
-    if entry.status != PENDING and _expired(work, story, entry):
-        return
-    verdict = judge(record.resource, entry)
-    story.known = story.known or (entry.status != PENDING)
+    resource, node = story.record.resource, story.record.node
+    expired = entry.status != STATUS_PENDING and expiry_of(
+        work, resource, node, entry, story.record.entries
+    )
+    if expired and entry.rc != entry.expected_rc:
+        if entry.interval_ms == 0:
+            return
+        if node.online and not node.unclean:
+            # Repeat it afresh: the same result would not be reported again.
+            entry.reschedule = True
+            return
+    verdict = judge(resource, entry, expired=expired)
     match verdict.outcome:
         case Outcome.PENDING:
-            story.known = story.known or not entry.probe
-            _on_pending(story, entry)
+            _on_pending(work, story, entry)
         case Outcome.DONE:
-            _on_done(work, story, entry, verdict.role)
-            if verdict.ban:
-                _ban(work, story, entry, everywhere=False)
-        case Outcome.FAILED | Outcome.HARD | Outcome.FATAL:
-            _on_failure(work, story, entry, verdict.outcome, verdict.role)
+            _on_done(work, story, entry, verdict.role, not_running=verdict.not_running)
+            if verdict.masked:
+                target = resource if resource.unique else resource.top
+                scoring.ban(target, node, "hard-error", resource.id)
+                resource.placement_reasons.append(reasons.masked(resource, node, entry.rc))
+        case Outcome.FAILED | Outcome.HARD | Outcome.FATAL | Outcome.MISSING:
+            _on_trouble(work, story, entry, verdict.outcome, verdict.role)
 
 
-def _expired(work: Workspace, story: Story, entry: Entry) -> bool:
-    """Whether this is a failure whose time has passed; also schedules forgetting it."""
-    record = story.record
-    resource, node = record.resource, record.node
-    if resource.failure_timeout <= 0 or entry.last_rc_change <= 0:
-        return False
-    outcome = judge(resource, entry).outcome
-    if outcome not in {Outcome.FAILED, Outcome.HARD, Outcome.FATAL}:
-        return False
-    if entry.rc == 5:
-        return False
-    ends = entry.last_rc_change + resource.failure_timeout
-    if ends > work.now:
-        work.recheck(ends)
-        return False
-    if recorded(resource, node) > 0:
-        if effective(work, resource, node) > 0:
-            return False
-        if node.name not in resource.clear_on:
-            resource.clear_on.append(node.name)
-    return not (entry.probe and entry.rc in {0, 7, 8})
+def set_active(resource: Resource) -> None:
+    """Note that it runs, in the least role that says so."""
+    resource.role = Role.UNPROMOTED if resource.top.promotable else Role.STARTED
 
 
-def _on_pending(story: Story, entry: Entry) -> None:
-    resource = story.record.resource
-    match entry.task:
-        case "start":
-            resource.start_pending = True
-            story.role = max(story.role, Role.STARTED)
-        case "promote":
-            story.role = Role.PROMOTED
-        case "migrate_to" if story.record.node.unclean:
-            story.role = max(story.role, Role.STARTED)
-        case _:
-            pass
-    resource.pending_task = "probe" if entry.probe else entry.task
-
-
-def _on_done(work: Workspace, story: Story, entry: Entry, role: Role) -> None:
-    resource = story.record.resource
-    clears = entry.task in {"start", "stop", "promote", "migrate_from"} or (
-        entry.rc == 7 or (entry.task, entry.interval_ms) == story.last_failure
-    )
-    if entry.task == "start":
-        resource.start_pending = False
-    if entry.task in {"start", "migrate_from"}:
-        role = Role.STARTED
-    elif entry.task == "stop":
-        role = Role.STOPPED
-    elif entry.task == "promote":
-        role = Role.PROMOTED
-    elif entry.task == "demote":
-        role = Role.UNPROMOTED
-    elif entry.task == "migrate_to":
-        role = _after_migrate_to(work, story, entry)
-    elif role is Role.UNKNOWN:
-        role = max(story.role, Role.STARTED)
-    story.role = role
-    if clears and story.policy not in _LASTING:
-        story.policy = OnFail.IGNORE
-        story.failed_reason = ""
-
-
-def _after_migrate_to(work: Workspace, story: Story, entry: Entry) -> Role:
-    """After a successful migrate_to the target has it, unless its own history says otherwise."""
-    target = work.node(entry.element.get("migrate_target") or "")
-    if target is not None and target.online:
-        return Role.STOPPED
-    return story.role
-
-
-def _on_failure(work: Workspace, story: Story, entry: Entry, outcome: Outcome, role: Role) -> None:
+def _on_pending(work: Workspace, story: Story, entry: Entry) -> None:
     resource, node = story.record.resource, story.record.node
-    policy = policy_of(work, resource, entry.task, entry.interval_ms)
-    if policy is OnFail.IGNORE and entry.status == STATUS_NOT_INSTALLED:
-        # The agent itself is gone from there: nothing could be told about it any more.
-        policy = OnFail.RESTART
-    if policy is OnFail.IGNORE:
-        resource.ignore_failure = True
-        _on_done(work, story, entry, Role.UNKNOWN)
+    if entry.task == "start":
+        resource.start_pending = True
+        set_active(resource)
+    elif entry.task == "promote":
+        resource.role = Role.PROMOTED
+    elif entry.task == "migrate_to" and node.unclean:
+        target = work.node(entry.element.get("migrate_target") or "")
+        if target is not None:
+            stop(work, resource, target, optional=False)
+    if not resource.pending_task and not entry.probe:
+        resource.pending_task = entry.task
+        resource.pending_node = node
+
+
+def _on_done(
+    work: Workspace, story: Story, entry: Entry, role: Role, *, not_running: bool = False
+) -> None:
+    resource = story.record.resource
+    clears = not_running
+    if not_running or role is Role.STOPPED:
+        resource.role = Role.STOPPED
+    elif entry.task == "monitor":
+        clears = (entry.task, entry.interval_ms) == story.last_failure
+        if role is Role.PROMOTED:
+            resource.role = Role.PROMOTED
+        elif resource.role < Role.STARTED:
+            set_active(resource)
+    elif entry.task in {"start", "migrate_from"}:
+        resource.role, clears = Role.STARTED, True
+        resource.start_pending = resource.start_pending and entry.task != "start"
+    elif entry.task == "stop":
+        resource.role, clears = Role.STOPPED, True
+    elif entry.task == "promote":
+        resource.role, clears = Role.PROMOTED, True
+    elif entry.task == "demote":
+        clears = story.policy is OnFail.DEMOTE
+        resource.role = Role.UNPROMOTED
+    elif entry.task == "migrate_to":
+        migration_history.succeeded(work, story, entry)
+    if clears:
+        _forget_failure(story)
+
+
+def _forget_failure(story: Story) -> None:
+    resource = story.record.resource
+    if story.policy in _LASTING:
         return
+    if story.policy is OnFail.RESET_REMOTE and resource.reconnect_ms:
+        return
+    story.policy = OnFail.IGNORE
+    story.failed_reason = ""
+    resource.next_role = Role.UNKNOWN
+
+
+def _on_trouble(work: Workspace, story: Story, entry: Entry, outcome: Outcome, role: Role) -> None:
+    resource = story.record.resource
+    node = story.record.node
+    policy = policy_of(work, resource, entry.task, entry.interval_ms)
+    if role is Role.PROMOTED:
+        resource.role = Role.PROMOTED
+    unfenceable_stop = outcome is Outcome.HARD and entry.task == "stop" and entry.rc in {2, 3, 4, 5}
+    if unfenceable_stop and not can_fence(work, node):
+        resource.managed = False
+        resource.blocked = True
+    if outcome is Outcome.MISSING:
+        if policy is OnFail.IGNORE:
+            # The agent itself is gone from there: nothing could be told about it any more.
+            story.policy = OnFail.BAN
+        scoring.ban(_judged(resource), node, "hard-error", resource.id)
+        _on_failure(work, story, entry, policy)
+        return
+    container_stop = policy is OnFail.RESTART_CONTAINER and entry.task == "stop"
+    if policy is OnFail.IGNORE or container_stop:
+        resource.ignore_failure = True
+        gone = entry.expected_rc == 7
+        _on_done(work, story, entry, Role.STOPPED if gone else Role.UNKNOWN, not_running=gone)
+        if container_stop and story.policy.value <= OnFail.RESTART.value:
+            story.policy = policy
+        return
+    _on_failure(work, story, entry, policy)
+    if outcome is Outcome.HARD:
+        _hard(story, entry, [node])
+    elif outcome is Outcome.FATAL:
+        _hard(story, entry, work.nodes)
+
+
+def _judged(resource: Resource) -> Resource:
+    """Return what is banned for the failure of an instance: all of an anonymous clone."""
+    return resource if resource.unique else resource.top
+
+
+def _hard(story: Story, entry: Entry, nodes: list[Node]) -> None:
+    resource = story.record.resource
+    for node in nodes:
+        scoring.ban(_judged(resource), node, "hard-error", resource.id)
+    reason = reasons.hard_error(resource, story.record.node, entry.task, entry.rc)
+    resource.placement_reasons.append(reason)
+
+
+def _on_failure(work: Workspace, story: Story, entry: Entry, policy: OnFail) -> None:
+    resource, node = story.record.resource, story.record.node
     story.last_failure = (entry.task, entry.interval_ms)
-    if outcome is Outcome.FATAL:
-        _ban(work, story, entry, everywhere=True)
-    elif outcome is Outcome.HARD:
-        _ban(work, story, entry, everywhere=False)
-    if entry.task == "stop":
-        resource.scores[node.name] = -INFINITY
-        resource.placement_reasons.append(reasons.stop_failed(resource, node))
-    if policy is OnFail.STOP:
-        for name in list(resource.scores):
-            resource.scores[name] = -INFINITY
-        resource.placement_reasons.append(reasons.failed_stop_policy(resource, entry.task))
     if policy.value > story.policy.value:
         story.policy = policy
     story.failed_reason = f"its {entry.task} failed with exit code {entry.rc} on {node.name}"
-    if entry.task == "promote":
-        story.role = Role.PROMOTED
-    elif entry.task == "demote":
-        story.role = Role.STOPPED if entry.rc == 7 else Role.UNPROMOTED
-    elif role is not Role.UNKNOWN and not (entry.task == "monitor" and role is Role.STOPPED):
-        story.role = role
-    else:
-        story.role = max(story.role, Role.STARTED)
-
-
-def _ban(work: Workspace, story: Story, entry: Entry, *, everywhere: bool) -> None:
-    resource, node = story.record.resource, story.record.node
-    names = [n.name for n in work.nodes] if everywhere else [node.name]
-    for name in names:
-        resource.scores[name] = -INFINITY
-    resource.placement_reasons.append(reasons.hard_error(resource, node, entry.task, entry.rc))
-
-
-def _apply_policy(story: Story) -> None:
-    resource, node = story.record.resource, story.record.node
-    reason = story.failed_reason
-    match story.policy:
-        case OnFail.FENCE if resource.managed:
-            resource.failed = True
-            resource.stop_if_failed = True
-            fence(node, f"{resource.id} failed there")
-        case OnFail.STANDBY:
-            node.standby = True
-            _mark_failed(resource, story.role, node, reason)
-        case OnFail.BLOCK:
-            resource.blocked = True
-            resource.managed = False
-            resource.placement_reasons.append(reasons.blocked(resource, node, reason))
-        case OnFail.BAN:
-            resource.scores[node.name] = -INFINITY
-        case OnFail.STOP:
-            resource.next_role = Role.STOPPED
-            _mark_failed(resource, story.role, node, reason)
-        case OnFail.RESTART | OnFail.DEMOTE:
-            _mark_failed(resource, story.role, node, reason)
+    match entry.task:
+        case "stop":
+            scoring.ban(resource, node, "stop-failed", resource.id)
+            resource.placement_reasons.append(reasons.stop_failed(resource, node))
+        case "migrate_to":
+            migration_history.migrate_to_failed(work, story, entry)
+        case "migrate_from":
+            migration_history.migrate_from_failed(work, story, entry)
+        case "promote":
+            resource.role = Role.PROMOTED
+        case "demote":
+            if policy is OnFail.BLOCK:
+                resource.role, resource.next_role = Role.PROMOTED, Role.STOPPED
+            else:
+                resource.role = Role.STOPPED if entry.rc == 7 else Role.UNPROMOTED
         case _:
             pass
+    if entry.probe and entry.rc == 5:
+        resource.role = Role.STOPPED
+    elif resource.role < Role.STARTED:
+        set_active(resource)
+    _role_after(work, story, entry, policy)
 
 
-def _mark_failed(resource: Resource, role: Role, node: Node, reason: str) -> None:
-    if role > Role.STOPPED:
-        resource.failed = True
-        resource.stop_if_failed = True
-        resource.placement_reasons.append(reasons.failed(resource, node, reason))
-
-
-def _add_running(work: Workspace, resource: Resource, node: Node) -> None:
-    if node in resource.active:
-        return
-    resource.active.append(node)
-    node.running.append(resource)
-    parent = resource.parent
-    while parent is not None:
-        if node not in parent.active:
-            parent.active.append(node)
-        parent = parent.parent
-    if node.maintenance:
-        resource.managed = False
-        resource.maintenance = True
-    if not resource.managed:
-        resource.scores[node.name] = add(resource.scores.get(node.name, 0), INFINITY)
-        resource.placement_reasons.append(reasons.unmanaged(resource))
-    elif len(resource.active) > 1:
-        resource.placement_reasons.append(reasons.multiply_active(resource))
-        if resource.multiple_active == "stop_only":
-            for other in work.nodes:
-                resource.scores[other.name] = -INFINITY
-        elif resource.multiple_active == "block":
-            resource.blocked = True
-            resource.managed = False
+def _role_after(work: Workspace, story: Story, entry: Entry, policy: OnFail) -> None:
+    resource = story.record.resource
+    after = Role.STARTED
+    if policy is OnFail.STOP or (policy is OnFail.RESET_REMOTE and resource.reconnect_ms):
+        after = Role.STOPPED
+    elif entry.task == "promote":
+        after = Role.UNPROMOTED
+    if after is not Role.STARTED and resource.next_role < after:
+        resource.next_role = after
+    if after is Role.STOPPED:
+        scoring.ban_allowed(work, resource, "failed-stay-stopped", resource.id)
+        resource.placement_reasons.append(reasons.failed_stop_policy(resource, entry.task))

@@ -56,7 +56,23 @@ class Action(msgspec.Struct, frozen=True):
     meta: dict[str, str] = {}
     reasons: tuple[Reason, ...] = ()
     history_key: str = ""
+    router: str = ""
     start_delay_ms: Millis = 0
+
+
+class Contribution(msgspec.Struct, frozen=True):
+    """One part of a score: `score` was added on `node`, which made it `total`.
+
+    In their order, the contributions of a resource on a node lead from 0 to the score used; minus
+    infinity beats everything. `code` is the kind of origin (`location`, `colocation`, `stickiness`,
+    `failed`, …), `origin` the constraint, resource or ticket that it came from.
+    """
+
+    node: str
+    score: int
+    total: int
+    code: str
+    origin: str
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -74,6 +90,7 @@ class Placement(msgspec.Struct, frozen=True):
     scores: dict[str, int]
     reasons: tuple[Reason, ...] = ()
     blocked: str = ""
+    contributions: tuple[Contribution, ...] = ()
 
 
 class NodeView(msgspec.Struct, frozen=True):

@@ -6,26 +6,17 @@ is unclean until it has been fenced, and nothing here ever calls it clean for an
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ninefold.scheduler.rules import Scope, merged_nvpairs
 from ninefold.scheduler.scores import INFINITY, parse
-from ninefold.scheduler.words import boolean, integer
+from ninefold.scheduler.words import Role, boolean, integer
 from ninefold.scheduler.workspace import Node
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
-    from ninefold.scheduler.workspace import Workspace
-
-_CHUNKS: Final = re.compile(r"(\d+)")
-
-
-def natural(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key: digits by value, the rest without case (node2 before node10)."""
-    parts = _CHUNKS.split(name.lower())
-    return tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts if p)
+    from ninefold.scheduler.workspace import Resource, Workspace
 
 
 def unpack_nodes(work: Workspace) -> None:
@@ -39,23 +30,51 @@ def unpack_nodes(work: Workspace) -> None:
         name, node_id = element.get("uname"), element.get("id")
         if not name or not node_id:
             continue
-        kind = element.get("type") or "member"
-        if kind == "remote":
-            work.warn(f"Remote node {name} is left alone: remote nodes are not supported yet.")
-            continue
-        node = Node(id=node_id, name=name, kind=kind, score=parse(element.get("score")))
+        remote = element.get("type") == "remote"
+        node = Node(id=node_id, name=name, remote=remote, score=parse(element.get("score")))
         node.attributes.update(merged_nvpairs(element, "instance_attributes", scope))
-        node.unclean = startup
-        node.reason = "it has not been seen by the cluster" if startup else ""
+        for key, value in merged_nvpairs(element, "utilization", scope).items():
+            node.utilization[key] = integer(value, 0)
+        if not remote:
+            node.unclean = startup
+            node.reason = "it has not been seen by the cluster" if startup else ""
+        _builtin_attributes(work, node)
         _apply_attributes(work, node)
-        work.nodes.append(node)
-    work.nodes.sort(key=lambda node: natural(node.name))
+        work.add_node(node)
 
 
-def _apply_attributes(work: Workspace, node: Node) -> None:
+def create_remote(work: Workspace, name: str) -> Node:
+    """Return the node behind a remote connection, creating it if it is not configured."""
+    node = work.node(name)
+    if node is None:
+        node = Node(id=name, name=name, remote=True)
+        _builtin_attributes(work, node)
+        work.add_node(node)
+    node.remote = True
+    node.attributes["#kind"] = "remote"
+    work.has_remote_nodes = True
+    return node
+
+
+def connect(work: Workspace, connection: Resource) -> None:
+    """Tie a connection to the node that it reaches."""
+    node = work.node(connection.id)
+    if node is None:
+        return
+    node.remote = True
+    node.connection = connection
+    if connection.launcher is None:
+        if work.options.fencing_enabled and work.options.startup_fencing and node.unseen:
+            node.unclean = True
+            node.reason = "it has not been seen by the cluster"
+    else:
+        node.attributes["#kind"] = "container"
+
+
+def _builtin_attributes(work: Workspace, node: Node) -> None:
     node.attributes["#uname"] = node.name
     node.attributes["#id"] = node.id
-    node.attributes["#kind"] = "cluster"
+    node.attributes["#kind"] = "remote" if node.remote else "cluster"
     node.dc = node.id == work.root.get("dc-uuid")
     node.attributes["#is_dc"] = "true" if node.dc else "false"
     cluster_name = work.options.raw.get("cluster-name")
@@ -64,10 +83,21 @@ def _apply_attributes(work: Workspace, node: Node) -> None:
     site = node.attributes.get("site-name") or cluster_name
     if site:
         node.attributes["#site-name"] = site
+
+
+def _apply_attributes(work: Workspace, node: Node) -> None:
     node.standby = node.standby or boolean(node.attributes.get("standby"), default=False)
     node.maintenance = work.options.maintenance_mode or boolean(
         node.attributes.get("maintenance"), default=False
     )
+
+
+def state_node(work: Workspace, state: Element) -> Node | None:
+    """Return the node that a `<node_state>` is about."""
+    by_id = work.node_ids.get(state.get("id") or "")
+    if by_id is not None:
+        return by_id
+    return work.node(state.get("uname") or "")
 
 
 def unpack_states(work: Workspace) -> None:
@@ -75,31 +105,27 @@ def unpack_states(work: Workspace) -> None:
     status = work.root.find("status")
     states = [] if status is None else list(status.iterchildren("node_state"))
     for state in states:
-        node = work.node(state.get("uname") or state.get("id") or "") or work.node(
-            state.get("id") or ""
-        )
+        node = state_node(work, state)
         if node is None:
-            if boolean(state.get("remote_node"), default=False):
-                continue
-            work.warn(f"Node {state.get('uname') or state.get('id')} is not configured.")
             continue
-        _unpack_state(work, node, state)
+        if node.remote:
+            node.remote_was_fenced = integer(state.get("node_fenced"), 0) > 0
+        else:
+            _unpack_state(work, node, state)
     for node in work.nodes:
+        if node.remote:
+            continue
+        if node.online and work.options.no_quorum_policy == "fence" and not work.quorate:
+            fence(node, "the cluster does not have quorum")
         if not node.online or node.shutdown:
             node.score = -INFINITY
-        elif work.options.no_quorum_policy == "fence" and not work.quorate:
-            fence(node, "the cluster does not have quorum")
 
 
 def _unpack_state(work: Workspace, node: Node, state: Element) -> None:
-    scope = Scope(now=work.now)
-    transient = state.find("transient_attributes")
-    if transient is not None:
-        node.attributes.update(merged_nvpairs(transient, "instance_attributes", scope))
-    _apply_attributes(work, node)
+    _transient(work, node, state)
     node.unclean = False
     node.reason = ""
-    node.seen = True
+    node.unseen = False
     requested = state.get("shutdown") or node.attributes.get("shutdown")
     node.shutdown = requested is not None and requested not in {"", "0"}
     node.expected_up = state.get("expected") == "member"
@@ -107,6 +133,14 @@ def _unpack_state(work: Workspace, node: Node, state: Element) -> None:
         _with_fencing(work, node, state)
     else:
         _without_fencing(node, state)
+
+
+def _transient(work: Workspace, node: Node, state: Element) -> None:
+    transient = state.find("transient_attributes")
+    if transient is not None:
+        scope = Scope(now=work.now)
+        node.attributes.update(merged_nvpairs(transient, "instance_attributes", scope))
+    _apply_attributes(work, node)
 
 
 def _since(text: str | None) -> bool:
@@ -127,8 +161,7 @@ def _without_fencing(node: Node, state: Element) -> None:
     if member and process:
         node.online = state.get("join") == "member"
     elif node.expected_up and member:
-        fence(node, "cluster does not have quorum over a dead process")
-        node.reason = "its controller died"
+        fence(node, "its controller died")
 
 
 def _with_fencing(work: Workspace, node: Node, state: Element) -> None:
@@ -183,8 +216,66 @@ def _not_expected(work: Workspace, node: Node, state: Element, *, present: bool)
         node.standby = True
 
 
+def remote_standing(node: Node) -> None:
+    """Conclude from its connection (and what that runs in) whether a remote node is there."""
+    connection = node.connection
+    if connection is None:
+        node.online = False
+        return
+    launcher = connection.launcher
+    host = launcher.active[0] if launcher is not None and len(launcher.active) == 1 else None
+    if connection.role is Role.STARTED:
+        node.online = True
+        if connection.next_role is Role.STOPPED:
+            node.shutdown = True
+    if launcher is not None and launcher.failed:
+        node.online = False
+        node.remote_reset = True
+    elif connection.failed:
+        node.online = False
+    elif connection.role <= Role.STOPPED or (
+        launcher is not None and launcher.role <= Role.STOPPED
+    ):
+        node.online = False
+        node.remote_reset = False
+    elif host is not None and not host.online and host.unclean:
+        node.online = False
+        node.remote_reset = True
+
+
+def remote_attributes(work: Workspace, node: Node, state: Element) -> None:
+    """Read what the status says about a remote node whose connection is known."""
+    node.remote_maintenance = boolean(state.get("node_in_maintenance"), default=False)
+    if not node.remote_reset:
+        node.unclean = False
+        node.unseen = False
+    _transient(work, node, state)
+    requested = node.attributes.get("shutdown")
+    if requested not in {None, "", "0"}:
+        node.shutdown = True
+    if node.connection is not None and not node.connection.is_managed:
+        node.maintenance = True
+    if not boolean(node.attributes.get("resource-discovery-enabled"), default=True):
+        node.probes_allowed = False
+
+
 def fence(node: Node, reason: str) -> None:
-    """Decide that `node` must be silenced; the first reason is kept."""
+    """Decide that `node` must be silenced; the first reason is kept.
+
+    What lives inside a resource is silenced by recovering that resource.
+    """
+    if node.guest:
+        connection = node.connection
+        assert connection is not None
+        launcher = connection.launcher
+        assert launcher is not None
+        if not launcher.failed and launcher.is_managed:
+            node.remote_reset = True
+            launcher.failed = True
+            launcher.stop_if_failed = True
+        return
+    if node.remote and node.connection is not None and not node.connection.is_managed:
+        return
     if not node.unclean or not node.reason:
         node.reason = reason
     node.unclean = True

@@ -4,51 +4,94 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ninefold.scheduler import variants
 from ninefold.scheduler.actions import act, key_of
 from ninefold.scheduler.model import Reason
-from ninefold.scheduler.workspace import Ordering, Relation, Variant
+from ninefold.scheduler.nodes import fence
+from ninefold.scheduler.orders import order_action
+from ninefold.scheduler.relations import ORDERED, UNRUNNABLE_FIRST_BLOCKS
+from ninefold.scheduler.remote_state import RemoteState, remote_state
+from ninefold.scheduler.unfencing import order_after_unfencing
+from ninefold.scheduler.words import Role
+from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
-    from ninefold.scheduler.workspace import Node, Resource, Workspace
+    from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
 
 
 def schedule_probes(work: Workspace) -> None:
     """Probe node by node, each resource in order; nothing starts before its probes are back."""
-    if not work.options.probe:
-        return
     for node in work.nodes:
-        if not node.online or node.unclean:
+        if not node.online:
+            failed = node.remote and not node.guest and node.connection is not None
+            if failed and remote_state(node) is RemoteState.FAILED:
+                fence(node, "the connection is unrecoverable")
+            continue
+        if node.unclean or not node.probes_allowed:
             continue
         for resource in work.resources:
-            for leaf in resource.primitives():
-                _probe(work, leaf, node)
+            variants.of(resource).probe(work, resource, node)
 
 
-def _probe(work: Workspace, resource: Resource, node: Node) -> None:
-    if resource.variant is not Variant.PRIMITIVE or resource.removed:
-        return
-    if node.name in resource.known_on:
-        return
-    mode = resource.probe_modes.get(node.name, "always")
-    exclusive = "exclusive" in resource.probe_modes.values()
-    if mode == "never" or (exclusive and mode != "exclusive"):
-        return
+def probe_primitive(work: Workspace, resource: Resource, node: Node) -> bool:
+    """Probe one primitive on one node, unless that is known or of no use."""
+    if not work.options.probe or not _worth_probing(resource, node):
+        return False
     action = act(work, resource, "monitor", node, optional=False)
     action.optional = False
-    action.expected_rc = 7
-    action.meta["op_target_rc"] = "7"
+    order_after_unfencing(work, resource, node, action, ORDERED)
+    if node not in resource.active:
+        _expect(action, 7)
+    elif resource.role is Role.PROMOTED:
+        _expect(action, 8)
     action.reasons.append(
         Reason("unknown-state", f"It is not known whether {node.name} runs {resource.id}.")
     )
-    work.orderings.append(
-        # A node that is still joining cannot answer yet, and may be running it.
-        Ordering(
-            action,
-            None,
-            "",
-            None,
-            resource,
-            key_of(resource.id, "start"),
-            Relation.ORDERED | Relation.UNRUNNABLE_FIRST_BLOCKS,
-        )
-    )
+    top = resource.top
+    waits = top if top.clone is not None else resource.outermost
+    if waits.variant is Variant.GROUP:
+        waits = resource
+    # A node that is still joining cannot answer yet, and may be running it.
+    then = (waits, key_of(waits.id, "start"))
+    order_action(work, action, then, ORDERED | UNRUNNABLE_FIRST_BLOCKS)
+    reload = (waits, key_of(resource.id, "reload-agent"))
+    order_action(work, action, reload, ORDERED)
+    return True
+
+
+def _expect(action: Action, rc: int) -> None:
+    action.expected_rc = rc
+    action.meta["op_target_rc"] = str(rc)
+
+
+def _worth_probing(resource: Resource, node: Node) -> bool:
+    if node.remote and (resource.fence_device or resource.remote_connection):
+        return False
+    if node.guest and any(one.remote_connection for one in resource.launched):
+        return False
+    if resource.launcher is not None and not resource.remote_connection:
+        return False
+    if resource.removed or node.name in resource.known_on:
+        return False
+    default = "never" if node.explicit_only else "always"
+    mode = resource.probe_modes.get(node.name, default)
+    exclusive = resource.exclusive_probes or resource.top.exclusive_probes
+    if exclusive and mode != "exclusive":
+        return False
+    if mode == "never":
+        return False
+    return not node.guest or _guest_stays(node)
+
+
+def _guest_stays(node: Node) -> bool:
+    """Whether a guest that is there now will be there when it is asked."""
+    connection = node.connection
+    assert connection is not None
+    launcher = connection.launcher
+    assert launcher is not None
+    if launcher.role <= Role.STOPPED or node.remote_reset:
+        return False
+    if launcher.next_role is Role.STOPPED or launcher.assigned is None:
+        return False
+    here = launcher.active[0] if launcher.active else None
+    return here is launcher.assigned

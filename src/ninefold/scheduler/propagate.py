@@ -1,4 +1,4 @@
-"""From orderings to edges, and from edges to what must, may and cannot be done: section 14.
+"""What follows from the orders: required, or impossible. The second half of section 14.
 
 Flags only ever move one way (optional to required, runnable to unrunnable), so working off a queue
 of changed actions ends, and its result does not depend on the order of the visits.
@@ -10,286 +10,295 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler import reasons
-from ninefold.scheduler.actions import act
-from ninefold.scheduler.fencing import link
+from ninefold.scheduler.actions import first_with_task, link
+from ninefold.scheduler.collective_flags import (
+    BEGUN,
+    COMPLETED,
+    flags_for_ordering,
+    own_flags,
+)
+from ninefold.scheduler.colocation import with_this
+from ninefold.scheduler.pairing import location_of
+from ninefold.scheduler.relations import (
+    ASYMMETRIC,
+    CHANGED_FIRST,
+    CHANGED_THEN,
+    FIRST_ELSE_THEN,
+    FIRST_IMPLIES_SAME_NODE_THEN,
+    FIRST_IMPLIES_THEN,
+    FIRST_IMPLIES_THEN_GRAPHED,
+    IF_ON_SAME_NODE,
+    INTERMEDIATE_STOP,
+    MIN_RUNNABLE,
+    NESTED_REMOTE_PROBE,
+    OPTIONAL,
+    PROMOTED_THEN_IMPLIES_FIRST,
+    RUNNABLE,
+    THEN_CANCELS_FIRST,
+    THEN_IMPLIES_FIRST,
+    THEN_IMPLIES_FIRST_GRAPHED,
+    UNMIGRATABLE_THEN_BLOCKS,
+    UNRUNNABLE_FIRST_BLOCKS,
+)
 from ninefold.scheduler.scores import INFINITY
+from ninefold.scheduler.update_actions import Rule, update
 from ninefold.scheduler.words import Role
-from ninefold.scheduler.workspace import Relation, Variant
+from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ninefold.scheduler.workspace import Action, Edge, Ordering, Resource, Workspace
-
-_COMPLETED: Final = {
-    "start": "running",
-    "stop": "stopped",
-    "promote": "promoted",
-    "demote": "demoted",
-}
-_BEGUN: Final = {completed: task for task, completed in _COMPLETED.items()}
+    from ninefold.scheduler.workspace import Action, Edge, Node, Resource, Workspace
 
 
-def link_orderings(work: Workspace) -> None:
-    """Turn every ordering into edges between the actions that exist."""
-    for ordering in work.orderings:
-        firsts = _firsts(work, ordering)
-        thens = _thens(ordering)
-        for then in thens:
-            for first in firsts:
-                _link(ordering, first, then)
-            for probe in _probes_before(ordering):
-                _link_probe(ordering, probe, then)
+class Propagation:
+    """The queue of actions whose consequences are still to be worked out."""
 
-    _link_colocated(work)
+    def __init__(self, work: Workspace) -> None:
+        self.work = work
+        self._queue: deque[Action] = deque()
+        self._waiting: set[int] = set()
 
+    def add(self, action: Action) -> None:
+        """Look at `action` (again)."""
+        if action.id not in self._waiting:
+            self._waiting.add(action.id)
+            self._queue.append(action)
 
-def _link_colocated(work: Workspace) -> None:
-    """Who must run with somebody does not start if that one cannot."""
-    for one in work.colocations:
-        if one.score < INFINITY or not one.id:
-            continue
-        for dependent in one.dependent.primitives()[:1]:
-            for primary in one.primary.primitives():
-                for then in _starts(dependent):
-                    for first in _starts(primary):
-                        link(first, then, Relation.COLOCATED)
+    def changed(self, action: Action) -> None:
+        """Look again at `action` and everything after it, and at what stands for it."""
+        self.add(action)
+        for edge in action.after:
+            self.add(edge.then)
 
-
-def _starts(resource: Resource) -> list[Action]:
-    return [action for action in resource.actions if action.task == "start"]
-
-
-def _probes_before(ordering: Ordering) -> list[Action]:
-    """Whatever waits for a stop also waits for the probes, which may find something to stop."""
-    resource = ordering.first_resource
-    if resource is None or not ordering.first_key.endswith("_stop_0"):
-        return []
-    if ordering.then is not None:
-        return []
-    return [
-        action
-        for leaf in resource.primitives()
-        for action in leaf.actions
-        if action.task == "monitor" and action.interval_ms == 0 and not action.optional
-    ]
-
-
-def _link_probe(ordering: Ordering, probe: Action, then: Action) -> None:
-    if Relation.IF_BOTH_REQUIRED_ON_SAME_NODE in ordering.relation and (
-        probe.node is not then.node
-    ):
-        return
-    link(probe, then, Relation.ORDERED)
-
-
-def _firsts(work: Workspace, ordering: Ordering) -> list[Action]:
-    if ordering.first is not None:
-        return [ordering.first]
-    resource = ordering.first_resource
-    assert resource is not None
-    key = _completed_key(ordering, resource)
-    found = [a for a in resource.actions if a.key == key and a.task != "cancel"]
-    if found:
-        return found
-    task = ordering.first_key.rsplit("_", 2)[-2]
-    if resource is ordering.then_resource or resource.variant is Variant.UNSUPPORTED:
-        return []
-    blocking = Relation.UNRUNNABLE_FIRST_BLOCKS | Relation.ASYMMETRIC
-    if task in {"stop", "demote"} or not ordering.relation & blocking:
-        return []
-    if ordering.then is not None and ordering.then.resource is resource:
-        return []
-    # Nobody will start it now: a start without a node stands for that, and cannot run.
-    return [act(work, resource, task, None, optional=True)]
-
-
-def _completed_key(ordering: Ordering, resource: Resource) -> str:
-    """Others wait for the end of a group's action, not for its beginning."""
-    then = ordering.then_resource or (ordering.then.resource if ordering.then else None)
-    outside = then is not None and then is not resource and then.parent is not resource
-    if resource.variant is Variant.PRIMITIVE or not outside:
-        return ordering.first_key
-    stem, task, interval = ordering.first_key.rsplit("_", 2)
-    return f"{stem}_{_COMPLETED.get(task, task)}_{interval}"
-
-
-def _thens(ordering: Ordering) -> list[Action]:
-    if ordering.then is not None:
-        return [ordering.then]
-    resource = ordering.then_resource
-    assert resource is not None
-    return [a for a in resource.actions if a.key == ordering.then_key and a.task != "cancel"]
-
-
-def _link(ordering: Ordering, first: Action, then: Action) -> None:
-    relation = ordering.relation
-    if Relation.IF_BOTH_REQUIRED_ON_SAME_NODE in relation and first.node is not then.node:
-        return
-    if first.task == "monitor" and first.interval_ms == 0 and then.resource is not first.resource:
-        return
-    link(first, then, relation)
+    def run(self) -> None:
+        """Work everything off."""
+        while self._queue:
+            action = self._queue.popleft()
+            self._waiting.discard(action.id)
+            _update(self, action)
 
 
 def propagate(work: Workspace) -> None:
-    """Work off all consequences."""
-    queue: deque[Action] = deque(reversed(work.actions))
-    waiting = {action.id for action in work.actions}
-
-    def changed(action: Action) -> None:
-        parent = action.resource.parent if action.resource is not None else None
-        touched = [action, *action.after]
-        if parent is not None:
-            touched.extend(_aggregate(parent, action))
-        for one in touched:
-            if one.id not in waiting:
-                waiting.add(one.id)
-                queue.append(one)
-
-    for action in work.actions:
-        parent = action.resource.parent if action.resource is not None else None
-        if parent is not None:
-            _aggregate(parent, action)
-    for action in work.actions:
-        _without_members(action)
-    while queue:
-        then = queue.popleft()
-        waiting.discard(then.id)
-        for edge in then.before:
-            for one in _apply(edge, then):
-                changed(one)
-        if then.required_before:
-            _quota(then, changed)
+    """Work off all consequences of the orders between actions."""
+    progress = Propagation(work)
+    for action in list(work.actions):
+        block_dependents(progress, action)
+    for action in reversed(work.actions):
+        progress.add(action)
+    progress.run()
 
 
-def _quota(then: Action, changed: Callable[[Action], None]) -> None:
-    enough = sum(
-        edge.action.runnable for edge in then.before if Relation.MIN_RUNNABLE in edge.relation
-    )
-    if enough < then.required_before and then.runnable:
+def _update(progress: Propagation, then: Action) -> None:
+    before = own_flags(then), then.migratable, then.always, then.pseudo
+    runnable_before = then.runnable
+    if then.counts_runnable:
+        then.runnable_before = 0
+        then.required_before = then.required_before or 1
         then.runnable = False
-        changed(then)
-
-
-def _aggregate(parent: Resource, action: Action) -> list[Action]:
-    """Bring the group's own actions up to what its members' actions say."""
-    if parent.variant is not Variant.GROUP or action.task not in _COMPLETED:
-        return []
-    changed: list[Action] = []
-    for own in parent.actions:
-        if own.task not in {action.task, _COMPLETED[action.task]}:
-            continue
-        before = (own.optional, own.runnable)
-        own.optional = own.optional and action.optional
-        if own.task == _COMPLETED[action.task] and not action.runnable:
-            own.runnable = False
-            own.why_not = action.why_not
-        if before != (own.optional, own.runnable):
-            changed.append(own)
-            changed.extend(own.after)
-            changed.extend(_after_of_parent(own))
-    return changed
-
-
-def _without_members(action: Action) -> None:
-    """A group is not running if one of its members will not be started."""
-    group = action.resource
-    if group is None or group.variant is not Variant.GROUP or action.task != "running":
+    for edge in list(then.before):
+        if edge.relation:
+            _update_edge(progress, edge, then)
+    if before == (own_flags(then), then.migratable, then.always, then.pseudo):
         return
-    for member in group.children:
-        if not any(inner.task == "start" for inner in member.actions):
-            action.runnable = False
-            action.why_not = f"{member.id} will not run"
+    if runnable_before and not then.runnable:
+        block_dependents(progress, then)
+    progress.changed(then)
 
 
-def _after_of_parent(action: Action) -> list[Action]:
-    grandparent = action.resource.parent if action.resource is not None else None
-    return [] if grandparent is None else _aggregate(grandparent, action)
+def _update_edge(progress: Propagation, edge: Edge, then: Action) -> None:
+    first = edge.first
+    first_node, then_node = _scope_node(first), _scope_node(then)
+    apart = first_node is not None and then_node is not None and first_node is not then_node
+    if edge.relation & IF_ON_SAME_NODE and apart:
+        edge.relation = 0
+        return
+    if edge.relation & THEN_CANCELS_FIRST and first.resource is not None and not then.optional:
+        first.optional = True
+        if first.task == "reload-agent":
+            first.resource.reloading = False
+    if _between_others(first, then):
+        completed = _completion(first)
+        if completed is not first:
+            if link(completed, then, edge.relation):
+                # What counts is the end of the collective action, from now on.
+                progress.add(then)
+            edge.relation = 0
+            return
+    flags = own_flags(first), first.migratable, first.always
+    changed = apply_edge(progress.work, edge)
+    touched, progress.work.touched = progress.work.touched, []
+    for action in touched:
+        if not action.runnable:
+            block_dependents(progress, action)
+        progress.changed(action)
+    if changed & CHANGED_FIRST or flags != (own_flags(first), first.migratable, first.always):
+        if flags[0] & RUNNABLE and not first.runnable:
+            block_dependents(progress, first)
+        progress.changed(first)
+    if changed & CHANGED_THEN and not then.counts_runnable:
+        # A quota is counted anew each time; only its outcome matters.
+        progress.changed(then)
 
 
-def _apply(edge: Edge, then: Action) -> list[Action]:
-    """Apply one relation; return what changed."""
-    first, relation = edge.action, edge.relation
-    changed: list[Action] = []
-    if Relation.COLOCATED in relation and not first.optional and not first.runnable:
-        changed += _block(then, first)
-    if Relation.ASYMMETRIC in relation:
-        if not first.runnable and not _already_done(then):
-            changed += _block(then, first)
-        return changed
-    if Relation.FIRST_IMPLIES_THEN in relation and not first.optional:
-        changed += _require(then, first)
-    stop_stuck = first.task == "stop" and Relation.FIRST_IMPLIES_THEN in relation
-    if (stop_stuck or Relation.UNRUNNABLE_FIRST_BLOCKS in relation) and not first.runnable:
-        changed += _block(then, first)
-    if Relation.THEN_IMPLIES_FIRST in relation and not then.optional:
-        changed += _require(first, then)
-        if not first.runnable:
-            changed += _block(then, first)
-    if Relation.INTERMEDIATE_STOP in relation:
-        changed += _intermediate(first, then)
-    return changed
-
-
-def _intermediate(first: Action, then: Action) -> list[Action]:
-    cannot_start = then.task == "start" and not then.runnable
-    changed: list[Action] = []
-    if not then.optional or cannot_start:
-        required = _require(first, then)
-        if required and cannot_start:
-            first.reasons.extend(then.reasons)
-        changed += required
-    # A later member that cannot be stopped keeps the earlier ones from being stopped under it.
-    held = then.task == "stop" and first.resource is not None and first.resource.blocked
-    if not first.runnable and (held or not first.optional):
-        changed += _block(then, first)
-    return changed
-
-
-def _already_done(then: Action) -> bool:
-    resource = then.resource
-    if resource is None:
-        return False
-    running = resource.role > Role.STOPPED
-    if not then.optional:
-        return False
-    return (then.task == "start" and running) or (then.task == "stop" and not running)
-
-
-def _members(action: Action) -> list[Action]:
-    """Return the actions that a collective action stands for."""
+def _scope_node(action: Action) -> Node | None:
     resource = action.resource
-    if resource is None or resource.variant is Variant.PRIMITIVE or not action.pseudo:
-        return []
-    task = _BEGUN.get(action.task, action.task)
-    return [
-        inner
-        for child in resource.children
-        for inner in child.actions
-        if inner.task == task and inner.interval_ms == 0
-    ]
+    if resource is not None and resource.variant is Variant.GROUP and action.task == "start":
+        return location_of(resource)
+    return action.node
 
 
-def _require(action: Action, because: Action) -> list[Action]:
-    changed: list[Action] = []
-    for inner in _members(action):
-        changed += _require(inner, because)
+def _between_others(first: Action, then: Action) -> bool:
+    """Whether the actions are of two resources, the second not the one that holds the first."""
+    one, other = first.resource, then.resource
+    if one is None or other is None or one is other:
+        return False
+    parent = other.parent
+    while parent is not None:
+        if parent is one:
+            return False
+        parent = parent.parent
+    return True
+
+
+def _completion(action: Action) -> Action:
+    """Return the end of a collective action, which is what others wait for."""
     resource = action.resource
-    unmanaged = resource is not None and not resource.is_managed and not action.pseudo
-    if action.optional and not unmanaged:
-        action.optional = False
-        action.reasons.append(reasons.because_of(because))
-        changed.append(action)
+    if resource is None or resource.variant is Variant.PRIMITIVE or action.about:
+        return action
+    task = COMPLETED.get(action.task, action.task)
+    if task not in BEGUN:
+        return action
+    if resource.notify and resource.variant is not Variant.GROUP:
+        key = f"{resource.id}_confirmed-post_notify_{task}_0"
+        for other in reversed(resource.actions):
+            if other.key == key:
+                return other
+    return first_with_task(resource, task) or action
+
+
+def apply_edge(work: Workspace, edge: Edge) -> int:
+    """Apply everything that an edge says; return what changed."""
+    first, then, relation = edge.first, edge.then, edge.relation
+    first_flags = flags_for_ordering(first, _scope_node(then))
+    then_flags = flags_for_ordering(then, _scope_node(first))
+    node = then.node
+    changed = 0
+    if relation & FIRST_IMPLIES_SAME_NODE_THEN:
+        relation = (relation & ~FIRST_IMPLIES_SAME_NODE_THEN) | FIRST_IMPLIES_THEN
+        node = first.node
+    if then.resource is None:
+        changed |= _on_plain_then(relation, first, then, first_flags)
+    else:
+        changed |= _on_resource_then(work, edge, relation, first_flags, node)
+    if relation & THEN_IMPLIES_FIRST:
+        if first.resource is not None:
+            rule = Rule(THEN_IMPLIES_FIRST, first_flags, OPTIONAL)
+            changed |= update(work, first, then, node, rule)
+        elif not then_flags & OPTIONAL and first.optional:
+            first.optional = False
+            changed |= CHANGED_FIRST
+    _show(relation, first, then, first_flags, then_flags)
+    stuck = FIRST_IMPLIES_THEN | THEN_IMPLIES_FIRST | INTERMEDIATE_STOP
+    owner = first.resource
+    held = owner is not None and not owner.managed and owner.blocked and first.task == "stop"
+    if relation & stuck and held and not first.runnable and then.runnable:
+        blocked(then, first)
+        changed |= CHANGED_THEN
     return changed
 
 
-def _block(action: Action, because: Action) -> list[Action]:
-    changed: list[Action] = []
-    for inner in _members(action):
-        changed += _block(inner, because)
-    if action.runnable:
-        action.runnable = False
-        owner = because.resource.id if because.resource is not None else because.key
+def _on_plain_then(relation: int, first: Action, then: Action, first_flags: int) -> int:
+    changed = 0
+    if relation & FIRST_IMPLIES_THEN and not first_flags & OPTIONAL and then.optional:
+        then.optional = False
+        then.reasons.append(reasons.because_of(first))
+        changed = CHANGED_THEN
+    if relation & MIN_RUNNABLE and first_flags & RUNNABLE:
+        then.runnable_before += 1
+        if then.runnable_before >= then.required_before and not then.runnable:
+            then.runnable = True
+            then.why_not = ""
+            changed = CHANGED_THEN
+    if relation & UNRUNNABLE_FIRST_BLOCKS and not first_flags & RUNNABLE and then.runnable:
+        blocked(then, first)
+        changed = CHANGED_THEN
+    return changed
+
+
+# Which of first's flags each relation is about.
+_ABOUT: Final = (
+    (FIRST_IMPLIES_THEN, OPTIONAL),
+    (INTERMEDIATE_STOP, OPTIONAL | RUNNABLE),
+    (PROMOTED_THEN_IMPLIES_FIRST, OPTIONAL),
+    (MIN_RUNNABLE, RUNNABLE),
+    (UNRUNNABLE_FIRST_BLOCKS, RUNNABLE),
+    (UNMIGRATABLE_THEN_BLOCKS, OPTIONAL),
+    (FIRST_ELSE_THEN, OPTIONAL),
+    (ASYMMETRIC, RUNNABLE),
+)
+
+
+def _on_resource_then(
+    work: Workspace, edge: Edge, relation: int, first_flags: int, node: Node | None
+) -> int:
+    first, then = edge.first, edge.then
+    assert then.resource is not None
+    if relation & NESTED_REMOTE_PROBE:
+        active = first.resource is not None and first.resource.active
+        if not first_flags & RUNNABLE and active:
+            # The container runs already: what is in it can be asked.
+            edge.relation = 0
+        else:
+            relation |= UNRUNNABLE_FIRST_BLOCKS
+    changed = 0
+    for one, about in _ABOUT:
+        if relation & one:
+            changed |= update(work, first, then, node, Rule(one, first_flags, about))
+    several = then.resource.variant.value >= Variant.CLONE.value
+    if several and not relation & (FIRST_IMPLIES_THEN | UNRUNNABLE_FIRST_BLOCKS):
+        # A mere order between clones is one between their instances, too.
+        changed |= update(work, first, then, node, Rule(relation, first_flags, RUNNABLE))
+    return changed
+
+
+def _show(relation: int, first: Action, then: Action, first_flags: int, then_flags: int) -> None:
+    ends = relation & FIRST_IMPLIES_THEN_GRAPHED and first_flags & RUNNABLE
+    if ends and not first_flags & OPTIONAL:
+        then.always = True
+    if relation & THEN_IMPLIES_FIRST_GRAPHED and not then_flags & OPTIONAL:
+        first.always = True
+
+
+def blocked(action: Action, because: Action) -> None:
+    """Say that an action cannot run because of an earlier one."""
+    action.runnable = False
+    owner = because.resource.id if because.resource is not None else because.key
+    if not action.why_not:
         action.why_not = f"it waits for the {because.task} of {owner}: {because.why_not}"
-        changed.append(action)
-    return changed
+
+
+def block_dependents(progress: Propagation, action: Action) -> None:
+    """Whoever must run with something that cannot run, cannot run either."""
+    if action.runnable or action.task not in {"start", "promote"} or action.resource is None:
+        return
+    whole = action.resource.outermost
+    for child in whole.children:
+        theirs = first_with_task(child, action.task)
+        if theirs is None or theirs.runnable:
+            return
+    for one in with_this(whole):
+        if one.score < INFINITY:
+            continue
+        if action.task == "promote" and one.primary_role is not Role.PROMOTED:
+            continue
+        task = "promote" if one.dependent_role is Role.PROMOTED else "start"
+        _block_task(progress, one.dependent, task, action)
+
+
+def _block_task(progress: Propagation, resource: Resource, task: str, because: Action) -> None:
+    for action in list(resource.actions):
+        if action.task == task and action.runnable:
+            blocked(action, because)
+            block_dependents(progress, action)
+            progress.changed(action)
+    for child in resource.children:
+        _block_task(progress, child, task, because)

@@ -123,3 +123,50 @@ def because_of(action: Action) -> Reason:
     where = f" on {action.node.name}" if action.node is not None else ""
     owner = action.resource.id if action.resource is not None else action.key
     return Reason("required", f"{action.task} of {owner}{where} requires it.")
+
+
+def failures_forgotten(resource: Resource, node: Node, why: str) -> Reason:
+    """A fail count that no longer counts."""
+    return Reason("expired", f"Failures of {resource.id} on {node.name} are forgotten: {why}.")
+
+
+def history_forgotten(resource: Resource) -> Reason:
+    """What was recorded is of no use any more."""
+    return Reason("removed", f"The history of {resource.id} is no longer needed.")
+
+
+def cancelled(resource: Resource, task: str, interval_ms: int, why: str) -> Reason:
+    """Why something is no longer repeated."""
+    return Reason("cancelled", f"{task} of {resource.id} every {interval_ms} ms ends: {why}.")
+
+
+def masked(resource: Resource, node: Node, rc: int) -> Reason:
+    """A probe that could not be carried out."""
+    sentence = f"{resource.id} cannot run on {node.name}: its probe returned {rc} there."
+    return Reason("hard-error", sentence)
+
+
+def changed(resource: Resource) -> Reason:
+    """The configuration is another than the one it was started with."""
+    return Reason("changed", f"The parameters of {resource.id} have changed.")
+
+
+def agent_changed(resource: Resource) -> Reason:
+    """It is something else now."""
+    return Reason("agent-changed", f"{resource.id} has a different agent now.")
+
+
+def ticket_lost(ticket: str, policy: str) -> Reason:
+    """The right to run it is elsewhere."""
+    return Reason("ticket", f"Ticket {ticket} is not granted here (loss-policy {policy}).")
+
+
+def locked(resource: Resource, node: Node) -> Reason:
+    """It waits for its node to come back."""
+    sentence = f"{resource.id} is kept for {node.name}, which was shut down cleanly."
+    return Reason("shutdown-lock", sentence)
+
+
+def instance_limit(resource: Resource) -> Reason:
+    """There are enough instances already."""
+    return Reason("instance-limit", f"{resource.id} is more than clone-max allows.")

@@ -4,96 +4,144 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ninefold.scheduler.actions import act, key_of
-from ninefold.scheduler.changes import cancel_key
+from ninefold.scheduler.actions import act, actions_of, cancel, key_of, link, start
 from ninefold.scheduler.model import Reason
+from ninefold.scheduler.orders import order_action
+from ninefold.scheduler.relations import (
+    FIRST_IMPLIES_THEN,
+    ORDERED,
+    UNRUNNABLE_FIRST_BLOCKS,
+)
 from ninefold.scheduler.words import Role
-from ninefold.scheduler.workspace import Ordering, Relation, Variant
 
 if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Action, Node, Operation, Resource, Workspace
 
 
 def create_recurring(work: Workspace, resource: Resource) -> None:
-    """Create the recurring operations of every primitive in `resource`."""
-    if resource.variant is not Variant.PRIMITIVE:
-        for child in resource.children:
-            create_recurring(work, child)
+    """Create the recurring operations of a primitive."""
+    node = resource.assigned
+    if resource.blocked or resource.maintenance or (node is not None and node.maintenance):
         return
-    if (
-        resource.maintenance
-        or resource.blocked
-        or (resource.assigned is not None and resource.assigned.maintenance)
-    ):
-        return
-    seen: list[tuple[str, int]] = []
+    begin: Action | None = None
+    if node is not None and (resource.next_role is not Role.STOPPED or not resource.managed):
+        begin = start(work, resource, node, optional=True)
+    named = [(op.name, op.interval_ms) for op in resource.operations]
     for op in resource.operations:
         if not op.enabled or op.interval_ms <= 0 or op.name in {"start", "stop"}:
             continue
-        if (op.name, op.interval_ms) in seen:
+        if named.count((op.name, op.interval_ms)) > 1:
             work.warn(f"{resource.id} has two operations {op.name} with the same interval.")
             continue
-        seen.append((op.name, op.interval_ms))
         if op.role is Role.STOPPED:
             _while_stopped(work, resource, op)
-        else:
-            _while_active(work, resource, op)
+        elif begin is not None and node is not None:
+            _while_active(work, resource, op, begin, node)
 
 
-def _while_active(work: Workspace, resource: Resource, op: Operation) -> None:
-    node = resource.assigned
-    if node is None or resource.next_role < Role.STARTED:
-        return
-    matches = op.role in {Role.UNKNOWN, Role.STARTED} or op.role is resource.next_role
+def _existing(resource: Resource, op: Operation, node: Node) -> Action | None:
     key = key_of(resource.id, op.name, op.interval_ms)
-    exists = key in resource.existing.get(node.name, [])
-    if not matches:
-        if exists:
-            what = (op.name, op.interval_ms)
-            cancel_key(work, resource, node, what, Reason("role", "It is for another role."))
+    return next((a for a in resource.actions if a.key == key and a.node is node), None)
+
+
+def _while_active(
+    work: Workspace, resource: Resource, op: Operation, begin: Action, node: Node
+) -> None:
+    known = _existing(resource, op, node)
+    optional = known is not None and begin.optional and not known.reschedule
+    role = Role.UNKNOWN if op.role is Role.STARTED else op.role
+    other_role = (
+        resource.next_role is Role.PROMOTED
+        if role is Role.UNKNOWN
+        else role is not resource.next_role
+    )
+    if other_role:
+        if optional:
+            _cancel_before_role_change(work, resource, op, node)
         return
-    start = next((a for a in resource.actions if a.task == "start"), None)
-    starting = start is not None and not start.optional and not _start_is_elsewhere(start, node)
-    optional = exists and not starting and (node.name, key) not in resource.reschedule
     action = act(work, resource, op.name, node, optional=optional, interval_ms=op.interval_ms)
     action.meta["name"] = op.name
-    if not optional:
-        action.reasons.append(
-            Reason("recurring", f"{resource.id} is checked every {op.interval_ms} ms.")
-        )
-    if start is not None and not start.runnable:
+    if not begin.runnable:
         action.runnable = False
-        action.why_not = start.why_not
-    work.orderings.append(
-        Ordering(None, resource, key_of(resource.id, "start"), action, None, "",
-                 Relation.ORDERED | Relation.FIRST_IMPLIES_THEN
-                 | Relation.UNRUNNABLE_FIRST_BLOCKS)
-    )  # fmt: skip
+        action.why_not = begin.why_not
+    elif not node.online or node.unclean:
+        action.runnable = False
+        action.why_not = f"{node.name} is not available"
+    if not action.optional:
+        sentence = f"{resource.id} is checked every {op.interval_ms} ms."
+        action.reasons.append(Reason("recurring", sentence))
+    if resource.next_role is Role.PROMOTED:
+        _expect(action, 8)
+    if resource.managed:
+        _order_after(work, resource, action)
 
 
-def _start_is_elsewhere(start: Action, node: Node) -> bool:
-    return start.node is not None and start.node is not node
+def _order_after(work: Workspace, resource: Resource, action: Action) -> None:
+    strict = FIRST_IMPLIES_THEN | UNRUNNABLE_FIRST_BLOCKS
+    for task in ("start", "reload-agent"):
+        order_action(work, (resource, key_of(resource.id, task)), action, strict)
+    softer = ORDERED | UNRUNNABLE_FIRST_BLOCKS
+    if resource.next_role is Role.PROMOTED:
+        order_action(work, (resource, key_of(resource.id, "promote")), action, softer)
+    elif resource.role is Role.PROMOTED:
+        order_action(work, (resource, key_of(resource.id, "demote")), action, softer)
+
+
+def _expect(action: Action, rc: int) -> None:
+    action.expected_rc = rc
+    action.meta["op_target_rc"] = str(rc)
+
+
+def _cancel_before_role_change(
+    work: Workspace, resource: Resource, op: Operation, node: Node
+) -> None:
+    action = cancel(work, resource, node, (op.name, op.interval_ms), "it is for another role")
+    after = ""
+    if resource.role in {Role.STARTED, Role.UNPROMOTED}:
+        if resource.next_role is Role.PROMOTED:
+            after = "promote"
+        elif resource.next_role is Role.STOPPED:
+            after = "stop"
+    elif resource.role is Role.PROMOTED:
+        after = "demote"
+    if after:
+        then = (resource, key_of(resource.id, after))
+        order_action(work, action, then, UNRUNNABLE_FIRST_BLOCKS)
 
 
 def _while_stopped(work: Workspace, resource: Resource, op: Operation) -> None:
     """A monitor of the stopped role runs on every node where the resource shall not be."""
-    key = key_of(resource.id, op.name, op.interval_ms)
+    if not resource.unique:
+        work.warn(f"{op.id}: monitors of the stopped role need instances that can be told apart.")
+        return
     for node in work.nodes:
-        exists = key in resource.existing.get(node.name, [])
+        known = _existing(resource, op, node)
         if node is resource.assigned:
-            if exists:
+            if known is not None:
                 what = (op.name, op.interval_ms)
-                cancel_key(work, resource, node, what, Reason("role", "It shall run here now."))
+                action = cancel(work, resource, node, what, "it shall run here now")
+                if resource.next_role in {Role.STARTED, Role.UNPROMOTED}:
+                    then = (resource, key_of(resource.id, "start"))
+                    order_action(work, action, then, UNRUNNABLE_FIRST_BLOCKS)
             continue
-        if not node.online or node.unclean or node.pending:
-            continue
-        action = act(work, resource, op.name, node, optional=exists, interval_ms=op.interval_ms)
-        action.expected_rc = 7
+        optional = known is not None
+        action = act(work, resource, op.name, node, optional=optional, interval_ms=op.interval_ms)
         action.meta["name"] = op.name
-        action.meta["op_target_rc"] = "7"
-        for probe in resource.actions:
-            if probe.task == "monitor" and probe.interval_ms == 0 and probe.node is node:
-                work.orderings.append(Ordering(probe, None, "", action, None, "", Relation.ORDERED))
-        for stop in resource.actions:
-            if stop.task == "stop" and stop.node is node:
-                work.orderings.append(Ordering(stop, None, "", action, None, "", Relation.ORDERED))
+        _expect(action, 7)
+        if resource.managed:
+            _after_probes_and_stops(work, resource, node, action)
+        if not node.online or node.unclean:
+            action.runnable = False
+            action.why_not = f"{node.name} is not available"
+
+
+def _after_probes_and_stops(
+    work: Workspace, resource: Resource, node: Node, action: Action
+) -> None:
+    for probe in actions_of(resource, "monitor", node):
+        link(probe, action, UNRUNNABLE_FIRST_BLOCKS)
+    for stop in actions_of(resource, "stop", node, with_node=True):
+        if not stop.runnable and not stop.optional:
+            action.runnable = False
+            action.why_not = stop.why_not
+        order_action(work, stop, action, FIRST_IMPLIES_THEN | UNRUNNABLE_FIRST_BLOCKS)

@@ -33,6 +33,9 @@ class Scope(msgspec.Struct, frozen=True):
     attributes: Mapping[str, str] | None = None
     resource: tuple[str, str, str] | None = None
     operation: tuple[str, int] | None = None
+    parameters: Mapping[str, str] | None = None
+    meta: Mapping[str, str] | None = None
+    submatches: tuple[str, ...] = ()
 
 
 def holds(rule: Element, scope: Scope) -> bool:
@@ -63,13 +66,13 @@ def _condition(part: Element, scope: Scope) -> bool:
 def _expression(part: Element, scope: Scope) -> bool:
     if scope.attributes is None:
         return False
-    actual = scope.attributes.get(part.get("attribute") or "")
+    actual = scope.attributes.get(expanded(part.get("attribute") or "", scope.submatches))
     operation = part.get("operation") or ""
     if operation == "defined":
         return actual is not None
     if operation == "not_defined":
         return actual is None
-    wanted = part.get("value")
+    wanted = _wanted(part, scope)
     kind = part.get("type")
     if kind is None:
         ordering = operation in {"lt", "lte", "gt", "gte"}
@@ -79,6 +82,25 @@ def _expression(part: Element, scope: Scope) -> bool:
         order = (actual is not None) - (wanted is not None)
         return {"eq": order == 0, "ne": order != 0}.get(operation, False)
     return _ordered(_compare(actual, wanted, kind), operation)
+
+
+def _wanted(part: Element, scope: Scope) -> str | None:
+    """Return what is compared with: a literal, or a parameter or meta attribute of that name."""
+    value = part.get("value")
+    match part.get("value-source") or "literal":
+        case "param" if value is not None:
+            return (scope.parameters or {}).get(value)
+        case "meta" if value is not None:
+            return (scope.meta or {}).get(value)
+        case _:
+            return value
+
+
+def expanded(text: str, submatches: tuple[str, ...]) -> str:
+    """Replace `%N` by what the N-th part of a pattern matched (`%0`: all of it)."""
+    for number, match in enumerate(submatches):
+        text = text.replace(f"%{number}", match)
+    return text
 
 
 def _ordered(order: int, operation: str) -> bool:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ninefold.scheduler import assign, changes, constraints_location, ordering, resources
-from ninefold.scheduler.actions import create_actions
+from ninefold.scheduler import assign, changes, constraints_location, ordering, tickets, variants
+from ninefold.scheduler.bundle import Bundle
+from ninefold.scheduler.clone import Clone
 from ninefold.scheduler.colocation import unpack_colocation
+from ninefold.scheduler.criteria import apply_criteria, apply_locks
 from ninefold.scheduler.fencing import fence_and_shut_down
 from ninefold.scheduler.graph import build
+from ninefold.scheduler.group import Group
 from ninefold.scheduler.history import unpack_history
+from ninefold.scheduler.leave_alone import leave_alone
+from ninefold.scheduler.link_orders import link_orderings
 from ninefold.scheduler.nodes import unpack_nodes, unpack_states
+from ninefold.scheduler.notifications import create_notifications
+from ninefold.scheduler.primitive import Primitive
 from ninefold.scheduler.probes import schedule_probes
-from ninefold.scheduler.propagate import link_orderings, propagate
-from ninefold.scheduler.recurring import create_recurring
+from ninefold.scheduler.propagate import propagate
+from ninefold.scheduler.remote import order_remote_actions
+from ninefold.scheduler.resources import unpack_resources
 from ninefold.scheduler.rules import Scope
 from ninefold.scheduler.unpack_options import unpack_options
+from ninefold.scheduler.upgrade import upgraded
 from ninefold.scheduler.words import boolean
-from ninefold.scheduler.workspace import Workspace
+from ninefold.scheduler.workspace import Variant, Workspace
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
@@ -26,51 +35,61 @@ if TYPE_CHECKING:
     from ninefold.core.instants import WallSeconds
     from ninefold.scheduler.model import Transition
 
+variants.register(Variant.PRIMITIVE, Primitive())
+variants.register(Variant.GROUP, Group())
+variants.register(Variant.CLONE, Clone())
+variants.register(Variant.BUNDLE, Bundle())
+
 
 def schedule(cib: Cib, now: WallSeconds) -> Transition:
-    """Decide what has to be done about `cib` at `now`; the document is not changed."""
-    return schedule_document(cib.root, now)
+    """Decide what has to be done about `cib` at `now`; the document is not changed.
+
+    This is what the controller carries out: what it cannot carry out yet is left alone and named.
+    """
+    return schedule_document(cib.root, now, live=True)
 
 
-def schedule_document(document: Element, now: WallSeconds) -> Transition:
-    """Decide for a `<cib>` element."""
-    root = resources.with_references(document)
+def schedule_document(document: Element, now: WallSeconds, *, live: bool = False) -> Transition:
+    """Decide for a `<cib>` element; `live` leaves alone what the controller cannot carry out."""
+    root = upgraded(document)
     quorate = boolean(root.get("have-quorum"), default=False)
     options = unpack_options(root, Scope(now=now), quorate=quorate)
     work = Workspace(root=root, now=now, options=options, quorate=quorate)
+    work.utilization = options.placement_strategy != "default"
     work.elements = {
         element.get("id") or "": element
         for element in root.iterfind("configuration//*[@id]")
         if element.tag in {"template", "tag"}
     }
     unpack_nodes(work)
-    resources.unpack_resources(work)
+    unpack_resources(work)
+    if live:
+        leave_alone(work)
     unpack_states(work)
-    records = unpack_history(work)
+    tickets.unpack_tickets(work)
+    histories = unpack_history(work)
+    constraints_location.apply_health(work)
     _unpack_constraints(work)
+    apply_locks(work)
     constraints_location.apply_locations(work)
+    apply_criteria(work)
     for resource in work.resources:
-        constraints_location.apply_stickiness(work, resource)
-        constraints_location.apply_thresholds(work, resource)
-        constraints_location.apply_discovery(work, resource)
-        ordering.internal(work, resource)
-    changes.note_existing(records)
-    changes.apply_changes(work, records)
+        variants.of(resource).order_inside(work, resource)
+    changes.apply_changes(work, histories)
     if options.fencing_enabled and not work.has_fence_device:
         work.warn(
             "Fencing is enabled and no fence device is configured: nothing is started or moved."
             " Configure a device (class stonith), or set stonith-enabled to false."
         )
-    if options.placement_strategy in {"utilization", "balanced"}:
-        work.warn(
-            f"placement-strategy={options.placement_strategy} is not supported yet:"
-            " what the resources need and the nodes offer is not counted."
-        )
     assign.assign_all(work)
-    _create(work)
+    schedule_probes(work)
+    for resource in work.resources:
+        variants.of(resource).create(work, resource)
+    order_remote_actions(work)
     fence_and_shut_down(work)
     link_orderings(work)
     propagate(work)
+    create_notifications(work)
     return build(work)
 
 
@@ -85,18 +104,6 @@ def _unpack_constraints(work: Workspace) -> None:
             case "rsc_order":
                 ordering.unpack_order(work, element)
             case "rsc_ticket":
-                work.warn(
-                    f"Ticket constraint {element.get('id')} is not applied:"
-                    " tickets are not supported yet."
-                )
+                tickets.unpack_ticket(work, element)
             case _:
                 pass
-
-
-def _create(work: Workspace) -> None:
-    schedule_probes(work)
-    for resource in work.resources:
-        create_actions(work, resource)
-        create_recurring(work, resource)
-        for leaf in resource.primitives():
-            changes.clear_failures(work, leaf)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ninefold.scheduler.rules import Scope, merged_nvpairs
+from ninefold.scheduler.scores import INFINITY, parse
 from ninefold.scheduler.words import boolean, integer, milliseconds, seconds
 
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ class Options(msgspec.Struct, frozen=True):
     node_pending_timeout: int = 0
     watchdog: bool = False
     unfencing: bool = False
+    shutdown_lock: bool = False
+    shutdown_lock_limit: int = 0
+    priority_fencing_delay_ms: int = 0
+    health_strategy: str = "none"
+    health_base: int = 0
+    health_scores: tuple[int, int, int] = (0, 0, -1_000_000)
 
 
 def unpack_options(root: Element, scope: Scope, *, quorate: bool) -> Options:
@@ -88,5 +95,24 @@ def unpack_options(root: Element, scope: Scope, *, quorate: bool) -> Options:
         placement_strategy=raw.get("placement-strategy", "default").lower(),
         node_pending_timeout=seconds(raw.get("node-pending-timeout")),
         watchdog=boolean(raw.get("have-watchdog"), default=False),
-        unfencing=False,
+        unfencing=fencing and _unfencing(root),
+        shutdown_lock=boolean(raw.get("shutdown-lock"), default=False),
+        shutdown_lock_limit=seconds(raw.get("shutdown-lock-limit")),
+        priority_fencing_delay_ms=milliseconds(raw.get("priority-fencing-delay")),
+        health_strategy=raw.get("node-health-strategy", "none").lower(),
+        health_base=parse(raw.get("node-health-base")),
+        health_scores=(
+            parse(raw.get("node-health-green")),
+            parse(raw.get("node-health-yellow")),
+            parse(raw.get("node-health-red"), -INFINITY),
+        ),
     )
+
+
+def _unfencing(root: Element) -> bool:
+    """Whether anything is configured to be unfenced before it is used."""
+    for section in ("resources", "rsc_defaults"):
+        for pair in root.iterfind(f"configuration/{section}//nvpair"):
+            if pair.get("name") in {"provides", "requires"} and pair.get("value") == "unfencing":
+                return True
+    return False

@@ -47,6 +47,9 @@ def is_false(text: str | None) -> bool:
 def milliseconds(text: str | None, default: int = 0) -> int:
     """Read a length of time as milliseconds; what is missing or unreadable is `default`."""
     length = None if text is None else millis(text)
+    if length is None and text is not None and text[:1] in {"P", "p"} and "T" not in text.upper():
+        # The field also writes short times without the T of the standard (P10S).
+        length = millis(f"PT{text[1:]}")
     return default if length is None else length
 
 
@@ -58,6 +61,11 @@ def seconds(text: str | None, default_ms: int = 0) -> int:
 def role(text: str | None) -> Role:
     """Read a role; what is missing or unreadable is unknown."""
     return _ROLES.get((text or "").strip().lower(), Role.UNKNOWN)
+
+
+def role_name(wanted: Role) -> str:
+    """Write a role as the field does; what is unknown is stopped."""
+    return max(wanted, Role.STOPPED).name.capitalize()
 
 
 def integer(text: str | None, default: int) -> int:

@@ -8,16 +8,18 @@ depends on a hash.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum, Flag, auto
+from enum import Enum
 from typing import TYPE_CHECKING
 
-from ninefold.scheduler.scores import INFINITY
+from ninefold.scheduler.scores import INFINITY, add
 from ninefold.scheduler.words import Role
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
-    from ninefold.scheduler.model import Reason, ScoreLine
+    from ninefold.scheduler.bundle_model import Replica
+    from ninefold.scheduler.model import Contribution, Reason, ScoreLine
+    from ninefold.scheduler.notify_model import Notices
     from ninefold.scheduler.unpack_options import Options
 
 
@@ -27,7 +29,7 @@ class Variant(Enum):
     PRIMITIVE = 1
     GROUP = 2
     CLONE = 3
-    UNSUPPORTED = 4
+    BUNDLE = 4
 
 
 class OnFail(Enum):
@@ -36,6 +38,8 @@ class OnFail(Enum):
     IGNORE = 1
     DEMOTE = 2
     RESTART = 3
+    RESET_REMOTE = 4
+    RESTART_CONTAINER = 5
     BAN = 6
     BLOCK = 7
     STOP = 8
@@ -45,31 +49,53 @@ class OnFail(Enum):
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """One cluster node and what the status section says about it."""
+    """One node and what the status section says about it."""
 
     id: str
     name: str
-    kind: str = "member"
+    remote: bool = False
     score: int = 0
     attributes: dict[str, str] = field(default_factory=dict)
+    utilization: dict[str, int] = field(default_factory=dict)
+    connection: Resource | None = None
     online: bool = False
     unclean: bool = False
     standby: bool = False
+    standby_after_failure: bool = False
     pending: bool = False
     shutdown: bool = False
     maintenance: bool = False
+    remote_maintenance: bool = False
     expected_up: bool = False
-    seen: bool = False
+    unseen: bool = True
+    unpacked: bool = False
+    remote_reset: bool = False
+    remote_was_fenced: bool = False
+    probes_allowed: bool = True
+    explicit_only: bool = False
     dc: bool = False
     reason: str = ""
     count: int = 0
+    priority: int = 0
     running: list[Resource] = field(default_factory=list)
+    assigned: list[Resource] = field(default_factory=list)
+    fencing: Action | None = None
+
+    @property
+    def guest(self) -> bool:
+        """Whether it lives inside a resource: its connection has a launcher."""
+        return self.connection is not None and self.connection.launcher is not None
+
+    @property
+    def bundle_node(self) -> bool:
+        """Whether it is the inside of a bundle's container."""
+        return self.connection is not None and self.connection.bundled
 
     @property
     def available(self) -> bool:
         """Whether something may be started here."""
         return self.online and not (
-            self.unclean or self.standby or self.shutdown or self.maintenance or self.pending
+            self.unclean or self.standby or self.shutdown or self.maintenance
         )
 
 
@@ -88,8 +114,24 @@ class Operation:
 
 
 @dataclass(slots=True, eq=False)
+class CloneFacts:
+    """How many instances a clone has, and how they behave among each other."""
+
+    max: int = 1
+    node_max: int = 1
+    promoted_max: int = 1
+    promoted_node_max: int = 1
+    minimum: int = 0
+    ordered: bool = False
+    interleave: bool = False
+    total: int = 0
+    promotion_scores_added: bool = False
+    choosing_roles: bool = False
+
+
+@dataclass(slots=True, eq=False)
 class Resource:
-    """A primitive, a group or a clone, with its state and the scores of the nodes."""
+    """A primitive, group, clone or bundle, with its state and the scores of the nodes."""
 
     id: str
     variant: Variant
@@ -101,10 +143,16 @@ class Resource:
     agent_class: str = ""
     provider: str = ""
     agent_type: str = ""
+    config_id: str = ""
+    history_id: str = ""
+    number: int = -1
     priority: int = 0
+    base_priority: int = 0
+    promotion_priority: int = 0
     stickiness: int = 0
     migration_threshold: int = INFINITY
     failure_timeout: int = 0
+    reconnect_ms: int = 0
     requires: str = "fencing"
     multiple_active: str = "stop_start"
     managed: bool = True
@@ -113,18 +161,39 @@ class Resource:
     blocked: bool = False
     failed: bool = False
     removed: bool = False
+    removed_filler: bool = False
     fence_device: bool = False
+    remote_connection: bool = False
+    nested_remote_allowed: bool = False
+    migratable: bool = False
+    unique: bool = True
+    promotable: bool = False
+    notify: bool = False
     start_pending: bool = False
     ignore_failure: bool = False
     stop_if_failed: bool = False
+    reloading: bool = False
+    exclusive_probes: bool = False
+    expected_node: Node | None = None
     target_role: Role = Role.UNKNOWN
-    role: Role = Role.STOPPED
+    role: Role = Role.UNKNOWN
     next_role: Role = Role.UNKNOWN
     active: list[Node] = field(default_factory=list)
     scores: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     probe_modes: dict[str, str] = field(default_factory=dict)
-    known_on: list[str] = field(default_factory=list)
+    known_on: dict[str, Node] = field(default_factory=dict)
+    utilization: dict[str, int] = field(default_factory=dict)
+    launcher: Resource | None = None
+    launched: list[Resource] = field(default_factory=list)
+    bundled: bool = False
+    partial_source: Node | None = None
+    partial_target: Node | None = None
+    dangling: list[Node] = field(default_factory=list)
     pending_task: str = ""
+    pending_node: Node | None = None
+    lock_node: Node | None = None
+    lock_time: int = 0
     assigned: Node | None = None
     is_assigned: bool = False
     is_assigning: bool = False
@@ -132,13 +201,17 @@ class Resource:
     actions: list[Action] = field(default_factory=list)
     this_with: list[Colocation] = field(default_factory=list)
     with_this: list[Colocation] = field(default_factory=list)
+    locations: list[Location] = field(default_factory=list)
+    tickets: list[TicketUse] = field(default_factory=list)
     ordered: bool = True
     colocated: bool = True
-    clear_on: list[str] = field(default_factory=list)
+    clone: CloneFacts | None = None
+    replicas: list[Replica] = field(default_factory=list)
+    network: bool = False
+    notices: dict[str, Notices] = field(default_factory=dict)
     parameter_cache: dict[str, dict[str, str]] = field(default_factory=dict)
-    existing: dict[str, list[str]] = field(default_factory=dict)
-    reschedule: list[tuple[str, str]] = field(default_factory=list)
     placement_reasons: list[Reason] = field(default_factory=list)
+    contributions: list[Contribution] = field(default_factory=list)
     final_scores: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -148,8 +221,19 @@ class Resource:
 
     @property
     def top(self) -> Resource:
-        """The outermost resource that holds this one."""
-        return self if self.parent is None else self.parent.top
+        """The outermost resource that holds this one; a bundle counts as outside of its content."""
+        resource = self
+        while resource.parent is not None and resource.parent.variant is not Variant.BUNDLE:
+            resource = resource.parent
+        return resource
+
+    @property
+    def outermost(self) -> Resource:
+        """The outermost resource that holds this one, bundles included."""
+        resource = self
+        while resource.parent is not None:
+            resource = resource.parent
+        return resource
 
     @property
     def needs_fencing(self) -> bool:
@@ -161,28 +245,25 @@ class Resource:
         """Whether a start needs a quorate partition."""
         return self.requires != "nothing"
 
+    @property
+    def anonymous_clone(self) -> bool:
+        """Whether its instances are interchangeable."""
+        return self.variant is Variant.CLONE and not self.unique
+
     def primitives(self) -> list[Resource]:
         """Every primitive in here, in order."""
         if self.variant is Variant.PRIMITIVE:
             return [self]
         return [leaf for child in self.children for leaf in child.primitives()]
 
+    def tree(self) -> list[Resource]:
+        """Itself and everything in it, outermost first."""
+        return [self, *(inner for child in self.children for inner in child.tree())]
 
-class Relation(Flag):
-    """What one action has to do with a later one."""
-
-    ORDERED = auto()
-    FIRST_IMPLIES_THEN = auto()
-    THEN_IMPLIES_FIRST = auto()
-    UNRUNNABLE_FIRST_BLOCKS = auto()
-    INTERMEDIATE_STOP = auto()
-    FIRST_IMPLIES_THEN_GRAPHED = auto()
-    THEN_IMPLIES_FIRST_GRAPHED = auto()
-    ASYMMETRIC = auto()
-    IF_BOTH_REQUIRED_ON_SAME_NODE = auto()
-    SERIALIZE = auto()
-    COLOCATED = auto()
-    MIN_RUNNABLE = auto()
+    def add_score(self, node: Node, score: int) -> None:
+        """Add to the score of a node; a node not known yet begins with its own."""
+        before = self.scores.get(node.name, node.score)
+        self.scores[node.name] = add(before, score)
 
 
 @dataclass(slots=True, eq=False)
@@ -200,32 +281,43 @@ class Action:
     runnable: bool = True
     optional: bool = True
     always: bool = False
+    migratable: bool = False
     on_dc: bool = False
+    dangle: bool = False
+    reschedule: bool = False
+    needs: str = "nothing"
     kind: str = ""
+    about: str = ""
     meta: dict[str, str] = field(default_factory=dict)
     extra: dict[str, str] = field(default_factory=dict)
     reasons: list[Reason] = field(default_factory=list)
+    cause: str = ""
     why_not: str = ""
     before: list[Edge] = field(default_factory=list)
-    after: list[Action] = field(default_factory=list)
-    runnable_before: int = 0
+    after: list[Edge] = field(default_factory=list)
+    linked: dict[int, int] = field(default_factory=dict)
+    counts_runnable: bool = False
     required_before: int = 0
+    runnable_before: int = 0
     priority: int = 0
     expected_rc: int = 0
     graphed: bool = False
+    walking: bool = False
+    router: Node | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Edge:
-    """`action` comes before the action that holds this edge."""
+    """`first` comes before `then`; a relation of 0 means that it no longer counts."""
 
-    action: Action
-    relation: Relation
+    first: Action
+    then: Action
+    relation: int
 
 
 @dataclass(slots=True, eq=False)
 class Ordering:
-    """First before then; either side is an action, or a key of a resource, or both unknown yet."""
+    """First before then; either side is an action, or a key of a resource."""
 
     first: Action | None
     first_resource: Resource | None
@@ -233,7 +325,7 @@ class Ordering:
     then: Action | None
     then_resource: Resource | None
     then_key: str
-    relation: Relation
+    relation: int
     origin: str = ""
 
 
@@ -249,6 +341,7 @@ class Colocation:
     primary_role: Role = Role.UNKNOWN
     attribute: str = "#uname"
     influence: bool = True
+    explicit: bool = True
 
     @property
     def mandatory(self) -> bool:
@@ -268,6 +361,26 @@ class Location:
 
 
 @dataclass(slots=True, eq=False)
+class Ticket:
+    """A right to run something, that is at one site at a time."""
+
+    id: str
+    granted: bool = False
+    standby: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class TicketUse:
+    """`resource` needs `ticket`, and this is what happens without it."""
+
+    id: str
+    resource: Resource
+    ticket: Ticket
+    loss_policy: str
+    role: Role = Role.UNKNOWN
+
+
+@dataclass(slots=True, eq=False)
 class Workspace:
     """Everything known in one evaluation."""
 
@@ -276,26 +389,37 @@ class Workspace:
     options: Options
     quorate: bool
     nodes: list[Node] = field(default_factory=list)
+    node_names: dict[str, Node] = field(default_factory=dict)
+    node_ids: dict[str, Node] = field(default_factory=dict)
     resources: list[Resource] = field(default_factory=list)
     by_id: dict[str, Resource] = field(default_factory=dict)
+    by_config_id: dict[str, list[Resource]] = field(default_factory=dict)
     elements: dict[str, Element] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
-    by_key: dict[str, list[Action]] = field(default_factory=dict)
+    singletons: dict[str, Action] = field(default_factory=dict)
     orderings: list[Ordering] = field(default_factory=list)
     colocations: list[Colocation] = field(default_factory=list)
     locations: list[Location] = field(default_factory=list)
+    tickets: dict[str, Ticket] = field(default_factory=dict)
     score_lines: list[ScoreLine] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    touched: list[Action] = field(default_factory=list)
+    must_stop: list[Resource] = field(default_factory=list)
     recheck_at: int = 0
     has_fence_device: bool = False
+    has_remote_nodes: bool = False
+    utilization: bool = False
 
     def node(self, name: str) -> Node | None:
-        """Find a node by its name or id, without case."""
-        wanted = name.lower()
-        for node in self.nodes:
-            if node.name.lower() == wanted or node.id == name:
-                return node
-        return None
+        """Find a node by its name without case, or by its id."""
+        return self.node_names.get(name.lower()) or self.node_ids.get(name)
+
+    def add_node(self, node: Node) -> None:
+        """Make a node known; the list stays in the natural order of names."""
+        self.node_names[node.name.lower()] = node
+        self.node_ids[node.id] = node
+        self.nodes.append(node)
+        self.nodes.sort(key=lambda one: natural(one.name))
 
     def recheck(self, at: int) -> None:
         """Ask to be called again at `at` if that is still to come."""
@@ -307,11 +431,18 @@ class Workspace:
         if sentence not in self.warnings:
             self.warnings.append(sentence)
 
-    @property
-    def can_fence(self) -> bool:
-        """Whether fencing can be carried out at all: enabled, a device, quorum (or it is ignored)."""
-        return (
-            self.options.fencing_enabled
-            and self.has_fence_device
-            and (self.quorate or self.options.no_quorum_policy == "ignore")
-        )
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key: digits by value, the rest without case (node2 before node10)."""
+    parts: list[tuple[int, int, str]] = []
+    digits = ""
+    for letter in [*name.lower(), ""]:
+        if letter.isdigit() and letter.isascii():
+            digits += letter
+            continue
+        if digits:
+            parts.append((0, int(digits), ""))
+            digits = ""
+        if letter:
+            parts.append((1, 0, letter))
+    return tuple(parts)

@@ -519,13 +519,21 @@ def test_a_location_preference_beats_a_smaller_stickiness() -> None:
     assert placement(transition, "vip").scores["n3"] == 500
 
 
-def test_a_clone_is_left_alone_and_named() -> None:
+def test_a_clone_runs_one_instance_on_every_node() -> None:
     clone = f'<clone id="c">{primitive("web")}</clone>'
+    states = [
+        state("n1", running("fencer"), *all_probed("fencer")),
+        state("n2", probed("fencer"), probed("vip"), running("web")),
+        state("n3", *all_probed()),
+    ]
 
-    transition = schedule_document(cib(usual(), FENCER + primitive("vip") + clone), NOW)
+    transition = schedule_document(cib(states, FENCER + clone), NOW)
 
-    assert keys(transition) == []
-    assert any("c is left alone" in warning for warning in transition.warnings)
+    starts = [a for a in transition.actions if a.task == "start" and a.resource == "web"]
+    assert sorted(a.node for a in starts) == ["n1", "n3"]
+    assert absent(transition, "web_stop_0")
+    running_point = action(transition, "c_running_0")
+    assert all(waits_for(transition, running_point, a) for a in starts)
 
 
 def test_the_document_is_not_changed_and_the_answer_is_the_same_twice() -> None:

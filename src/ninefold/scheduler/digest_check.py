@@ -1,0 +1,69 @@
+"""Is an operation still what the configuration says? The comparison of digests (section 10)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from ninefold.scheduler.actions import DEFAULT_TIMEOUT_MS
+from ninefold.scheduler.bundle_model import replica_of
+from ninefold.scheduler.digests import operation_digest, restart_digest
+from ninefold.scheduler.history_outcome import operation_for, timeout_ms
+from ninefold.scheduler.resources import operation_parameters, parameters_on
+
+if TYPE_CHECKING:
+    from ninefold.scheduler.entries import Entry
+    from ninefold.scheduler.workspace import Node, Resource, Workspace
+
+
+class Digest(Enum):
+    """What a comparison of digests says."""
+
+    SAME = "nothing has changed"
+    UNKNOWN = "nothing was recorded to compare with"
+    CHANGED = "something has changed that may be reloaded"
+    RESTART = "something has changed that needs a restart"
+
+
+def compare(work: Workspace, resource: Resource, node: Node, entry: Entry) -> Digest:
+    """Compare what an operation was run with and what it would be run with today."""
+    op = operation_for(resource, entry.task, entry.interval_ms)
+    own = {} if op is None else operation_parameters(work, op, node)
+    parameters = dict(parameters_on(work, resource, node)) | own
+    if entry.reschedule:
+        return Digest.CHANGED
+    recorded_restart = entry.element.get("op-restart-digest")
+    if recorded_restart is not None:
+        names = entry.element.get("op-force-restart")
+        now = operation_digest(parameters) if names is None else restart_digest(parameters, names)
+        if now != recorded_restart:
+            return Digest.RESTART
+    recorded = entry.element.get("op-digest")
+    if recorded is None:
+        return Digest.UNKNOWN
+    now = operation_digest(
+        parameters,
+        interval_ms=entry.interval_ms,
+        timeout_ms=timeout_ms(op, DEFAULT_TIMEOUT_MS),
+    )
+    if now == recorded:
+        return Digest.SAME
+    # Parameters of the operation itself reach the agent only when that operation is run anew.
+    return Digest.RESTART if entry.interval_ms == 0 and own else Digest.CHANGED
+
+
+def definition_changed(work: Workspace, resource: Resource, node: Node, entry: Entry) -> bool:
+    """Whether the operation that failed is defined differently now."""
+    if entry.element.get("op-digest") is None or entry.task not in {"start", "monitor"}:
+        return False
+    if needs_container_address(resource):
+        return False
+    return compare(work, resource, node, entry) in {Digest.CHANGED, Digest.RESTART}
+
+
+def needs_container_address(resource: Resource) -> bool:
+    """Whether its parameters are known only once the container has a node."""
+    if not resource.remote_connection or not resource.bundled:
+        return False
+    replica = replica_of(resource)
+    return replica is not None and replica.address is None

@@ -1,0 +1,35 @@
+"""What the controller cannot carry out yet, and therefore must not be asked to.
+
+Half of an action is worse than none: a resource that would need what is missing is unmanaged, and
+the operator is told. The decision itself is complete; simulations ask for all of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ninefold.scheduler.workspace import Variant
+
+if TYPE_CHECKING:
+    from ninefold.scheduler.workspace import Resource, Workspace
+
+
+def leave_alone(work: Workspace) -> None:
+    """Take out of the controller's hands what it would do wrong."""
+    for resource in work.resources:
+        if resource.variant is Variant.BUNDLE:
+            work.warn(f"{resource.id} is left alone: bundles cannot be run yet.")
+            _unmanage(resource)
+            continue
+        for leaf in resource.primitives():
+            if leaf.remote_connection:
+                work.warn(f"{leaf.id} is left alone: remote and guest nodes cannot be run yet.")
+                _unmanage(leaf)
+            elif leaf.migratable:
+                work.warn(f"{leaf.id} is moved by a stop and a start: live migration comes later.")
+                leaf.migratable = False
+
+
+def _unmanage(resource: Resource) -> None:
+    for one in resource.tree():
+        one.managed = False

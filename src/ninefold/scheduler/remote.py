@@ -1,0 +1,149 @@
+"""Actions on remote and guest nodes happen while these are reachable: section 13."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ninefold.scheduler.actions import key_of
+from ninefold.scheduler.nodes import fence
+from ninefold.scheduler.orders import order_action
+from ninefold.scheduler.relations import (
+    FIRST_IMPLIES_THEN,
+    ORDERED,
+    THEN_IMPLIES_FIRST,
+    UNRUNNABLE_FIRST_BLOCKS,
+)
+from ninefold.scheduler.remote_state import RemoteState, remote_state
+from ninefold.scheduler.words import Role
+
+if TYPE_CHECKING:
+    from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
+
+
+def order_remote_actions(work: Workspace) -> None:
+    """Order every action on a remote node relative to the connection to it."""
+    if not work.has_remote_nodes:
+        return
+    for action in list(work.actions):
+        resource, node = action.resource, action.node
+        if resource is None:
+            continue
+        if resource.remote_connection and action.task == "clear_failcount":
+            then = (resource, key_of(resource.id, "start"))
+            order_action(work, action, then, ORDERED)
+            continue
+        if node is None or not node.remote or node.connection is None:
+            continue
+        connection = node.connection
+        if action.task == "start":
+            _leave_after_connecting(work, resource, action, connection)
+        if connection.launcher is not None:
+            _with_guest(work, action, node, connection, connection.launcher)
+        else:
+            _with_remote(work, action, node, connection)
+
+
+def _leave_after_connecting(
+    work: Workspace, resource: Resource, begin: Action, connection: Resource
+) -> None:
+    """If the connection cannot be made, the resource stays where it was."""
+    for other in resource.actions:
+        if other.task == "stop" and other.node is not begin.node:
+            order_action(work, (connection, key_of(connection.id, "start")), other, ORDERED)
+
+
+def _after_start(work: Workspace, first: Resource, action: Action, extra: int) -> None:
+    begin = (first, key_of(first.id, "start"))
+    order_action(work, begin, action, UNRUNNABLE_FIRST_BLOCKS | extra)
+
+
+def _before_stop(work: Workspace, action: Action, then: Resource, extra: int) -> None:
+    order_action(work, action, (then, key_of(then.id, "stop")), ORDERED | extra)
+
+
+def _with_guest(
+    work: Workspace, action: Action, node: Node, connection: Resource, launcher: Resource
+) -> None:
+    if launcher.failed:
+        fence(node, "container failed")
+    match action.task:
+        case "start" | "promote":
+            # Recovering the container means that everything in it starts anew.
+            _after_start(work, launcher, action, FIRST_IMPLIES_THEN)
+            _after_start(work, connection, action, 0)
+        case "stop" | "demote":
+            if not launcher.failed:
+                _before_stop(work, action, connection, 0)
+        case _:
+            extra = FIRST_IMPLIES_THEN if action.interval_ms else 0
+            _after_start(work, connection, action, extra)
+
+
+def _with_remote(work: Workspace, action: Action, node: Node, connection: Resource) -> None:
+    state = remote_state(node)
+    match action.task:
+        case "start" | "promote":
+            extra = FIRST_IMPLIES_THEN if state is RemoteState.FAILED else 0
+            _after_start(work, connection, action, extra)
+        case "stop":
+            if state is RemoteState.ALIVE:
+                _before_stop(work, action, connection, THEN_IMPLIES_FIRST)
+            elif state is RemoteState.FAILED:
+                fence(node, "resources are active but connection is unrecoverable")
+            elif connection.next_role is Role.STOPPED:
+                _before_stop(work, action, connection, THEN_IMPLIES_FIRST)
+            else:
+                _after_start(work, connection, action, 0)
+        case "demote":
+            if state in {RemoteState.RESTING, RemoteState.UNKNOWN}:
+                _after_start(work, connection, action, 0)
+        case _:
+            _other_with_remote(work, action, node, connection, state)
+
+
+def _other_with_remote(
+    work: Workspace, action: Action, node: Node, connection: Resource, state: RemoteState
+) -> None:
+    if action.interval_ms:
+        _after_start(work, connection, action, FIRST_IMPLIES_THEN)
+        return
+    if action.task == "monitor" and state is RemoteState.FAILED:
+        fence(node, "resources are in unknown state and connection is unrecoverable")
+    if connection.active and state is RemoteState.STOPPED:
+        # The connection is going down for good: ask before it does.
+        _before_stop(work, action, connection, UNRUNNABLE_FIRST_BLOCKS)
+    else:
+        _after_start(work, connection, action, 0)
+
+
+def router_of(action: Action) -> Node | None:
+    """Return the cluster node through which an action on a remote node is carried out."""
+    node = action.node
+    if node is None or not node.remote or node.connection is None:
+        return None
+    connection = node.connection
+    if action.pseudo or action.kind == "clear":
+        return None
+    began = connection.active[0] if connection.active else None
+    if connection.partial_source is not None:
+        began = connection.partial_source
+    ended = connection.assigned
+    if began is None:
+        return ended
+    if ended is None or began is ended:
+        return began
+    moves_alive = _migrates(connection)
+    task = action.task if action.task != "cancel" else "cancel"
+    if task in {"stop", "cancel", "demote", "migrate_from", "migrate_to"}:
+        launcher = connection.launcher
+        if launcher is None and connection.partial_target is not None and moves_alive:
+            return ended
+        return began
+    return ended
+
+
+def _migrates(connection: Resource) -> bool:
+    return any(
+        action.task == "migrate_to" and action.runnable and not action.optional
+        for action in connection.actions
+    )

@@ -1,0 +1,55 @@
+"""Every change of a score, with its origin: contributions that add up to the score used.
+
+All changes of scores before and during assignment go through here, so that whoever asks why a
+resource is where it is gets the sum and its parts from the evaluation that decided.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ninefold.scheduler.model import Contribution
+from ninefold.scheduler.scores import INFINITY, add
+
+if TYPE_CHECKING:
+    from ninefold.scheduler.workspace import Node, Resource, Workspace
+
+
+def contribute(resource: Resource, node: Node, score: int, code: str, origin: str) -> None:
+    """Add `score` on `node`; a node without a score yet begins with its own."""
+    before = resource.scores.get(node.name, node.score)
+    after = add(before, score)
+    resource.scores[node.name] = after
+    if after != before:
+        resource.contributions.append(Contribution(node.name, score, after, code, origin))
+
+
+def ban(resource: Resource, node: Node, code: str, origin: str) -> None:
+    """Keep `resource` and everything in it off `node`."""
+    for one in resource.tree():
+        contribute(one, node, -INFINITY, code, origin)
+
+
+def ban_everywhere(work: Workspace, resource: Resource, code: str, origin: str) -> None:
+    """Keep `resource` and everything in it off all nodes."""
+    for node in work.nodes:
+        ban(resource, node, code, origin)
+
+
+def ban_allowed(work: Workspace, resource: Resource, code: str, origin: str) -> None:
+    """Keep `resource` off the nodes that it knows."""
+    for name in list(resource.scores):
+        node = work.node(name)
+        if node is not None:
+            contribute(resource, node, -INFINITY, code, origin)
+
+
+def replace(resource: Resource, scores: dict[str, int], code: str, origin: str) -> None:
+    """Take `scores` over, noting for each node what that changed."""
+    before = resource.scores
+    for name, after in scores.items():
+        old = before.get(name)
+        if old is None or old != after:
+            delta = -INFINITY if after <= -INFINITY else after - (old or 0)
+            resource.contributions.append(Contribution(name, delta, after, code, origin))
+    resource.scores = scores

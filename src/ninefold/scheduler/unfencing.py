@@ -1,0 +1,107 @@
+"""Letting a node in: devices that need a node to be switched on before it may use anything.
+
+With unfencing in use, the order "on" of a node comes before every probe and start there of what
+requires it, and after every stop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ninefold.scheduler.actions import cluster_action, key_of, link
+from ninefold.scheduler.digests import operation_digest
+from ninefold.scheduler.model import Reason
+from ninefold.scheduler.orders import order_action
+from ninefold.scheduler.relations import (
+    FIRST_IMPLIES_SAME_NODE_THEN,
+    ORDERED,
+    THEN_IMPLIES_FIRST,
+    UNRUNNABLE_FIRST_BLOCKS,
+)
+from ninefold.scheduler.resources import parameters_on
+from ninefold.scheduler.words import integer
+
+if TYPE_CHECKING:
+    from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
+
+
+def unfence(work: Workspace, node: Node) -> Action:
+    """Return the action that switches `node` on; optional unless the devices have changed."""
+    key = f"stonith-{node.name}-on"
+    known = key in work.singletons
+    action = cluster_action(work, "stonith", key, node, "fencing")
+    if not known:
+        action.meta = {"stonith_action": "on", "on_node": node.name, "on_node_uuid": node.id}
+        action.optional = not _devices_changed(work, node)
+    return action
+
+
+def _devices_changed(work: Workspace, node: Node) -> bool:
+    """Whether a device that unfences is not the one that `node` was unfenced with."""
+    recorded = node.attributes.get("#digests-all")
+    if recorded is None or not node.online or node.unclean:
+        return False
+    for top in work.resources:
+        for device in top.primitives():
+            if not device.fence_device or device.meta.get("provides") != "unfencing":
+                continue
+            digest = operation_digest(parameters_on(work, device, node))
+            if f"{device.id}:{device.agent_type}:{digest}," not in recorded:
+                return True
+    return False
+
+
+def _concerned(work: Workspace, resource: Resource) -> bool:
+    if resource.fence_device:
+        return work.options.unfencing
+    return resource.requires == "unfencing"
+
+
+def order_inside(work: Workspace, resource: Resource) -> None:
+    """Order a resource's stops before, and its starts after, the unfencing of each node."""
+    if resource.fence_device or resource.requires != "unfencing" or not work.options.unfencing:
+        return
+    for name in sorted(resource.scores):
+        action = unfence(work, work.node_names[name.lower()])
+        stop = (resource, key_of(resource.id, "stop"))
+        start = (resource, key_of(resource.id, "start"))
+        order_action(work, stop, action, ORDERED | THEN_IMPLIES_FIRST)
+        then = FIRST_IMPLIES_SAME_NODE_THEN | UNRUNNABLE_FIRST_BLOCKS
+        order_action(work, action, start, then)
+
+
+def order_after_unfencing(
+    work: Workspace, resource: Resource, node: Node, action: Action, relation: int
+) -> None:
+    """Order a probe or start after the unfencing of its node, required if never done."""
+    if not work.options.unfencing or not _concerned(work, resource):
+        return
+    first = unfence(work, node)
+    link(first, action, relation)
+    if integer(node.attributes.get("#node-unfenced"), 0) <= 0:
+        _require(work, node, f"{resource.id} requires it")
+
+
+def order_stop_before_unfencing(
+    work: Workspace, resource: Resource, node: Node, stop: Action
+) -> None:
+    """Order a stop before the node is let in anew."""
+    if work.options.unfencing and not resource.fence_device and resource.requires == "unfencing":
+        link(stop, unfence(work, node), THEN_IMPLIES_FIRST)
+
+
+def device_changed(work: Workspace, device: Resource, node: Node | None, why: str) -> None:
+    """Let nodes in anew after a change of a device."""
+    if not work.options.unfencing or not device.fence_device:
+        return
+    for name in sorted(device.scores):
+        other = work.node_names[name.lower()]
+        if node in {None, other}:
+            _require(work, other, why)
+
+
+def _require(work: Workspace, node: Node, why: str) -> None:
+    if node.online and not node.unclean and not node.shutdown:
+        action = unfence(work, node)
+        action.optional = False
+        action.reasons.append(Reason("unfencing", f"{node.name} must be unfenced: {why}."))
