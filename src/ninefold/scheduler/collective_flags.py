@@ -69,7 +69,7 @@ def _group_flags(action: Action, group: Resource, node: Node | None) -> int:
             flags &= ~OPTIONAL
             action.optional = False
         # That a member cannot do it keeps the group from having done it, not from beginning.
-        if action.task != task and not theirs & RUNNABLE and flags & RUNNABLE:
+        if action.task != task and flags & RUNNABLE and not theirs & RUNNABLE:
             flags &= ~RUNNABLE
             action.runnable = False
             action.why_not = action.why_not or inner.why_not

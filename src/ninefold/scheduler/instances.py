@@ -90,7 +90,7 @@ def _anonymous(work: Workspace, node: Node, clone: Resource, base: str) -> Resou
                     # A second instance on one node is one too many for an anonymous clone.
                     found = None
                     skip_inactive = True
-                if found is not None or skip_inactive:
+                if found is not None:
                     break
         elif inactive is None and not skip_inactive and not child.blocked:
             inactive = _member(child, base)

@@ -126,8 +126,8 @@ def _unpack_state(work: Workspace, node: Node, state: Element) -> None:
     node.unclean = False
     node.reason = ""
     node.unseen = False
-    requested = state.get("shutdown") or node.attributes.get("shutdown")
-    node.shutdown = requested is not None and requested not in {"", "0"}
+    asked = (state.get("shutdown"), node.attributes.get("shutdown"))
+    node.shutdown = any(one not in {None, "", "0"} for one in asked)
     node.expected_up = state.get("expected") == "member"
     if work.options.fencing_enabled:
         _with_fencing(work, node, state)
@@ -140,6 +140,8 @@ def _transient(work: Workspace, node: Node, state: Element) -> None:
     if transient is not None:
         scope = Scope(now=work.now)
         node.attributes.update(merged_nvpairs(transient, "instance_attributes", scope))
+        for name, value in merged_nvpairs(transient, "utilization", scope).items():
+            node.utilization[name] = integer(value, 0)
     _apply_attributes(work, node)
 
 

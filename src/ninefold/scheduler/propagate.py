@@ -41,7 +41,7 @@ from ninefold.scheduler.relations import (
     UNRUNNABLE_FIRST_BLOCKS,
 )
 from ninefold.scheduler.scores import INFINITY
-from ninefold.scheduler.update_actions import Rule, update
+from ninefold.scheduler.update_actions import Rule, update, update_pair
 from ninefold.scheduler.words import Role
 from ninefold.scheduler.workspace import Variant
 
@@ -183,8 +183,11 @@ def apply_edge(work: Workspace, edge: Edge) -> int:
     node = then.node
     changed = 0
     if relation & FIRST_IMPLIES_SAME_NODE_THEN:
-        relation = (relation & ~FIRST_IMPLIES_SAME_NODE_THEN) | FIRST_IMPLIES_THEN
+        relation &= ~FIRST_IMPLIES_SAME_NODE_THEN
         node = first.node
+        several = then.resource is not None and then.resource.variant is not Variant.PRIMITIVE
+        if several or then.node is first.node:
+            relation |= FIRST_IMPLIES_THEN
     if then.resource is None:
         changed |= _on_plain_then(relation, first, then, first_flags)
     else:
@@ -192,7 +195,11 @@ def apply_edge(work: Workspace, edge: Edge) -> int:
     if relation & THEN_IMPLIES_FIRST:
         if first.resource is not None:
             rule = Rule(THEN_IMPLIES_FIRST, first_flags, OPTIONAL)
-            changed |= update(work, first, then, node, rule)
+            if first.resource.variant is Variant.PRIMITIVE:
+                # It is about first: what then's members do does not matter.
+                changed |= update_pair(work, first, then, rule)
+            else:
+                changed |= update(work, first, then, node, rule)
         elif not then_flags & OPTIONAL and first.optional:
             first.optional = False
             changed |= CHANGED_FIRST

@@ -217,7 +217,7 @@ def merged_nvpairs(parent: Element, tag: str, scope: Scope, first: str = "") -> 
             continue
         for pair in one.iterchildren("nvpair"):
             name, value = pair.get("name"), pair.get("value")
-            if name is not None and value is not None:
+            if name is not None and value is not None and value != "#default":
                 merged.setdefault(name, value)
     return merged
 
