@@ -32,6 +32,7 @@ from ninefold.scheduler.relations import (
     MIN_RUNNABLE,
     NESTED_REMOTE_PROBE,
     OPTIONAL,
+    ORDERED,
     PROMOTED_THEN_IMPLIES_FIRST,
     RUNNABLE,
     THEN_CANCELS_FIRST,
@@ -261,9 +262,9 @@ def _on_resource_then(
         if relation & one:
             changed |= update(work, first, then, node, Rule(one, first_flags, about))
     several = then.resource.variant.value >= Variant.CLONE.value
-    if several and not relation & (FIRST_IMPLIES_THEN | UNRUNNABLE_FIRST_BLOCKS):
-        # A mere order between clones is one between their instances, too.
-        changed |= update(work, first, then, node, Rule(relation, first_flags, RUNNABLE))
+    if several and relation & ORDERED:
+        # An order between clones is one between their instances, too.
+        changed |= update(work, first, then, node, Rule(ORDERED, first_flags, RUNNABLE))
     return changed
 
 
