@@ -251,8 +251,7 @@ def _run_options(plan: _Plan, number: int, address: str | None) -> str:
     parts.append(" -e PCMK_stderr=1")
     if plan.network:
         parts.append(f" --net={plan.network}")
-    if plan.has_child:
-        parts.append(f" -e PCMK_remote_port={plan.port or _PORT}")
+    parts.append(f" -e PCMK_remote_port={plan.port or _PORT}")
     for source, target, options, root in plan.mounts:
         origin = f"{source}/{plan.id}-{number}" if root else source
         parts.append(f" -v {origin}:{target}" + (f":{options}" if options else ""))

@@ -72,6 +72,8 @@ def _use(
 def _without(work: Workspace, resource: Resource, use: TicketUse) -> None:
     for child in resource.children:
         _without(work, child, use)
+    if resource.children:
+        return
     if use.ticket.granted or not resource.active:
         if use.role is not Role.PROMOTED or use.loss_policy == "stop":
             _ban(work, resource, use)
