@@ -14,6 +14,9 @@ PYTEST_ARGS =
 # Handed to `make corpus`: names of cases to see their differences, or --failing actions|order|scores|crash.
 CORPUS_ARGS =
 
+# What carries the messages in `make demo`: embedded, or corosync (needs root and the package corosync).
+CLUSTER = embedded
+
 help:
 	@echo 'make setup        create .venv with the pinned dependencies and Ninefold itself'
 	@echo 'make demo         three nodes on this machine; crash the active one; see how long the client waited'
@@ -37,7 +40,7 @@ test: setup packages
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup `sh packaging/system-tests` $(PYTEST_ARGS)
 
 demo: setup
-	$(BIN)/ninefold lab demo
+	$(BIN)/ninefold lab demo --cluster $(CLUSTER)
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -24,6 +24,7 @@ PURE = frozenset(
         "config",
         "totem",
         "quorum",
+        "corosync",
         "cib",
         "scheduler",
         "forecast",

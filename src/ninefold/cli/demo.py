@@ -59,6 +59,9 @@ def demo(
     nodes: Annotated[int, typer.Option(help="How many hosts.", min=2, max=9)] = 3,
     token: Annotated[int | None, typer.Option(help="totem.token in ms.")] = None,
     token_coefficient: Annotated[int | None, typer.Option(help="In ms.")] = None,
+    cluster: Annotated[
+        str, typer.Option(help="What carries the messages: embedded or corosync.")
+    ] = "embedded",
     simulate: Annotated[bool, typer.Option("--simulate", help="In the simulator.")] = False,
     name: Annotated[str, typer.Option("--name", help="The lab's name.")] = "demo",
     as_json: Annotated[bool, typer.Option("--json", help="Print data for programs.")] = False,
@@ -66,7 +69,11 @@ def demo(
     """Crash the node that runs a web service; show how it comes back and what a client saw."""
     teller = Teller(silent=as_json)
     settings = Settings(
-        nodes=nodes, name=name, token_ms=token, token_coefficient_ms=token_coefficient
+        nodes=nodes,
+        name=name,
+        token_ms=token,
+        token_coefficient_ms=token_coefficient,
+        cluster=cluster,
     )
     where = "simulator" if simulate else "lab"
     try:

@@ -59,6 +59,9 @@ def up(
     token: Annotated[int | None, typer.Option(help="totem.token in ms.")] = None,
     token_coefficient: Annotated[int | None, typer.Option(help="In ms.")] = None,
     stack: Annotated[str, typer.Option(help="ninefold, pacemaker or none.")] = "ninefold",
+    cluster: Annotated[
+        str, typer.Option(help="What carries the messages: embedded or corosync.")
+    ] = "embedded",
     name: Name = "lab",
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Stay; Ctrl-C ends the lab.")
@@ -73,6 +76,7 @@ def up(
         cib=str(cib or ""),
         token_ms=token,
         token_coefficient_ms=token_coefficient,
+        cluster=cluster,
     )
     with _refusals():
         lab = Lab.up(settings)

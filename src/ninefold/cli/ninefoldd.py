@@ -27,7 +27,7 @@ from ninefold.daemon.logs import open_log
 from ninefold.daemon.notify import beat, tell_systemd
 from ninefold.daemon.places import FENCE_PATH, OCF_PATH, directories
 from ninefold.daemon.service import Service
-from ninefold.daemon.settings import CannotStart, Settings, begin
+from ninefold.daemon.settings import CLUSTERS, CannotStart, Settings, begin
 from ninefold.host.udp import RingUnbindable
 
 if TYPE_CHECKING:
@@ -61,6 +61,12 @@ def main(
     watchdog_ms: Annotated[
         int, typer.Option(help="Arm /dev/watchdog with this timeout; 0: no watchdog.")
     ] = 0,
+    cluster: Annotated[
+        str,
+        typer.Option(
+            help="What carries the messages: auto (Corosync if it runs), embedded, corosync."
+        ),
+    ] = "auto",
     log_level: Annotated[
         str, typer.Option(help="debug, info, warning or error; else as logging.debug says.")
     ] = "",
@@ -68,6 +74,8 @@ def main(
     """Run this host's part of the cluster until told to stop (SIGTERM)."""
     if log_level and log_level not in LEVELS:
         raise typer.BadParameter(f"{log_level!r} is none of {', '.join(LEVELS)}.")
+    if cluster not in CLUSTERS:
+        raise typer.BadParameter(f"{cluster!r} is none of {', '.join(CLUSTERS)}.")
     settings = Settings(
         config=config,
         state=state,
@@ -76,6 +84,7 @@ def main(
         fence_directories=directories(FENCE_PATH),
         ocf_roots=directories(OCF_PATH),
         watchdog_ms=watchdog_ms,
+        cluster=cluster,
     )
     try:
         beginning = begin(settings)

@@ -16,22 +16,23 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from ninefold.agents.model import OpStatus, Outcome, Rc
 from ninefold.cib.document import Cib
+from ninefold.corosync.messages import BOOT_BYTES
 from ninefold.daemon.faults import die
 from ninefold.daemon.journal import Journal, shown_event
 from ninefold.daemon.outlook import told_of_ring
 from ninefold.daemon.reload import not_ours, read_again, take
 from ninefold.daemon.reply import Reply, refusal
 from ninefold.daemon.settings import ring_seq_file
+from ninefold.daemon.wires import CorosyncWire, RingWire
 from ninefold.host import clock
 from ninefold.host.agents import FENCE_DIRECTORIES, AgentRunner
 from ninefold.host.files import save_ring_seq
 from ninefold.host.loop import MachineLoop, collect_when_idle, tame_gc
 from ninefold.host.orphans import owner
-from ninefold.host.probe import KernelProbe
 from ninefold.host.store import StoreError
-from ninefold.host.udp import RingSockets
 from ninefold.host.watchdog import NoWatchdog, open_watchdog
 from ninefold.node import events as ev
+from ninefold.node.backend import embedded, on_corosync
 from ninefold.node.machine import Node
 from ninefold.scheduler import schedule
 from ninefold.totem.packet import EPOCH_BYTES
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from ninefold.daemon.settings import Beginning, Settings
+    from ninefold.daemon.wires import Wire
+    from ninefold.node.backend import Backend
 
 LOG: Final = logging.getLogger("ninefold.daemon")
 
@@ -51,6 +54,15 @@ REQUESTS_MAX: Final = 256
 CLOCK_PERIOD_S: Final = 10.0
 
 
+def _backend(beginning: Beginning, rng: random.Random) -> Backend:
+    """Return what carries the node's messages. Its mark of this start is drawn here."""
+    config, seq = beginning.config, beginning.ring_seq
+    mark = os.urandom(EPOCH_BYTES)
+    if beginning.on_corosync:
+        return on_corosync(config, ring_seq=seq, boot=mark.ljust(BOOT_BYTES, b"\0"))
+    return embedded(config, key=beginning.key, ring_seq=seq, epoch=mark, rng=rng)
+
+
 class Service:
     """A running node. Make it, `start` it, wait for `ended`."""
 
@@ -59,12 +71,11 @@ class Service:
         self.beginning = beginning
         config = self.beginning.config
         self.name = config.node(config.local).name
+        rng = random.Random(os.urandom(16))  # noqa: S311 - jitter, not secrets
         self.node = Node(
             config,
-            key=self.beginning.key,
-            ring_seq=self.beginning.ring_seq,
-            epoch=os.urandom(EPOCH_BYTES),
-            rng=random.Random(os.urandom(16)),  # noqa: S311 - jitter, not secrets
+            backend=_backend(beginning, rng),
+            rng=rng,
             stamp=self.beginning.stamp,
             cib=self.beginning.cib,
         )
@@ -91,11 +102,8 @@ class Service:
         self.ended = self._loop.create_future()
         config = self.beginning.config
         self._machine = MachineLoop(self._loop, self.node, self._perform, woke=ev.Woke())
-        self._sockets = RingSockets(self._loop, config.node(config.local).links, self._machine.post)
-        self._sockets.open()
-        self._probe = KernelProbe(
-            self._loop, lambda peer: self._machine.post(ev.ProbeAnswered(peer))
-        )
+        make = CorosyncWire if self.beginning.on_corosync else RingWire
+        self._wire: Wire = make(self._loop, config, self._machine.post)
         self._agents = AgentRunner(
             fence_directories=(*self.settings.fence_directories, *FENCE_DIRECTORIES),
             ocf_roots=self.settings.ocf_roots,
@@ -130,8 +138,7 @@ class Service:
         for waiting in self._requests.values():
             if not waiting.done():
                 waiting.set_result(refusal("stopped", "This node has stopped meanwhile."))
-        self._sockets.close()
-        self._probe.close()
+        await self._wire.close()
         self.journal.close()
         await self._agents.close()
         await self._loop.run_in_executor(None, self.beginning.store.close)
@@ -142,12 +149,12 @@ class Service:
 
     def _perform(self, effect: ev.Effect) -> None:
         match effect:
-            case ev.SendPacket():
-                self._sockets.send(effect)
+            case (
+                ev.SendPacket() | ev.ProbeKernel() | ev.Connect() | ev.Multicast() | ev.Disconnect()
+            ):
+                self._wire.perform(effect)
             case ev.SaveRingSeq(seq):
                 self._spawn(self._save_ring_seq(seq))
-            case ev.ProbeKernel(peer, _, address):
-                self._probe.probe(peer, address)
             case ev.SaveCib():
                 self._save(effect)
             case ev.RunAgent(token, call):
@@ -307,6 +314,7 @@ class Service:
         return {
             **told_of_ring(self.node, clock.now()),
             "node": self.name,
+            "cluster": "corosync" if self.beginning.on_corosync else "embedded",
             "state": self.node.stack.state.name,
             "tokens": totem.tokens,
             "token_losses": totem.token_losses,
@@ -315,8 +323,6 @@ class Service:
             "messages_delivered": totem.messages_delivered,
             "retransmits": totem.retransmits,
             "dropped": totem.dropped,
-            "packets_received": self._sockets.packets_received,
-            "packets_sent": self._sockets.packets_sent,
-            "send_failures": self._sockets.failed,
+            **self._wire.counters(),
             "events_lost": self.journal.lost,
         }

@@ -6,6 +6,7 @@ Everything that is wrong is reported at once; nothing is opened while anything i
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -15,14 +16,22 @@ from ninefold.config.grammar import decode, parse
 from ninefold.config.load import authkey, load
 from ninefold.config.model import ClusterConfig
 from ninefold.core.findings import Finding, Severity, errors
+from ninefold.host.corosync.cmap import corosync_runs
+from ninefold.host.corosync.libraries import CorosyncAbsent
 from ninefold.host.files import FileDamagedError, load_ring_seq
 from ninefold.host.orphans import end_orphans, owner
 from ninefold.host.store import Store, StoreError
 from ninefold.host.surroundings import look
 
+# `auto` is Corosync where one runs when the daemon starts, else the embedded ring.
+CLUSTERS: Final = ("auto", "embedded", "corosync")
+
 
 class Settings(msgspec.Struct, frozen=True):
-    """Where things are. `cib` is a first document for a node that has none."""
+    """Where things are. `cib` is a first document for a node that has none.
+
+    `cluster` is one of `CLUSTERS`: what carries the messages.
+    """
 
     config: Path = Path("/etc/corosync/corosync.conf")
     state: Path = Path("/var/lib/ninefold")
@@ -31,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True):
     fence_directories: tuple[Path, ...] = ()
     ocf_roots: tuple[Path, ...] = ()
     watchdog_ms: int = 0
+    cluster: str = "auto"
 
 
 class CannotStart(Exception):
@@ -51,11 +61,13 @@ class Beginning(msgspec.Struct, frozen=True):
     stamp: Stamp
     cib: Cib
     findings: tuple[Finding, ...]
+    on_corosync: bool = False
 
 
 def begin(settings: Settings) -> Beginning:
     """Read and check everything; raise `CannotStart` with all findings."""
     config, key, findings = configuration(settings.config)
+    on_corosync = _on_corosync(settings.cluster, findings)
     ring_seq = _ring_seq(settings.state, findings)
     first = _first_cib(settings.cib, findings)
     store = _store(settings.state, findings)
@@ -72,7 +84,7 @@ def begin(settings: Settings) -> Beginning:
     else:
         cib = first or Cib.empty(config.totem.cluster_name)
         stamp = Stamp(0, cib.version)
-    return Beginning(config, key, ring_seq, store, stamp, cib, tuple(findings))
+    return Beginning(config, key, ring_seq, store, stamp, cib, tuple(findings), on_corosync)
 
 
 def ring_seq_file(state: Path) -> Path:
@@ -97,6 +109,20 @@ def configuration(path: Path) -> tuple[ClusterConfig | None, bytes, list[Finding
     config, findings = load(text, file=str(path), surroundings=surroundings)
     key = authkey(text, surroundings) if config is not None else b""
     return config, key, list(findings)
+
+
+def _on_corosync(cluster: str, findings: list[Finding]) -> bool:
+    """Say whether Corosync carries the messages; what stands against it is a finding."""
+    assert cluster in CLUSTERS
+    if cluster == "embedded":
+        return False
+    try:
+        return corosync_runs() or cluster == "corosync"
+    except CorosyncAbsent as problem:
+        if cluster == "corosync":
+            sentence, remedy = str(problem), "Or use --cluster embedded on every node."
+            findings.append(Finding("no-corosync", Severity.ERROR, "--cluster", sentence, remedy))
+        return False
 
 
 def _ring_seq(state: Path, findings: list[Finding]) -> int:

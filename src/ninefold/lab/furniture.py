@@ -18,6 +18,15 @@ mkdir -p /run/ninefold
 exec {argv} >>/var/log/ninefoldd.log 2>&1
 """
 
+# Corosync first, as the unit's ordering has it; it is not started again when it dies.
+_ON_COROSYNC: Final = """\
+mkdir -p /run/ninefold
+install -d /var/log/corosync /etc/corosync/uidgid.d "$LAB_HOST_DIR/lib/corosync"
+mount --bind "$LAB_HOST_DIR/lib/corosync" /var/lib/corosync
+corosync -f >/var/log/corosync/stdout.log 2>&1 &
+exec {argv} >>/var/log/ninefoldd.log 2>&1
+"""
+
 # No systemd here, so this does what Debian's units and tmpfiles.d entries do. Corosync must answer
 # before pacemakerd starts.
 _PACEMAKER: Final = """\
@@ -69,6 +78,8 @@ def host_directory(directory: Path, number: int) -> Path:
 def start_script(plan: Plan) -> str:
     """Return what a host runs once its cables are plugged."""
     match plan.stack:
+        case "ninefold" if plan.cluster == "corosync":
+            return _ON_COROSYNC.format(argv=shlex.join(plan.argv))
         case "ninefold":
             return _NINEFOLD.format(argv=shlex.join(plan.argv))
         case "pacemaker":
@@ -84,7 +95,7 @@ def _furnish_host(plan: Plan, host: HostPlan, directory: Path, names: str) -> No
         *("upper/etc/corosync", "upper/var/lib/ninefold"),
     ):
         (directory / name).mkdir(parents=True, exist_ok=True)
-    if plan.stack == "pacemaker":
+    if plan.stack == "pacemaker" or plan.cluster == "corosync":
         (directory / "upper/var/lib/corosync").mkdir()
     # The socket's directory carries the shared one in each host.
     (directory / "fence" / "shared").mkdir()

@@ -7,8 +7,10 @@ decides nothing.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import secrets
+import shutil
 import sys
 from pathlib import Path
 from typing import Final
@@ -26,6 +28,7 @@ NODES_MAX: Final = 32
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,15}")
 HOST_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
 STACKS: Final = ("ninefold", "pacemaker", "none")
+CLUSTERS: Final = ("embedded", "corosync")
 # What `corosync-keygen` writes.
 AUTHKEY_BYTES: Final = 256
 CLIENT_HOST_NUMBER: Final = 254
@@ -47,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True):
     token_coefficient_ms: int | None = None
     totem_extra: str = ""
     argv: tuple[str, ...] = ()
+    cluster: str = "embedded"
 
 
 class HostPlan(msgspec.Struct, frozen=True):
@@ -72,15 +76,17 @@ class Plan(msgspec.Struct, frozen=True):
     keep: tuple[str, ...]
     python: str
     user_namespace: bool = False
+    cluster: str = "embedded"
 
 
-def daemon_argv() -> tuple[str, ...]:
+def daemon_argv(cluster: str = "embedded") -> tuple[str, ...]:
     """Return how a host starts `ninefoldd`."""
     return (
         *(sys.executable, "-m", "ninefold.cli.ninefoldd"),
         *("--config", "/etc/corosync/corosync.conf"),
         *("--state", "/var/lib/ninefold", "--run", "/run/ninefold"),
         *("--cib", "/run/ninefold-lab/shared/cib.xml"),
+        *("--cluster", cluster),
     )
 
 
@@ -109,9 +115,10 @@ def make_plan(settings: Settings) -> Plan:
         conf=conf,
         cib=cib,
         authkey=secrets.token_bytes(AUTHKEY_BYTES),
-        argv=settings.argv or daemon_argv(),
+        argv=settings.argv or daemon_argv(settings.cluster),
         keep=_keep(),
         python=str(Path(sys.executable).resolve()),
+        cluster=settings.cluster,
     )
 
 
@@ -125,11 +132,24 @@ def _check(settings: Settings) -> None:
     check_name(settings.name)
     if settings.stack not in STACKS:
         raise BadPlan(f"There is no stack {settings.stack!r}; choose one of {', '.join(STACKS)}.")
+    if settings.cluster not in CLUSTERS:
+        raise BadPlan(f"--cluster is one of {', '.join(CLUSTERS)}, not {settings.cluster!r}.")
+    if settings.cluster == "corosync":
+        _check_corosync(settings)
     if not 1 <= settings.nodes <= NODES_MAX:
         raise BadPlan(f"A lab has 1 to {NODES_MAX} nodes, not {settings.nodes}.")
     generated = (settings.token_ms, settings.token_coefficient_ms, settings.totem_extra or None)
     if settings.conf and any(value is not None for value in generated):
         raise BadPlan("--token and --token-coefficient belong into the file given with --conf.")
+
+
+def _check_corosync(settings: Settings) -> None:
+    if settings.stack != "ninefold":
+        raise BadPlan(f"--cluster corosync is for the stack ninefold, not {settings.stack}.")
+    if os.geteuid() != 0:
+        raise BadPlan("--cluster corosync needs root: Corosync takes no other user's clients.")
+    if shutil.which("corosync", path="/usr/sbin:/usr/local/sbin:/usr/bin") is None:
+        raise BadPlan("--cluster corosync needs the program: install the package corosync.")
 
 
 def _read(path: str) -> str:

@@ -1,6 +1,6 @@
 """What may happen to a node, and what it may ask its performer for.
 
-The union of totem's and the controller's own events and effects. A performer that handles every
+The union of the back ends' and the controller's own events and effects. A performer that handles every
 `Effect` here and turns the world into `Event`s is a node.
 """
 
@@ -25,6 +25,20 @@ from ninefold.controller.events import (
     Stop,
     Woke,
 )
+from ninefold.corosync.events import (
+    ClusterLost,
+    Connect,
+    Connected,
+    Disconnect,
+    GroupConfigured,
+    GroupMessage,
+    LinksSeen,
+    Multicast,
+    Report,
+    Request,
+    TotemConfigured,
+    VotesSeen,
+)
 from ninefold.totem.events import (
     PacketReceived,
     ProbeAnswered,
@@ -40,6 +54,7 @@ Event: TypeAlias = (
     | PacketReceived
     | RingIdSaved
     | ProbeAnswered
+    | Report
     | Woke
     | ClockRead
     | CibSaved
@@ -53,6 +68,7 @@ Effect: TypeAlias = (
     SaveRingSeq
     | SendPacket
     | ProbeKernel
+    | Request
     | SaveCib
     | RunAgent
     | Decide
@@ -68,12 +84,20 @@ __all__ = [
     "CibNotSaved",
     "CibSaved",
     "ClockRead",
+    "ClusterLost",
+    "Connect",
+    "Connected",
     "Decide",
     "Decided",
+    "Disconnect",
     "Effect",
     "Event",
+    "GroupConfigured",
+    "GroupMessage",
     "Halted",
     "Happened",
+    "LinksSeen",
+    "Multicast",
     "PacketReceived",
     "ProbeAnswered",
     "ProbeKernel",
@@ -86,5 +110,7 @@ __all__ = [
     "SendPacket",
     "Started",
     "Stop",
+    "TotemConfigured",
+    "VotesSeen",
     "Woke",
 ]

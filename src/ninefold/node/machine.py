@@ -2,6 +2,7 @@
 
     packets, timers -> totem -> quorum -> controller -> agents, disk, door
 
+Totem and quorum are this program's own or Corosync's: the node is handed a `Backend` and cannot tell.
 Every effect of one machine that is an event of another is delivered before anything later, so the
 order in which totem delivers is the order in which the controller sees.
 """
@@ -13,11 +14,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from ninefold.controller import events as control
 from ninefold.controller.conductor import Controller
+from ninefold.corosync import events as corosync
 from ninefold.node.parcels import Parcels, cut
 from ninefold.quorum import events as quorum
-from ninefold.quorum.machine import Quorum
 from ninefold.totem import events as totem
-from ninefold.totem.stack import Stack
 
 if TYPE_CHECKING:
     import random
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ninefold.config.model import ClusterConfig
     from ninefold.core.ids import NodeId
     from ninefold.core.instants import Instant
+    from ninefold.node.backend import Backend
     from ninefold.node.events import Effect, Event
 
 GROUP: Final = "ninefold"
@@ -48,9 +49,7 @@ class Node:
         self,
         config: ClusterConfig,
         *,
-        key: bytes,
-        ring_seq: int,
-        epoch: bytes,
+        backend: Backend,
         rng: random.Random,
         stamp: Stamp,
         cib: Cib,
@@ -58,8 +57,9 @@ class Node:
     ) -> None:
         self.config = config
         self._watch = watch
-        self.stack = Stack(config, key=key, ring_seq=ring_seq, epoch=epoch, rng=rng)
-        self.quorum = Quorum(config)
+        self.stack = backend.messaging
+        self.quorum = backend.voting
+        self._report = backend.report
         names = {entry.nodeid: entry.name for entry in config.nodes}
         self.controller = Controller(
             config.local,
@@ -71,7 +71,7 @@ class Node:
         )
         self._parcels = Parcels()
         self._left_cleanly: list[NodeId] = []
-        self._pending: deque[totem.Effect] = deque()
+        self._pending: deque[totem.Effect | corosync.Request] = deque()
         self._now: Instant = 0
         # Asked for after its own steps only: most packets never reach the controller.
         self._controller_deadline = self.controller.deadline
@@ -97,6 +97,16 @@ class Node:
                 self._totem(event)
             case totem.PacketReceived() | totem.RingIdSaved() | totem.ProbeAnswered():
                 self._totem(event)
+            case (
+                corosync.Connected()
+                | corosync.ClusterLost()
+                | corosync.GroupConfigured()
+                | corosync.GroupMessage()
+                | corosync.TotemConfigured()
+                | corosync.VotesSeen()
+                | corosync.LinksSeen()
+            ):
+                self._pending.extend(self._report(now, event))
             case control.Woke():
                 self._wake(out)
             case _:
@@ -121,9 +131,11 @@ class Node:
         while self._pending:
             self._from_totem(self._pending.popleft(), out)
 
-    def _from_totem(self, effect: totem.Effect, out: list[Effect]) -> None:
+    def _from_totem(self, effect: totem.Effect | corosync.Request, out: list[Effect]) -> None:
         match effect:
             case totem.SendPacket() | totem.SaveRingSeq() | totem.ProbeKernel():
+                out.append(effect)
+            case corosync.Connect() | corosync.Multicast() | corosync.Disconnect():
                 out.append(effect)
             case totem.Delivered(group, sender, payload):
                 self._delivered(group, sender.node, payload, out)
@@ -228,5 +240,5 @@ class Node:
         # The packets of the farewell must leave before the performer hears that we have halted.
         while self._pending:
             effect = self._pending.popleft()
-            if isinstance(effect, totem.SendPacket):
+            if isinstance(effect, totem.SendPacket | corosync.Multicast | corosync.Disconnect):
                 out.append(effect)

@@ -98,6 +98,8 @@ class Effects:
                 world.say(host.name, "halted", "the daemon has left")
             case ev.SelfFence(reason):
                 world.power_off(host.id, f"resets itself: {reason}")
+            case ev.Connect() | ev.Multicast() | ev.Disconnect():
+                raise AssertionError("the hosts of this world have no Corosync")
             case _:
                 assert_never(effect)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ninefold.cib.model import Stamp
 from ninefold.core.instants import NEVER, Instant
+from ninefold.node.backend import embedded
 from ninefold.node.machine import Node
 from ninefold.sim.agents import Resources
 from ninefold.sim.clock import Clock
@@ -83,12 +84,14 @@ class Host:
         """Begin the daemon from what is on the disk; `watch` sees what its controller is told."""
         document = self.disk.document
         stamp, cib = document or (Stamp(0, self._first_cib.version), self._first_cib)
+        epoch = self.rng.randbytes(EPOCH_BYTES)
+        rng = random.Random(self.rng.random())  # noqa: S311 - as above
         self.node = Node(
             self.config,
-            key=key,
-            ring_seq=self.disk.ring_seq,
-            epoch=self.rng.randbytes(EPOCH_BYTES),
-            rng=random.Random(self.rng.random()),  # noqa: S311 - as above
+            backend=embedded(
+                self.config, key=key, ring_seq=self.disk.ring_seq, epoch=epoch, rng=rng
+            ),
+            rng=rng,
             stamp=stamp,
             cib=cib,
             watch=watch,
