@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "ninefold"
 PACKAGES = sorted(path.parent for path in SOURCE.rglob("__init__.py"))
 
 # Protocol layers: a page with the states in sentences stands beside the machine.
-WITH_README = ("totem", "quorum", "fencing", "controller")
+WITH_README = ("totem", "quorum", "corosync", "fencing", "controller")
 
 # One or two lines; a charter that is only a word is none.
 CHARTER_CHARACTERS_MIN = 40

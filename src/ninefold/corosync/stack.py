@@ -74,6 +74,9 @@ class CorosyncStack:
         self._goodbyes: list[co.Process] = []
         # A member that is silent for as long as Totem would wait for its token is expelled.
         self._patience: Millis = config.totem.token + config.totem.consensus
+        # While Corosync forms a ring nothing comes back: token and consensus, and again if that
+        # ring breaks up as well. Beyond three rounds it is not forming, it is stuck.
+        self._own_patience: Millis = max(AGREE_PATIENCE_MS, 3 * self._patience)
         self._beat: Millis = max(50, config.totem.token // 4)
         self._beat_at: Instant = NEVER
         self._again_at: Instant = NEVER
@@ -81,6 +84,7 @@ class CorosyncStack:
         self._connect_at: Instant = NEVER
         self._backoff: Millis = RECONNECT_MIN_MS
         self._heard: dict[co.Process, Instant] = {}
+        self._began_at: Instant = 0
         self._beaten_at: Instant = 0
         self._save_again_at: Instant = NEVER
         self._saved = ring_seq
@@ -195,6 +199,7 @@ class CorosyncStack:
         self._lives += 1
         self._agreement = Agreement(me, self._boot_of(self._lives), number)
         self._overdue_at = now + AGREE_PATIENCE_MS
+        self._began_at = now
         self.state = ViewState.JOINING
 
     def _boot_of(self, life: int) -> bytes:
@@ -274,6 +279,7 @@ class CorosyncStack:
         self.statistics.memberships += 1
         self._beat_at = NEVER
         self._overdue_at = now + AGREE_PATIENCE_MS
+        self._began_at = now
         self._propose(now, out)
         if self._agreement.doubled:
             text = "Two ninefoldd of one node are in the group: no view until one of them ends."
@@ -309,7 +315,7 @@ class CorosyncStack:
     def _on_message(self, now: Instant, sender: co.Process, data: bytes, out: list[Effect]) -> None:
         if self.state in (ViewState.STOPPED, ViewState.ALONE, ViewState.JOINING):
             return
-        self._heard[sender] = now
+        self._hear(now, sender)
         try:
             message = msg.decode(data)
         except msg.MalformedMessage:
@@ -330,6 +336,16 @@ class CorosyncStack:
                 self._goodbyes.append(sender)
             case _:
                 assert_never(message)
+
+    def _hear(self, now: Instant, sender: co.Process) -> None:
+        """Note a sign of life. After a time without our own, Corosync was forming: all begin anew."""
+        if sender == self._agreement.me and not self._flows(now):
+            self._heard = dict.fromkeys(self._heard, now)
+        self._heard[sender] = now
+
+    def _flows(self, now: Instant) -> bool:
+        """Do our own messages come back? Only then does another's silence mean anything."""
+        return now - self._heard.get(self._agreement.me, now) <= 3 * self._beat
 
     def _on_frame(
         self, sender: co.Process, view: tuple[int, int], frame: bytes, out: list[Effect]
@@ -454,7 +470,7 @@ class CorosyncStack:
         if now >= self._overdue_at:
             self._on_overdue(now, out)
         missing = self._groups.overdue(now)
-        if self.state is ViewState.INSTALLED:
+        if self.state is ViewState.INSTALLED and self._flows(now):
             self._expel((p for p in self._movers if p.node in missing), out)
         self._install(now, out)
 
@@ -467,13 +483,15 @@ class CorosyncStack:
             # It is we who stood still. What the others said meanwhile is still to be read.
             self._heard = dict.fromkeys(self._heard, now)
         me = self._agreement.me
-        limit = now - self._patience
-        if self._heard.get(me, now) <= limit:
+        if now - self._heard.get(me, now) >= self._own_patience:
             text = "The Corosync of this host does not answer: none of our messages comes back."
             self._drop_out(now, text, out)
             return
         if self._next is not None:
             self._tell_receipt(out, beat=True)
+        if not self._flows(now):
+            return
+        limit = now - self._patience
         silent = [p for p in self._agreement.candidates if self._heard.get(p, now) <= limit]
         self._heard.update(dict.fromkeys(silent, now))
         self._expel(silent, out)
@@ -484,7 +502,10 @@ class CorosyncStack:
         missing = self._agreement.missing
         if self.state is ViewState.AGREEING and self._agreement.doubled:
             missing = self._surplus()
-        if self.state is ViewState.JOINING or self._agreement.me in missing:
+        mute = self.state is ViewState.JOINING or self._agreement.me in missing
+        if mute and now - self._began_at < self._own_patience:
+            return  # Corosync may be forming a ring
+        if mute:
             self._drop_out(now, "The Corosync of this host does not carry our messages.", out)
         elif self.state is ViewState.AGREEING:
             self._expel(missing, out)

@@ -44,6 +44,8 @@ class Shape(msgspec.Struct):
     resources: list[Primitive] = []
     groups: dict[str, list[str]] = {}
     stickiness: int = 100
+    # What carries the messages: `embedded`, or `corosync` for a virtual one on every host.
+    cluster: str = "embedded"
 
     @property
     def names(self) -> list[str]:

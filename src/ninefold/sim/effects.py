@@ -99,7 +99,8 @@ class Effects:
             case ev.SelfFence(reason):
                 world.power_off(host.id, f"resets itself: {reason}")
             case ev.Connect() | ev.Multicast() | ev.Disconnect():
-                raise AssertionError("the hosts of this world have no Corosync")
+                assert world.corosync is not None
+                world.corosync.perform(host, effect)
             case _:
                 assert_never(effect)
 

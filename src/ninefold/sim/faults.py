@@ -103,6 +103,23 @@ def make_plan(seed: int, nodes: int | None = None) -> Plan:
     )
 
 
+def corosync_plan(seed: int) -> Plan:
+    """Return the same plan on a virtual Corosync, which may die as well."""
+    plan = make_plan(seed)
+    rng = random.Random(f"corosync plan {seed}")  # noqa: S311 - a seed must give the same plan
+    plan.shape.cluster = "corosync"
+    for _ in range(rng.choice((0, 0, 1, 2))):
+        at = FORMING_MS + rng.randrange(FAULTS_MS)
+        who = rng.choice(plan.shape.names)
+        plan.steps += [
+            Step(at, f"kill-corosync {who}"),
+            Step(at + rng.randint(200, 15_000), f"start-corosync {who}"),
+        ]
+    plan.steps.sort(key=lambda step: step.at)
+    plan.options = ("corosync", *plan.options)
+    return plan
+
+
 def _shape(seed: int, rng: random.Random, nodes: int | None) -> Shape:
     drawn = rng.choice((2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 7))
     token, coefficient = rng.choice(((500, 0), (1000, 0), (1000, 650), (3000, 650)))

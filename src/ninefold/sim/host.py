@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from ninefold.cib.model import Stamp
 from ninefold.core.instants import NEVER, Instant
-from ninefold.node.backend import embedded
+from ninefold.corosync.messages import BOOT_BYTES
+from ninefold.node.backend import embedded, on_corosync
 from ninefold.node.machine import Node
 from ninefold.sim.agents import Resources
 from ninefold.sim.clock import Clock
@@ -80,17 +81,18 @@ class Host:
         """Is the daemon stepping?"""
         return self.powered and self.daemon is Daemon.RUNNING and self.node is not None
 
-    def make_node(self, key: bytes, watch: Watch) -> Node:
+    def make_node(self, key: bytes, watch: Watch, *, corosync: bool = False) -> Node:
         """Begin the daemon from what is on the disk; `watch` sees what its controller is told."""
         document = self.disk.document
         stamp, cib = document or (Stamp(0, self._first_cib.version), self._first_cib)
         epoch = self.rng.randbytes(EPOCH_BYTES)
+        seq = self.disk.ring_seq
         rng = random.Random(self.rng.random())  # noqa: S311 - as above
         self.node = Node(
             self.config,
-            backend=embedded(
-                self.config, key=key, ring_seq=self.disk.ring_seq, epoch=epoch, rng=rng
-            ),
+            backend=on_corosync(self.config, ring_seq=seq, boot=epoch.ljust(BOOT_BYTES, b"\0"))
+            if corosync
+            else embedded(self.config, key=key, ring_seq=seq, epoch=epoch, rng=rng),
             rng=rng,
             stamp=stamp,
             cib=cib,

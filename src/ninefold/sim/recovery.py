@@ -70,6 +70,8 @@ def mend(world: World) -> None:
         if host.daemon is Daemon.PAUSED:
             world.resume(host.id)
         world.power_on(host.id)
+        if world.corosync is not None:
+            world.corosync.start(host.id)
         world.start_daemon(host.id)
         if host.node is not None:
             world.arm(host)

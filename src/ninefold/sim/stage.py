@@ -45,7 +45,7 @@ class Stage:
         if self._world is None:
             try:
                 conf, tree = corosync_conf(self.shape), document(self.shape)
-                self._world = World(self.shape.seed, conf, tree)
+                self._world = World(self.shape.seed, conf, tree, cluster=self.shape.cluster)
             except (ValueError, KeyError) as error:
                 raise StageError(f"this cluster cannot be: {error}") from error
         return self._world

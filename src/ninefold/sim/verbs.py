@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ninefold.controller.conductor import Controller
+    from ninefold.sim.corosync import VirtualCorosync
     from ninefold.sim.stage import Stage
 
 _TIMEOUTS: Final = ("start", "stop", "monitor")
@@ -46,6 +47,8 @@ def define_cluster(stage: Stage, words: Words) -> None:
                 shape.links = int(value)
             case "seed":
                 shape.seed = int(value)
+            case "carrier":
+                shape.cluster = value
             case "fencing":
                 shape.fencing = value == "yes"
             case "stickiness":
@@ -406,7 +409,33 @@ DEFINITIONS: Final[dict[str, Verb]] = {
     "group": define_group,
     "property": define_property,
 }
+
+
+def kill_corosync(stage: Stage, words: Words) -> None:
+    """`kill-corosync node1`: its Corosync dies, where the cluster has one; ninefoldd lives on."""
+    for host in stage.hosts(words):
+        stage.world.disturb(host.id)
+        _corosync(stage).kill(host.id)
+        stage.world.say(host.name, "died", "its Corosync dies")
+
+
+def start_corosync(stage: Stage, words: Words) -> None:
+    """`start-corosync node1`."""
+    for host in stage.hosts(words):
+        stage.world.disturb(host.id)
+        _corosync(stage).start(host.id)
+        stage.world.say(host.name, "power", "its Corosync starts")
+
+
+def _corosync(stage: Stage) -> VirtualCorosync:
+    if stage.world.corosync is None:
+        raise StageError("there is no Corosync here: begin with `cluster carrier=corosync`")
+    return stage.world.corosync
+
+
 ACTIONS: Final[dict[str, Verb]] = {
+    "kill-corosync": kill_corosync,
+    "start-corosync": start_corosync,
     "advance": advance,
     "crash": crash,
     "power-cut": crash,

@@ -19,6 +19,7 @@ from ninefold.core.instants import NEVER, Instant
 from ninefold.node import events as ev
 from ninefold.scheduler import schedule
 from ninefold.sim.checkers import Checkers, Health, Partition, check_needed
+from ninefold.sim.corosync import VirtualCorosync
 from ninefold.sim.documents import Documents
 from ninefold.sim.effects import Effects
 from ninefold.sim.host import SOCKET_BUFFER_PACKETS, Daemon, Host
@@ -63,7 +64,8 @@ class Line(msgspec.Struct, frozen=True):
 class World:
     """A cluster in a box. All public verbs take effect at the present moment.
 
-    `decide` is the policy engine; a test may give a broken one to see it found out.
+    `decide` is the policy engine; a test may give a broken one to see it found out. `cluster` says what
+    carries the messages: the embedded ring, or a virtual Corosync on every host.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class World:
         cib: Cib,
         *,
         decide: Callable[[Cib, int], Transition] = schedule,
+        cluster: str = "embedded",
     ) -> None:
         self.now: Instant = 0
         self.rng = random.Random(f"world {seed}")  # noqa: S311 - a seed must give the same world
@@ -97,6 +100,7 @@ class World:
         self.ordering = Ordering(cib)
         self.promises = Promises()
         self.effects = Effects(self, decide)
+        self.corosync = VirtualCorosync(self, seed) if cluster == "corosync" else None
         self._by_name = {host.name: host for host in self.hosts.values()}
         self._disturbed: dict[NodeId, Instant] = {}
         self._requested: dict[NodeId, bool] = {}
@@ -154,6 +158,8 @@ class World:
         self._requested.pop(node, None)
         self.checkers.on_boot(self.now, node)
         self.say(host.name, "power", "power on")
+        if self.corosync is not None:
+            self.corosync.start(node)
         self.start_daemon(node)
 
     def power_off(self, node: NodeId, why: str = "loses power") -> None:
@@ -214,7 +220,8 @@ class World:
         self.disturb(node)
         self.views.forget(node)
         self.effects.end_orphans(host)
-        host.make_node(KEY, lambda event: self._watch(host, event))
+        on_corosync = self.corosync is not None
+        host.make_node(KEY, lambda event: self._watch(host, event), corosync=on_corosync)
         self.step(host, self.wall_clock(host))
         self.step(host, ev.Started())
 
@@ -336,8 +343,11 @@ class World:
             self._queue(host, event)
         elif host.alive:
             self.step(host, event)
-        elif host.daemon is Daemon.PAUSED and not lost and len(host.inbox) < SOCKET_BUFFER_PACKETS:
-            host.inbox.append(event)
+        elif host.daemon is Daemon.PAUSED and not lost:
+            # A socket's buffer is bounded; Corosync keeps everything for a client that does not read.
+            packet = isinstance(event, ev.PacketReceived)
+            if not packet or len(host.inbox) < SOCKET_BUFFER_PACKETS:
+                host.inbox.append(event)
 
     def _queue(self, host: Host, event: ev.Event) -> None:
         """Let an overloaded daemon have its events one by one, as it comes to them."""

@@ -1,0 +1,22 @@
+"""The same faults on a virtual Corosync, and its own: rings that break with gaps, a Corosync that dies.
+
+Play one again with `ninefold.sim.trial.run(corosync_plan(SEED))`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from ninefold.sim.faults import corosync_plan
+from ninefold.sim.trial import run
+
+SEEDS = 100
+CHUNK = 10
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_cluster_on_corosync_survives_faults_and_recovers(first: int) -> None:
+    for seed in range(first, first + CHUNK):
+        world = run(corosync_plan(seed))
+
+        assert world.checkers.starts > 0, f"seed {seed} proves nothing: no resource ever started"
