@@ -22,7 +22,7 @@ from ninefold.corosync.events import Process
 from ninefold.corosync.messages import Expulsion, Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class View(msgspec.Struct, frozen=True):
@@ -62,6 +62,15 @@ class Agreement:
         """Nodes with two processes in the group: no view is agreed until one of them leaves."""
         nodes = [process.node for process in self.candidates]
         return tuple(sorted({node for node in nodes if nodes.count(node) > 1}))
+
+    def surplus(self, kept_before: Sequence[Process]) -> tuple[Process, ...]:
+        """Return the processes of doubled nodes but one each: the one of the last view, or the first."""
+        surplus: list[Process] = []
+        for node in self.doubled:
+            found = [p for p in self.candidates if p.node == node]
+            kept = next((p for p in found if p in kept_before), found[0])
+            surplus += [p for p in found if p != kept]
+        return tuple(surplus)
 
     @property
     def missing(self) -> tuple[Process, ...]:

@@ -92,3 +92,9 @@ def decode(data: bytes) -> Message:
 def key(view: RingId) -> tuple[int, int]:
     """Return how a view is named in a message."""
     return (view.seq, view.representative)
+
+
+def boot_of(start: bytes, life: int) -> bytes:
+    """Return the mark of one life in the group: that of the daemon's start, counted on."""
+    number = (int.from_bytes(start, "big") + life) % (1 << (8 * len(start)))
+    return number.to_bytes(len(start), "big")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 from ninefold.core.instants import NEVER, Instant, Millis
 
 if TYPE_CHECKING:
-    from ninefold.core.ids import RingId
+    from collections.abc import Iterable
+
+    from ninefold.core.ids import NodeId, RingId
     from ninefold.corosync.events import VotesSeen
 
 # The quorum service speaks of a new ring some 3 ms after CPG does (specification, section 3, number
@@ -27,6 +29,7 @@ class Outlook:
         self.ring: RingId | None = None
         self.votes: VotesSeen | None = None
         self.stale_at: Instant = NEVER
+        self._links: dict[tuple[NodeId, int], bool] = {}
 
     @property
     def fresh(self) -> bool:
@@ -53,6 +56,20 @@ class Outlook:
         self.ring = None
         self.votes = None
         self.stale_at = NEVER
+        self._links = {}
+
+    def on_links(self, links: Iterable[tuple[NodeId, int, bool]]) -> list[tuple[NodeId, int, bool]]:
+        """Take note of the links as (peer, link, up); return those that are not as they were."""
+        changed = [(p, link, up) for p, link, up in links if self._links.get((p, link)) != up]
+        self._links.update({(peer, link): up for peer, link, up in changed})
+        return changed
+
+    def links_up(self) -> dict[NodeId, dict[int, bool]]:
+        """Return the state of each link to each peer."""
+        found: dict[NodeId, dict[int, bool]] = {}
+        for (peer, link), up in sorted(self._links.items()):
+            found.setdefault(peer, {})[link] = up
+        return found
 
     def _watch(self, now: Instant) -> None:
         if self.fresh:

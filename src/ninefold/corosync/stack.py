@@ -8,7 +8,6 @@ when its number is agreed and durable. `README.md` has the states in sentences.
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from ninefold.core.ids import NodeId, RingId
@@ -17,7 +16,9 @@ from ninefold.corosync import events as co
 from ninefold.corosync import messages as msg
 from ninefold.corosync.agreement import Agreement, View
 from ninefold.corosync.outlook import Outlook
+from ninefold.corosync.signs import PATIENCE_MIN_MS, Signs
 from ninefold.corosync.stable import Stable
+from ninefold.corosync.states import ViewState
 from ninefold.totem import events as totem
 from ninefold.totem.groups import Groups
 
@@ -30,25 +31,12 @@ if TYPE_CHECKING:
 FRAME_BYTES: Final = 65_000
 # A proposal may be lost with its sender's view only; it is told again this often all the same.
 PROPOSE_AGAIN_MS: Final[Millis] = 1_000
-# Whoever has not agreed after this long holds everybody, as at the barrier.
-AGREE_PATIENCE_MS: Final[Millis] = 10_000
 # Corosync is looked for after 0.1, 0.2, 0.4 ... at most 3.2 s; a failed look costs a millisecond.
 RECONNECT_MIN_MS: Final[Millis] = 100
 RECONNECT_MAX_MS: Final[Millis] = 3_200
 
 Event: TypeAlias = totem.Event | co.Report
 Effect: TypeAlias = totem.Effect | co.Request
-
-
-class ViewState(Enum):
-    """Where this node stands with the group."""
-
-    STOPPED = "not started yet, or left"
-    ALONE = "without Corosync, or out of the group: a ring of its own that has no quorum"
-    JOINING = "connected; the group has not told of our join"
-    AGREEING = "proposals for the next view are under way"
-    SAVING = "the next view is agreed; its number is on its way to the disk"
-    INSTALLED = "a member of a view"
 
 
 class CorosyncStack:
@@ -70,22 +58,13 @@ class CorosyncStack:
         self._last: Stable | None = None
         self._movers: tuple[co.Process, ...] = ()
         self._settled = False
-        self._links: dict[tuple[NodeId, int], bool] = {}
         self._goodbyes: list[co.Process] = []
-        # A member that is silent for as long as Totem would wait for its token is expelled.
-        self._patience: Millis = config.totem.token + config.totem.consensus
-        # While Corosync forms a ring nothing comes back: token and consensus, and again if that
-        # ring breaks up as well. Beyond three rounds it is not forming, it is stuck.
-        self._own_patience: Millis = max(AGREE_PATIENCE_MS, 3 * self._patience)
-        self._beat: Millis = max(50, config.totem.token // 4)
-        self._beat_at: Instant = NEVER
+        self._signs = Signs(config.totem)
         self._again_at: Instant = NEVER
         self._overdue_at: Instant = NEVER
         self._connect_at: Instant = NEVER
         self._backoff: Millis = RECONNECT_MIN_MS
-        self._heard: dict[co.Process, Instant] = {}
         self._began_at: Instant = 0
-        self._beaten_at: Instant = 0
         self._save_again_at: Instant = NEVER
         self._saved = ring_seq
         self._lives = 0
@@ -104,16 +83,13 @@ class CorosyncStack:
 
     def links_up(self) -> dict[NodeId, dict[int, bool]]:
         """Return the state of each link to each peer."""
-        found: dict[NodeId, dict[int, bool]] = {}
-        for (peer, link), up in sorted(self._links.items()):
-            found.setdefault(peer, {})[link] = up
-        return found
+        return self.outlook.links_up()
 
     @property
     def deadline(self) -> Instant:
         """Wake me no later than this."""
         fresh = self.outlook.stale_at if self._waits_for_votes else NEVER
-        waits = (self._beat_at, self._again_at, self._overdue_at, self._connect_at, fresh)
+        waits = (self._signs.due_at, self._again_at, self._overdue_at, self._connect_at, fresh)
         return min(*waits, self._save_again_at, self._groups.deadline)
 
     def step(self, now: Instant, event: Event) -> list[Effect]:
@@ -180,7 +156,8 @@ class CorosyncStack:
                 self.outlook.on_votes(report, now)
                 self._install(now, out)
             case co.LinksSeen(links):
-                self._on_links(links, out)
+                changed = self.outlook.on_links(links)
+                out += (totem.LinkChanged(peer, link, up) for peer, link, up in changed)
             case _:
                 assert_never(report)
 
@@ -197,22 +174,15 @@ class CorosyncStack:
             return
         number = self._agreement.number
         self._lives += 1
-        self._agreement = Agreement(me, self._boot_of(self._lives), number)
-        self._overdue_at = now + AGREE_PATIENCE_MS
+        self._agreement = Agreement(me, msg.boot_of(self._boot, self._lives), number)
+        self._overdue_at = now + PATIENCE_MIN_MS
         self._began_at = now
         self.state = ViewState.JOINING
-
-    def _boot_of(self, life: int) -> bytes:
-        """Return the mark of one life in the group: the start's, counted on."""
-        number = (int.from_bytes(self._boot, "big") + life) % (1 << (8 * len(self._boot)))
-        return number.to_bytes(len(self._boot), "big")
 
     def _on_lost(self, now: Instant, reason: str, out: list[Effect]) -> None:
         if self.state is not ViewState.ALONE:
             out.append(totem.Noted("corosync-lost", reason))
         self._go_alone(now, out)
-        self._connect_at = now + self._backoff
-        self._backoff = min(RECONNECT_MAX_MS, 2 * self._backoff)
 
     def _drop_out(self, now: Instant, why: str, out: list[Effect]) -> None:
         """Leave the group by our own decision, and come back as somebody new."""
@@ -220,16 +190,16 @@ class CorosyncStack:
             out.append(totem.Noted("corosync-lost", why))
         out.append(co.Disconnect())
         self._go_alone(now, out)
-        self._connect_at = now + self._backoff
-        self._backoff = min(RECONNECT_MAX_MS, 2 * self._backoff)
 
     def _go_alone(self, now: Instant, out: list[Effect]) -> None:
         """Without the group there is no quorum, whatever else is on its way: say so at once."""
         already = self.state is ViewState.ALONE
         self.outlook.forget()
+        self._connect_at = now + self._backoff
+        self._backoff = min(RECONNECT_MAX_MS, 2 * self._backoff)
         self._agreement.restart()
-        self._again_at = self._beat_at = self._overdue_at = NEVER
-        self._links = {}
+        self._signs.end()
+        self._again_at = self._overdue_at = NEVER
         self._goodbyes = []
         if already:
             return
@@ -248,9 +218,8 @@ class CorosyncStack:
         me = self._agreement.me
         if self.state in (ViewState.STOPPED, ViewState.ALONE) or me not in change.members:
             return
-        first = self.state is ViewState.JOINING
         others = [p for p in change.members if p.node == self._me and p != me]
-        if first and others:
+        if self.state is ViewState.JOINING and others:
             text = f"Another ninefoldd of this host is in the group already, pid {others[0].pid}."
             self._drop_out(now, f"{text} It must end first.", out)
             return
@@ -265,20 +234,18 @@ class CorosyncStack:
             if process in self._goodbyes:
                 self._goodbyes.remove(process)
                 out.append(totem.Noted("leave", "A node leaves.", (process.node,)))
-            elif reason in (co.Reason.PROCDOWN, co.Reason.LEAVE):
-                text = "Its ninefoldd has ended, its Corosync runs on."
-                out.append(totem.Noted("peer-dead", text, (process.node,)))
-            else:
-                text = "Corosync has lost the node."
-                out.append(totem.Noted("peer-dead", text, (process.node,)))
+                continue
+            ended = reason in (co.Reason.PROCDOWN, co.Reason.LEAVE)
+            text = "Its ninefoldd has ended." if ended else "Corosync has lost the node."
+            out.append(totem.Noted("peer-dead", text, (process.node,)))
 
     def _begin(self, now: Instant, came: tuple[co.Process, ...], out: list[Effect]) -> None:
         """Break the view up, and propose the next one."""
         self._break_up(now, tuple(p for p in came if p in self._agreement.candidates), out)
         self.state = ViewState.AGREEING
         self.statistics.memberships += 1
-        self._beat_at = NEVER
-        self._overdue_at = now + AGREE_PATIENCE_MS
+        self._signs.end()
+        self._overdue_at = now + PATIENCE_MIN_MS
         self._began_at = now
         self._propose(now, out)
         if self._agreement.doubled:
@@ -315,7 +282,7 @@ class CorosyncStack:
     def _on_message(self, now: Instant, sender: co.Process, data: bytes, out: list[Effect]) -> None:
         if self.state in (ViewState.STOPPED, ViewState.ALONE, ViewState.JOINING):
             return
-        self._hear(now, sender)
+        self._signs.hear(now, sender, self._agreement.me)
         try:
             message = msg.decode(data)
         except msg.MalformedMessage:
@@ -336,16 +303,6 @@ class CorosyncStack:
                 self._goodbyes.append(sender)
             case _:
                 assert_never(message)
-
-    def _hear(self, now: Instant, sender: co.Process) -> None:
-        """Note a sign of life. After a time without our own, Corosync was forming: all begin anew."""
-        if sender == self._agreement.me and not self._flows(now):
-            self._heard = dict.fromkeys(self._heard, now)
-        self._heard[sender] = now
-
-    def _flows(self, now: Instant) -> bool:
-        """Do our own messages come back? Only then does another's silence mean anything."""
-        return now - self._heard.get(self._agreement.me, now) <= 3 * self._beat
 
     def _on_frame(
         self, sender: co.Process, view: tuple[int, int], frame: bytes, out: list[Effect]
@@ -431,11 +388,8 @@ class CorosyncStack:
             return
         self.state = ViewState.INSTALLED
         self._settled = True
-        self._last = None
         self._movers = view.processes
-        self._heard = dict.fromkeys(view.processes, now)
-        self._beaten_at = now
-        self._beat_at = now + self._beat
+        self._signs.begin(view.processes, now)
         self._overdue_at = NEVER
         self._backoff = RECONNECT_MIN_MS
         self.outlook.present = True
@@ -465,45 +419,35 @@ class CorosyncStack:
             # The disk refused, or is slow: a number that is saved twice does no harm.
             self._save_again_at = now + PROPOSE_AGAIN_MS
             out.append(totem.SaveRingSeq(self._agreement.number))
-        if now >= self._beat_at:
+        if now >= self._signs.due_at:
             self._on_beat(now, out)
         if now >= self._overdue_at:
             self._on_overdue(now, out)
         missing = self._groups.overdue(now)
-        if self.state is ViewState.INSTALLED and self._flows(now):
+        if self.state is ViewState.INSTALLED and self._signs.flows(now, self._agreement.me):
             self._expel((p for p in self._movers if p.node in missing), out)
         self._install(now, out)
 
     def _on_beat(self, now: Instant, out: list[Effect]) -> None:
         """Give a sign of life, and look for those who give none."""
-        slept = now - self._beaten_at > 3 * self._beat
-        self._beaten_at = now
-        self._beat_at = now + self._beat
-        if slept:
-            # It is we who stood still. What the others said meanwhile is still to be read.
-            self._heard = dict.fromkeys(self._heard, now)
         me = self._agreement.me
-        if now - self._heard.get(me, now) >= self._own_patience:
+        self._signs.on_beat(now)
+        if self._signs.mute(now, me):
             text = "The Corosync of this host does not answer: none of our messages comes back."
             self._drop_out(now, text, out)
             return
         if self._next is not None:
             self._tell_receipt(out, beat=True)
-        if not self._flows(now):
-            return
-        limit = now - self._patience
-        silent = [p for p in self._agreement.candidates if self._heard.get(p, now) <= limit]
-        self._heard.update(dict.fromkeys(silent, now))
-        self._expel(silent, out)
+        self._expel(self._signs.silent(now, self._agreement.candidates, me), out)
 
     def _on_overdue(self, now: Instant, out: list[Effect]) -> None:
         """The group has not agreed in time: go on without those that do not take part."""
-        self._overdue_at = now + AGREE_PATIENCE_MS
+        self._overdue_at = now + PATIENCE_MIN_MS
         missing = self._agreement.missing
         if self.state is ViewState.AGREEING and self._agreement.doubled:
-            missing = self._surplus()
+            missing = self._agreement.surplus(self._movers)
         mute = self.state is ViewState.JOINING or self._agreement.me in missing
-        if mute and now - self._began_at < self._own_patience:
+        if mute and now - self._began_at < self._signs.own_patience:
             return  # Corosync may be forming a ring
         if mute:
             self._drop_out(now, "The Corosync of this host does not carry our messages.", out)
@@ -512,15 +456,6 @@ class CorosyncStack:
 
     def _expel(self, processes: Iterable[co.Process], out: list[Effect]) -> None:
         out += (co.Multicast(msg.encode(self._agreement.expulsion(p))) for p in processes)
-
-    def _surplus(self) -> tuple[co.Process, ...]:
-        """Return the processes of doubled nodes that were not in the last view, all but one each."""
-        surplus: list[co.Process] = []
-        for node in self._agreement.doubled:
-            found = [p for p in self._agreement.candidates if p.node == node]
-            kept = next((p for p in found if p in self._movers), found[0])
-            surplus += [p for p in found if p != kept]
-        return tuple(surplus)
 
     # Frames.
 
@@ -552,19 +487,13 @@ class CorosyncStack:
 
     # Small parts.
 
-    def _on_links(self, links: tuple[tuple[NodeId, int, bool], ...], out: list[Effect]) -> None:
-        for peer, link, up in links:
-            if self._links.get((peer, link)) != up:
-                self._links[peer, link] = up
-                out.append(totem.LinkChanged(peer, link, up))
-
     def _leave(self, out: list[Effect]) -> None:
         if self.state not in (ViewState.ALONE, ViewState.JOINING):
             out.append(co.Multicast(msg.encode(msg.Goodbye())))
         out.append(co.Disconnect())
         self.state = ViewState.STOPPED
-        self._beat_at = self._again_at = self._overdue_at = self._connect_at = NEVER
-        self._save_again_at = NEVER
+        self._signs.end()
+        self._again_at = self._overdue_at = self._connect_at = self._save_again_at = NEVER
 
     def _drop(self, reason: str) -> None:
         dropped = self.statistics.dropped
