@@ -27,15 +27,19 @@ class Signs:
     """The members' signs of life, as this process sees them."""
 
     def __init__(self, timers: TotemOptions) -> None:
+        self.due_at: Instant = NEVER
+        self._heard: dict[Process, Instant] = {}
+        self._beaten_at: Instant = 0
+        self.reconfigure(timers)
+
+    def reconfigure(self, timers: TotemOptions) -> None:
+        """Take the ring's timers."""
         # Totem would wait as long for a token. Shorter, and a pause that Corosync forgives would not be.
         self.patience: Millis = timers.token + timers.consensus
         # While Corosync forms a ring nothing comes back: token and consensus, and again if that
         # ring breaks up as well. Beyond three rounds it is not forming, it is stuck.
         self.own_patience: Millis = max(PATIENCE_MIN_MS, 3 * self.patience)
         self.beat: Millis = max(50, timers.token // 4)
-        self.due_at: Instant = NEVER
-        self._heard: dict[Process, Instant] = {}
-        self._beaten_at: Instant = 0
 
     def begin(self, members: Iterable[Process], now: Instant) -> None:
         """A view is installed: all of its members are alive."""

@@ -8,7 +8,7 @@ when its number is agreed and durable. `README.md` has the states in sentences.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from ninefold.core.ids import NodeId, RingId
 from ninefold.core.instants import NEVER, Instant, Millis
@@ -18,7 +18,7 @@ from ninefold.corosync.agreement import Agreement, View
 from ninefold.corosync.outlook import Outlook
 from ninefold.corosync.signs import PATIENCE_MIN_MS, Signs
 from ninefold.corosync.stable import Stable
-from ninefold.corosync.states import ViewState
+from ninefold.corosync.states import Effect, Event, ViewState
 from ninefold.totem import events as totem
 from ninefold.totem.groups import Groups
 
@@ -34,9 +34,6 @@ PROPOSE_AGAIN_MS: Final[Millis] = 1_000
 # Corosync is looked for after 0.1, 0.2, 0.4 ... at most 3.2 s; a failed look costs a millisecond.
 RECONNECT_MIN_MS: Final[Millis] = 100
 RECONNECT_MAX_MS: Final[Millis] = 3_200
-
-Event: TypeAlias = totem.Event | co.Report
-Effect: TypeAlias = totem.Effect | co.Request
 
 
 class CorosyncStack:
@@ -61,8 +58,7 @@ class CorosyncStack:
         self._goodbyes: list[co.Process] = []
         self._signs = Signs(config.totem)
         self._again_at: Instant = NEVER
-        self._overdue_at: Instant = NEVER
-        self._connect_at: Instant = NEVER
+        self._overdue_at = self._connect_at = NEVER
         self._backoff: Millis = RECONNECT_MIN_MS
         self._began_at: Instant = 0
         self._save_again_at: Instant = NEVER
@@ -84,6 +80,10 @@ class CorosyncStack:
     def links_up(self) -> dict[NodeId, dict[int, bool]]:
         """Return the state of each link to each peer."""
         return self.outlook.links_up()
+
+    def reconfigure(self, _now: Instant, config: ClusterConfig) -> None:
+        """Take the timers of a configuration that differs in nothing else."""
+        self._signs.reconfigure(config.totem)
 
     @property
     def deadline(self) -> Instant:

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import TypeAlias
+
+from ninefold.corosync.events import Report, Request
+from ninefold.totem import events as totem
+
+Event: TypeAlias = totem.Event | Report
+Effect: TypeAlias = totem.Effect | Request
 
 
 class ViewState(Enum):

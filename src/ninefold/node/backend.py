@@ -59,6 +59,9 @@ class Messaging(Protocol):
     def deadline(self) -> Instant:
         """Wake me no later than this."""
 
+    def reconfigure(self, now: Instant, config: ClusterConfig) -> None:
+        """Take the timers of a configuration that differs in nothing else."""
+
     def links_up(self) -> dict[NodeId, dict[int, bool]]:
         """Return the state of each link to each peer."""
 

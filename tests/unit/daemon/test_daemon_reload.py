@@ -12,7 +12,9 @@ from ninefold.cib.document import Cib
 from ninefold.cib.model import Stamp
 from ninefold.daemon.reload import read_again, take
 from ninefold.daemon.settings import configuration
+from ninefold.node.backend import embedded
 from ninefold.node.machine import Node
+from ninefold.totem.stack import Stack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,9 +47,9 @@ class Running:
         cib = Cib.empty("c")
         self.node = Node(
             config,
-            key=self.key,
-            ring_seq=0,
-            epoch=bytes(8),
+            backend=embedded(
+                config, key=self.key, ring_seq=0, epoch=bytes(8), rng=random.Random(1)
+            ),
             rng=random.Random(1),
             stamp=Stamp(0, cib.version),
             cib=cib,
@@ -61,6 +63,7 @@ class Running:
 
     @property
     def token(self) -> int:
+        assert isinstance(self.node.stack, Stack)
         return self.node.stack.outlook(0).token_ms
 
 
