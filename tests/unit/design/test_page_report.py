@@ -16,6 +16,7 @@ from lxml import etree, html
 from ninefold.design.analysis import analyse
 from ninefold.design.load import load_text
 from ninefold.design.page import report_page, words
+from ninefold.design.page.infrastructure import SHEET_PX
 from tests.page_world import HOSTILE, hostile, hostile_model, shop_model, shop_report
 
 
@@ -97,7 +98,7 @@ def test_single_points_of_failure_stand_layer_by_layer(page: str) -> None:
 
 def test_single_points_of_failure_are_marked_in_the_diagram(page: str) -> None:
     tree = parsed(page)
-    wide, narrow = tree.xpath("//section[@id='infrastructure']//svg")
+    wide, narrow = tree.xpath("//section[@id='infrastructure']//svg[@role='img']")
 
     for picture in (wide, narrow):
         marked = picture.xpath(".//g[rect[contains(@class, 'box-spof')]]")
@@ -201,7 +202,7 @@ def test_page_can_be_heard_and_not_only_seen(page: str) -> None:
     assert levels.count(1) == 1
     assert all(b <= a + 1 for a, b in pairwise(levels))
     assert tree.get("lang") == "en"
-    for drawing in tree.iter("svg"):
+    for drawing in tree.xpath("//svg[not(@aria-hidden='true')]"):
         assert drawing.get("role") == "img"
         assert len(drawing.get("aria-label", "")) > 20
     for table in tree.iter("table"):
@@ -250,6 +251,27 @@ def test_a_large_infrastructure_is_drawn_with_its_alike_parts_as_one() -> None:
     assert f"60 {words.TIMES} node" in told
     assert f"2 {words.TIMES} switch" in told
     assert "SPOF" in told
+
+
+def test_a_tall_diagram_is_cut_for_paper_between_boxes_and_loses_nothing(page: str) -> None:
+    tree = parsed(page)
+    whole = tree.get_element_by_id("infrastructure-drawing").getparent()
+    width, height = (float(whole.get(side)) for side in ("width", "height"))
+    boxes = [
+        (float(box.get("y")), float(box.get("y")) + float(box.get("height")))
+        for box in whole.xpath(".//*[local-name()='rect'][starts-with(@class, 'box ')]")
+    ]
+
+    uses = tree.xpath("//*[@href='#infrastructure-drawing'][local-name()='use']")
+    views = [[float(n) for n in use.getparent().get("viewbox").split()] for use in uses]
+
+    assert len(views) > 1
+    assert all((x, w) == (0, width) for x, _, w, _ in views)
+    assert all(h <= SHEET_PX for *_, h in views)
+    ends = [top + h for _, top, _, h in views]
+    assert [0, *ends] == pytest.approx([*(top for _, top, _, _ in views), height])
+    assert boxes
+    assert not any(low < end < high for end in ends for low, high in boxes)
 
 
 def test_kinds_that_need_each_other_in_a_circle_are_drawn_all_the_same() -> None:

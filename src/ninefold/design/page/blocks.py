@@ -71,12 +71,16 @@ def table(
 
 
 class Picture(msgspec.Struct, frozen=True, tag="picture"):
-    """A drawing, as SVG for wide and for narrow screens, with what it shows in words."""
+    """A drawing, as SVG for wide and for narrow screens, with what it shows in words.
+
+    `sheets` are the pieces of a wide one that is too tall for a sheet of paper.
+    """
 
     caption: str
     wide: str
     narrow: str
     key: tuple[tuple[str, str], ...] = ()
+    sheets: tuple[str, ...] = ()
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):

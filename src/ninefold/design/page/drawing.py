@@ -39,6 +39,21 @@ def drawing(width: float, height: float, told: str) -> Element:
     )
 
 
+def window(name: str, x: float, y: float, width: float, height: float) -> str:
+    """Return a drawing that shows a part of another, whose elements are in the group `name`."""
+    view = etree.Element(
+        "svg",
+        {
+            "viewBox": f"{_n(x)} {_n(y)} {_n(width)} {_n(height)}",
+            "width": _n(width),
+            "height": _n(height),
+            "aria-hidden": "true",
+        },
+    )
+    etree.SubElement(view, "use", {"href": f"#{name}"})
+    return text_of(view)
+
+
 def text_of(picture: Element) -> str:
     """Return a drawing as text to be put into a page."""
     return etree.tostring(picture, encoding="unicode")

@@ -11,7 +11,17 @@ from ninefold.design.library import LAYERS
 from ninefold.design.model import AllOf, AtLeast, Use
 from ninefold.design.page import words
 from ninefold.design.page.blocks import Picture
-from ninefold.design.page.drawing import BOLD, box, curve, drawing, fitted, text_of, wrapped, write
+from ninefold.design.page.drawing import (
+    BOLD,
+    box,
+    curve,
+    drawing,
+    fitted,
+    text_of,
+    window,
+    wrapped,
+    write,
+)
 from ninefold.design.page.ink import NARROW, WIDE
 from ninefold.design.page.layered import Link, Space, laid_out
 
@@ -43,6 +53,10 @@ TITLE_PX: Final = 12
 BELOW_PX: Final = 11
 LINE_PX: Final = 15
 ON_WIDE: Final = Space(WIDE, 96, (134, 54), 22, 30, 40, 4)
+# What a sheet of paper takes of the wide drawing, below the section's heading: US letter within its
+# margins is 247 mm high and 188 mm wide, so 188 mm are 820 px, and 247 mm less 30 mm are 946 px.
+SHEET_PX: Final = 940
+WHOLE: Final = "infrastructure-drawing"
 ON_NARROW: Final = Space(NARROW, 6, (128, 54), 14, 28, 36, 2, 18)
 
 
@@ -71,10 +85,9 @@ def infrastructure_picture(report: Report, model: Infrastructure) -> Picture:
         f"{len(things)} boxes in the layers {', '.join(layers)}. Single points of failure: "
         f"{', '.join(marked) or 'none'}."
     )
-    wide, narrow = (
-        _drawn(things, laid_out(layers, edges, space), space, told)
-        for space in (ON_WIDE, ON_NARROW)
-    )
+    on_wide, on_narrow = (laid_out(layers, edges, space) for space in (ON_WIDE, ON_NARROW))
+    wide = _drawn(things, on_wide, ON_WIDE, told, WHOLE)
+    narrow = _drawn(things, on_narrow, ON_NARROW, told)
     return Picture(
         "Who needs what, from services at the top down to the ground.",
         wide,
@@ -85,6 +98,7 @@ def infrastructure_picture(report: Report, model: Infrastructure) -> Picture:
             ("line-any", "one of several is enough"),
             ("line-fence", "silences nodes"),
         ),
+        tuple(window(WHOLE, 0, top, WIDE, height) for top, height in _sheets(on_wide)),
     )
 
 
@@ -180,8 +194,31 @@ def _without_circles(links: dict[tuple[str, str], str]) -> dict[tuple[str, str],
     return {pair: look for pair, look in links.items() if drawn.has_edge(*pair)}
 
 
-def _drawn(things: dict[str, Thing], layout: Layout, space: Space, told: str) -> str:
-    picture = drawing(space.width, layout.height, told)
+def _sheets(layout: Layout) -> list[tuple[float, float]]:
+    """Cut a tall drawing between layers, and a tall layer between its lines: tops and heights.
+
+    Return nothing if it fits on one sheet.
+    """
+    if layout.height <= SHEET_PX:
+        return []
+    half = ON_WIDE.line_gap / 2
+    lines = sorted({y - half for _, y in layout.corners.values()})
+    layers = [band.top for band in layout.bands]
+    sheets: list[tuple[float, float]] = []
+    top = 0.0
+    while layout.height - top > SHEET_PX:
+        fitting = [y for y in layers if top < y <= top + SHEET_PX]
+        fitting = fitting or [y for y in lines if top < y <= top + SHEET_PX]
+        sheets.append((top, fitting[-1] - top))
+        top = fitting[-1]
+    return [*sheets, (top, layout.height - top)]
+
+
+def _drawn(
+    things: dict[str, Thing], layout: Layout, space: Space, told: str, name: str = ""
+) -> str:
+    whole = drawing(space.width, layout.height, told)
+    picture = etree.SubElement(whole, "g", {"id": name, "class": "whole"} if name else {})
     for number, band in enumerate(layout.bands):
         box(picture, (0, band.top + 2), (space.width, band.height - 4), f"band band-{number % 2}")
         at = (10, band.top + 20) if space.head else (10, band.top + band.height / 2 + 4)
@@ -190,7 +227,7 @@ def _drawn(things: dict[str, Thing], layout: Layout, space: Space, told: str) ->
         curve(picture, piece.start, piece.end, f"edge edge-{piece.look}")
     for thing in things.values():
         _box(picture, thing, layout.corners[thing.name], space)
-    return text_of(picture)
+    return text_of(whole)
 
 
 def _box(picture: Element, thing: Thing, corner: tuple[float, float], space: Space) -> None:
