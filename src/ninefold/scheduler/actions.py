@@ -287,7 +287,6 @@ def clear_failcount(work: Workspace, resource: Resource, node: Node, why: str) -
     action = act(work, resource, "clear_failcount", node, optional=False)
     action.kind = "clear"
     action.on_dc = True
-    action.optional = False
     update_runnable(work, action)
     if not action.reasons:
         action.reasons.append(reasons.failures_forgotten(resource, node, why))

@@ -230,12 +230,10 @@ def _container(plan: _Plan, number: int, address: str | None) -> Element:
     }
     made = [f"{source}/{plan.id}-{number}" for source, _t, _o, root in plan.mounts if root]
     parameters["mount_points"] = ",".join(made)
-    if plan.has_child:
+    if plan.has_child or plan.command:
         parameters["run_cmd"] = plan.command or _DAEMON
-        # Whether the container lives is all that is asked; what is inside is monitored by itself.
-        parameters["monitor_cmd"] = "/bin/true"
-    elif plan.command:
-        parameters["run_cmd"] = plan.command
+    # Whether the container lives is all that is asked; what is inside is monitored by itself.
+    parameters["monitor_cmd"] = "/bin/true"
     _pairs(container, "instance_attributes", f"{identity}-attributes", parameters)
     operations = etree.SubElement(container, "operations")
     etree.SubElement(

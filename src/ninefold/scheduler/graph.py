@@ -226,6 +226,8 @@ def _history_key(action: Action) -> str:
     resource = action.resource
     if resource is None or not resource.history_id:
         return ""
+    if action.task == "notified" and resource.variant is Variant.PRIMITIVE:
+        return f"{resource.history_id}_notified_0"
     if resource.history_id == resource.id or not action.key.startswith(resource.id):
         return ""
     return resource.history_id + action.key[len(resource.id) :]

@@ -137,9 +137,11 @@ def _weighted(
 ) -> dict[str, int]:
     best = _best_by_value(work, source, one.attribute)
     for name, current in result.items():
-        node = work.node_names[name.lower()]
-        value = attribute_of(node, one.attribute, source)
-        score = best.get((value or "").lower() if value is not None else None, -INFINITY)
+        if one.attribute == "#uname":
+            value: str | None = name
+        else:
+            value = attribute_of(work.node_names[name.lower()], one.attribute, source)
+        score = best.get(value.lower() if value is not None else None, -INFINITY)
         if factor < 0 and score < 0 and not _only_choice(one, score):
             continue
         if current == _PARKED:
@@ -155,6 +157,13 @@ def _weighted(
 
 def _best_by_value(work: Workspace, source: Resource, attribute: str) -> dict[str | None, int]:
     best: dict[str | None, int] = {}
+    if attribute == "#uname":
+        # The usual case: every node has a value of its own.
+        return {
+            name.lower(): score
+            for name, score in source.scores.items()
+            if score > -INFINITY and work.node_names[name.lower()].available
+        }
     for name, score in source.scores.items():
         node = work.node_names[name.lower()]
         if not node.available:

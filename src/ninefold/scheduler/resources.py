@@ -309,7 +309,8 @@ def _apply_clone_meta(resource: Resource) -> None:
         resource.unique = boolean(meta.get("globally-unique"), default=several)
     elif parent is not None and parent.variant is not Variant.BUNDLE:
         resource.promotable = parent.promotable
-        resource.unique = parent.unique
+        # What is configured counts for the inside even where the clone itself could not have it.
+        resource.unique = boolean(meta.get("globally-unique"), default=parent.unique)
 
 
 def _apply_target(resource: Resource, parent: Resource | None) -> None:
