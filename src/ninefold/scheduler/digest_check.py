@@ -12,6 +12,8 @@ from ninefold.scheduler.history_outcome import operation_for, timeout_ms
 from ninefold.scheduler.resources import operation_parameters, parameters_on
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ninefold.scheduler.entries import Entry
     from ninefold.scheduler.workspace import Node, Resource, Workspace
 
@@ -32,6 +34,8 @@ def compare(work: Workspace, resource: Resource, node: Node, entry: Entry) -> Di
     parameters = dict(parameters_on(work, resource, node)) | own
     if entry.reschedule:
         return Digest.CHANGED
+    if _only_masked_differ(entry, parameters):
+        return Digest.SAME
     recorded_restart = entry.element.get("op-restart-digest")
     if recorded_restart is not None:
         names = entry.element.get("op-force-restart")
@@ -50,6 +54,17 @@ def compare(work: Workspace, resource: Resource, node: Node, entry: Entry) -> Di
         return Digest.SAME
     # Parameters of the operation itself reach the agent only when that operation is run anew.
     return Digest.RESTART if entry.interval_ms == 0 and own else Digest.CHANGED
+
+
+def _only_masked_differ(entry: Entry, parameters: Mapping[str, str]) -> bool:
+    """Whether all that can be told is the same: the document was given away with secrets masked."""
+    recorded = entry.element.get("op-secure-digest")
+    secret = (entry.element.get("op-secure-params") or "").split()
+    masked = any(parameters.get(name, "").strip("*") == "" for name in secret if name in parameters)
+    if recorded is None or not masked:
+        return False
+    open_to_all = {name: value for name, value in parameters.items() if name not in secret}
+    return operation_digest(open_to_all) == recorded
 
 
 def definition_changed(work: Workspace, resource: Resource, node: Node, entry: Entry) -> bool:

@@ -78,6 +78,9 @@ def _without(work: Workspace, resource: Resource, use: TicketUse) -> None:
         if use.role is not Role.PROMOTED or use.loss_policy == "stop":
             _ban(work, resource, use)
         return
+    concerns = use.role in {Role.UNKNOWN, resource.role}
+    if use.loss_policy in {"fence", "freeze"} and not concerns:
+        return
     match use.loss_policy:
         case "demote" if use.role is Role.PROMOTED:
             # Promotion is what the ticket is needed for: see `forbid_promotion`.
