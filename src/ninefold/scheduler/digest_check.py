@@ -34,7 +34,7 @@ def compare(work: Workspace, resource: Resource, node: Node, entry: Entry) -> Di
     parameters = dict(parameters_on(work, resource, node)) | own
     if entry.reschedule:
         return Digest.CHANGED
-    if _only_masked_differ(entry, parameters):
+    if _only_masked_differ(resource, entry, parameters):
         return Digest.SAME
     recorded_restart = entry.element.get("op-restart-digest")
     if recorded_restart is not None:
@@ -56,7 +56,9 @@ def compare(work: Workspace, resource: Resource, node: Node, entry: Entry) -> Di
     return Digest.RESTART if entry.interval_ms == 0 and own else Digest.CHANGED
 
 
-def _only_masked_differ(entry: Entry, parameters: Mapping[str, str]) -> bool:
+def _only_masked_differ(
+    resource: Resource, entry: Entry, parameters: Mapping[str, str]
+) -> bool:
     """Whether all that can be told is the same: the document was given away with secrets masked."""
     recorded = entry.element.get("op-secure-digest")
     secret = (entry.element.get("op-secure-params") or "").split()
@@ -64,6 +66,9 @@ def _only_masked_differ(entry: Entry, parameters: Mapping[str, str]) -> bool:
     if recorded is None or not masked:
         return False
     open_to_all = {name: value for name, value in parameters.items() if name not in secret}
+    if resource.fence_device:
+        # What is for the cluster and not for the agent is not in an agent's metadata.
+        open_to_all = {k: v for k, v in open_to_all.items() if not k.startswith("pcmk_")}
     return operation_digest(open_to_all) == recorded
 
 
