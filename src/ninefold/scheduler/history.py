@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Node, Resource, Workspace
 
 _TASKS: Final = frozenset(
-    {"monitor", "start", "stop", "promote", "demote", "migrate_to", "migrate_from"}
+    {"monitor", "asyncmon", "start", "stop", "promote", "demote", "migrate_to", "migrate_from"}
 )
 # Policies that a later success does not undo.
 _LASTING: Final = frozenset({OnFail.STOP, OnFail.BAN, OnFail.STANDBY, OnFail.FENCE})

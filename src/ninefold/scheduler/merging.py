@@ -38,7 +38,8 @@ def attribute_of(node: Node, attribute: str, resource: Resource) -> str | None:
     """Return the value by which a colocation compares nodes."""
     target = resource.meta.get("container-attribute-target")
     connection = node.connection
-    host_wanted = target == "host" and attribute != "#uname"
+    inside_bundle = bool(resource.outermost.replicas)
+    host_wanted = inside_bundle or (target == "host" and attribute != "#uname")
     if host_wanted and node.guest and connection is not None and connection.launcher is not None:
         launcher = connection.launcher
         host = launcher.assigned or (launcher.active[0] if launcher.active else None)
@@ -137,7 +138,7 @@ def _weighted(
 ) -> dict[str, int]:
     best = _best_by_value(work, source, one.attribute)
     for name, current in result.items():
-        if one.attribute == "#uname":
+        if one.attribute == "#uname" and not source.outermost.replicas:
             value: str | None = name
         else:
             value = attribute_of(work.node_names[name.lower()], one.attribute, source)
@@ -157,7 +158,7 @@ def _weighted(
 
 def _best_by_value(work: Workspace, source: Resource, attribute: str) -> dict[str | None, int]:
     best: dict[str | None, int] = {}
-    if attribute == "#uname":
+    if attribute == "#uname" and not source.outermost.replicas:
         # The usual case: every node has a value of its own.
         return {
             name.lower(): score
