@@ -56,9 +56,7 @@ def compare(work: Workspace, resource: Resource, node: Node, entry: Entry) -> Di
     return Digest.RESTART if entry.interval_ms == 0 and own else Digest.CHANGED
 
 
-def _only_masked_differ(
-    resource: Resource, entry: Entry, parameters: Mapping[str, str]
-) -> bool:
+def _only_masked_differ(resource: Resource, entry: Entry, parameters: Mapping[str, str]) -> bool:
     """Whether all that can be told is the same: the document was given away with secrets masked."""
     recorded = entry.element.get("op-secure-digest")
     secret = (entry.element.get("op-secure-params") or "").split()

@@ -38,7 +38,7 @@ def attribute_of(node: Node, attribute: str, resource: Resource) -> str | None:
     """Return the value by which a colocation compares nodes."""
     target = resource.meta.get("container-attribute-target")
     connection = node.connection
-    inside_bundle = bool(resource.outermost.replicas)
+    inside_bundle = node.bundle_node and bool(resource.outermost.replicas)
     host_wanted = inside_bundle or (target == "host" and attribute != "#uname")
     if host_wanted and node.guest and connection is not None and connection.launcher is not None:
         launcher = connection.launcher
