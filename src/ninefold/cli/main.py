@@ -27,6 +27,7 @@ from ninefold.cli.out import EXIT_CODES
 from ninefold.cli.sim import sim_app
 from ninefold.cli.simulate import simulate
 from ninefold.cli.status import status
+from ninefold.cli.survive import survive
 from ninefold.cli.web import web
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ app.add_typer(resources.app, name="resource")
 app.add_typer(cib.app, name="cib")
 app.command()(events)
 app.command()(simulate)
+app.command()(survive)
 app.add_typer(config.app, name="config")
 app.add_typer(ring.app, name="ring")
 app.add_typer(quorum.app, name="quorum")

@@ -19,6 +19,7 @@ from ninefold.cli.documents import (
     refuse_document,
 )
 from ninefold.cli.out import REFUSED, USAGE, JsonFlag, complaints, fail, show_json
+from ninefold.cli.survive import what_if
 from ninefold.core.findings import Finding, Severity
 from ninefold.forecast import events as ev
 from ninefold.forecast import opspec, summary
@@ -80,6 +81,15 @@ Activate = Annotated[
     list[str] | None,
     _many("--ticket-activate", "-e", text="A ticket leaves standby.", metavar="TICKET"),
 ]
+WhatIf = Annotated[
+    list[str] | None,
+    _many(
+        "--what-if",
+        text="Say what becomes of the services if this happens: 'node n2 down', 'resource db fails', "
+        "'device f fails', 'quorum lost'. Other events do not count then.",
+        metavar="EVENT",
+    ),
+]
 QuorumOption = Annotated[
     bool | None, typer.Option("--quorum/--no-quorum", "-q", help="Whether there is quorum.")
 ]
@@ -116,6 +126,7 @@ def simulate(
     ticket_revoke: Revoke = None,
     ticket_standby: Standby = None,
     ticket_activate: Activate = None,
+    what: WhatIf = None,
     to_settle: Annotated[
         bool, typer.Option("--settle", help="Decide again until nothing is left to do.")
     ] = False,
@@ -132,16 +143,16 @@ def simulate(
     """
     root, source = document(file, socket)
     at = moment(now, root)
+    if what:
+        what_if(root, what, at, as_json=json)
+        return
     specs, findings = _specs([*(op_inject or []), *(op_fail or [])])
     told: list[ev.Event] = [
         *_each(ev.NodeUp, node_up),
         *_each(ev.NodeDown, node_down),
         *_each(ev.NodeFail, node_fail),
         *_each(ev.Quorum, None if quorum is None else [quorum]),
-        *_each(lambda name: ev.TicketChange(name, granted=True), ticket_grant),
-        *_each(lambda name: ev.TicketChange(name, granted=False), ticket_revoke),
-        *_each(lambda name: ev.TicketChange(name, standby=True), ticket_standby),
-        *_each(lambda name: ev.TicketChange(name, standby=False), ticket_activate),
+        *_tickets(ticket_grant, ticket_revoke, ticket_standby, ticket_activate),
         *(ev.OperationResult(specs[text]) for text in op_inject or [] if text in specs),
     ]
     failing = [specs[text] for text in op_fail or [] if text in specs]
@@ -175,6 +186,20 @@ def _warn(first: Transition, *, unsettled: bool) -> None:
         complaints.print(f"warning: {warning}", markup=False)
     if unsettled:
         fail(f"There is still something to do after {ROUNDS_MAX} transitions.", REFUSED)
+
+
+def _tickets(
+    grant: list[str] | None,
+    revoke: list[str] | None,
+    standby: list[str] | None,
+    activate: list[str] | None,
+) -> list[ev.Event]:
+    return [
+        *_each(lambda name: ev.TicketChange(name, granted=True), grant),
+        *_each(lambda name: ev.TicketChange(name, granted=False), revoke),
+        *_each(lambda name: ev.TicketChange(name, standby=True), standby),
+        *_each(lambda name: ev.TicketChange(name, standby=False), activate),
+    ]
 
 
 def _each(event: Callable[[T], ev.Event], values: list[T] | None) -> list[ev.Event]:

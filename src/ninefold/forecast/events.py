@@ -122,7 +122,7 @@ def _problems(root: Element, event: Event) -> list[Finding]:
         case OperationResult(spec):
             found = _unknown_node(root, spec.node)
             if primitive(root, spec.resource) is None:
-                found.append(_unknown_resource(root, spec.resource))
+                found.append(unknown_resource(root, spec.resource))
             return found
         case Quorum() | TicketChange():
             return []
@@ -131,16 +131,19 @@ def _problems(root: Element, event: Event) -> list[Finding]:
 
 
 def _unknown_node(root: Element, name: str) -> list[Finding]:
+    known = name.lower() in map(str.lower, node_names(root))
+    return [] if known else [unknown_node(root, name)]
+
+
+def unknown_node(root: Element, name: str) -> Finding:
+    """Return the finding for a node that is not there."""
     names = node_names(root)
-    if name.lower() in map(str.lower, names):
-        return []
     there = f"There are {', '.join(names)}." if names else "The document has no nodes."
-    return [
-        Finding("unknown-node", Severity.ERROR, f"node {name}", "There is no such node.", there)
-    ]
+    return Finding("unknown-node", Severity.ERROR, f"node {name}", "There is no such node.", there)
 
 
-def _unknown_resource(root: Element, name: str) -> Finding:
+def unknown_resource(root: Element, name: str) -> Finding:
+    """Return the finding for a resource that is not there."""
     every = [one.get("id", "") for one in root.iterfind("configuration/resources//primitive")]
     shown = ", ".join(every[:20]) + (" and others" if len(every) > 20 else "")
     remedy = f"There are {shown}." if every else "The document has no resources."

@@ -68,20 +68,30 @@ class Story(msgspec.Struct, frozen=True):
 
 
 def execute(
-    document: Element, transition: Transition, now: WallSeconds, failing: Sequence[OpSpec] = ()
+    document: Element,
+    transition: Transition,
+    now: WallSeconds,
+    failing: Sequence[OpSpec] = (),
+    unfenceable: Sequence[str] = (),
 ) -> Execution:
-    """Carry `transition` out on a copy of `document`; what `failing` names ends with its code."""
+    """Carry `transition` out on a copy of `document`; what `failing` names ends with its code.
+
+    The fencing of an unfenceable node never ends, and nothing that waits for it begins.
+    """
     root = copy.deepcopy(document)
     in_graph = {action.id for action in transition.actions}
     done: dict[int, bool] = {}
     steps: list[Step] = []
     waiting = list(transition.actions)
-    broken = moved = False
-    while waiting and not broken and not (steps and not moved):
+    broken, moved = False, True
+    while waiting and moved and not broken:
         moved = False
         left = []
         for action in waiting:
             if broken or not all(one in done for one in action.inputs if one in in_graph):
+                left.append(action)
+                continue
+            if action.kind is ActionKind.FENCING and action.node in unfenceable:
                 left.append(action)
                 continue
             rc = _failure(action, failing)
@@ -118,16 +128,19 @@ def settle(
     document: Element,
     now: WallSeconds,
     failing: Sequence[OpSpec] = (),
+    unfenceable: Sequence[str] = (),
     rounds_max: int = ROUNDS_MAX,
 ) -> Story:
-    """Decide and carry out until nothing is left to do."""
+    """Decide and carry out until nothing is left to do, or nothing more can be done."""
     rounds: list[Round] = []
     transition = schedule_document(document, now)
     while not idle(transition) and len(rounds) < rounds_max:
-        execution = execute(document, transition, now, failing)
+        execution = execute(document, transition, now, failing, unfenceable)
         rounds.append(Round(transition, execution))
         document = execution.document
         transition = schedule_document(document, now)
+        if all(step.action.kind is ActionKind.PSEUDO for step in execution.steps):
+            break
     return Story(tuple(rounds), transition, document, idle(transition))
 
 

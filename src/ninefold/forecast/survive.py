@@ -1,0 +1,152 @@
+"""Which services survive which faults: the policy engine asked about each, until it is at rest.
+
+A fault is applied, the engine decides, its decision is carried out, and so on. What ran before and
+does not run at the end did not survive; the chain of events says why.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import msgspec
+from lxml import etree
+
+from ninefold.core.instants import Millis
+from ninefold.forecast import outage
+from ninefold.forecast.execute import settle
+from ninefold.forecast.faults import Fault, all_faults, broken
+from ninefold.scheduler import schedule_document
+from ninefold.scheduler.model import ActionKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lxml.etree import _Element as Element
+
+    from ninefold.core.instants import WallSeconds
+    from ninefold.forecast.execute import Story
+    from ninefold.scheduler.model import Transition
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """A service that does not come back, and what stands in its way."""
+
+    service: str
+    why: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What becomes of a cluster after some faults.
+
+    `outages` are bounds by the timeouts, from the moment the faults are noticed; `chain` tells the
+    events in their order; `settled` is false if something is left that cannot be done.
+    """
+
+    faults: tuple[Fault, ...]
+    lost: tuple[Loss, ...]
+    outages: tuple[outage.Outage, ...]
+    longest_ms: Millis
+    chain: tuple[str, ...]
+    settled: bool
+
+
+def at_rest(root: Element, now: WallSeconds) -> Element:
+    """Return the document of the cluster after it has done what it would do anyway."""
+    return settle(root, now).document
+
+
+def every(root: Element, now: WallSeconds, *, double: bool) -> list[tuple[Fault, ...]]:
+    """Return all single faults, and all pairs of them."""
+    single = all_faults(root, schedule_document(root, now).placements)
+    pairs = [pair for pair in combinations(single, 2) if double]
+    return [*((fault,) for fault in single), *pairs]
+
+
+def judge(root: Element, faults: Sequence[Fault], now: WallSeconds) -> Outcome:
+    """Say what becomes of a cluster at rest after `faults`."""
+    first = schedule_document(root, now)
+    before = outage.services(root, first)
+    after = broken(root, faults, now)
+    story = settle(after.document, now, after.failing, unfenceable=after.unfenceable)
+    lost = [
+        Loss(service.name, _why(service, story.final))
+        for service in before
+        if not outage.is_up(service, story.document, story.final)
+    ]
+    gone = {loss.service for loss in lost}
+    hit = [fault.name for fault in faults if fault.kind == "resource"]
+    nodes = [fault.name for fault in faults if fault.kind == "node"]
+    downs = [
+        msgspec.structs.replace(one, until_ms=None) if one.service in gone else one
+        for one in outage.outages(before, first.placements, story, hit, nodes)
+    ]
+    named = {one.service for one in downs}
+    downs += [outage.Outage(one.service, 0, None) for one in lost if one.service not in named]
+    longest = max((timed.end_ms for timed in outage.timeline(story)
+                   if not timed.step.action.interval_ms), default=0)  # fmt: skip
+    chain = tuple(_chain(faults, story, after.unfenceable))
+    return Outcome(tuple(faults), tuple(lost), tuple(downs), longest, chain, story.settled)
+
+
+def judge_text(xml: bytes, faults: tuple[Fault, ...], now: WallSeconds) -> Outcome:
+    """Do the same in another process, which is handed text."""
+    return judge(etree.fromstring(xml), faults, now)
+
+
+def minimal(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Leave out of each double fault what one of the two alone would have lost."""
+    alone: dict[Fault, set[str]] = {}
+    found = []
+    for one in outcomes:
+        names = {loss.service for loss in one.lost}
+        if len(one.faults) == 1:
+            alone[one.faults[0]] = names
+        else:
+            for fault in one.faults:
+                names -= alone.get(fault, set())
+        kept = tuple(loss for loss in one.lost if loss.service in names)
+        found.append(msgspec.structs.replace(one, lost=kept))
+    return found
+
+
+def _why(service: outage.Service, final: Transition) -> str:
+    for placement in final.placements:
+        if placement.resource.partition(":")[0] not in [
+            leaf.partition(":")[0] for leaf in service.leaves
+        ]:
+            continue
+        if placement.blocked:
+            return placement.blocked
+        if placement.reasons and not placement.nodes:
+            return placement.reasons[-1].sentence
+    if not final.quorate:
+        return "The partition does not have quorum."
+    unclean = [view.name for view in final.nodes if view.unclean]
+    if unclean:
+        return f"{', '.join(unclean)} cannot be fenced, and may still run it."
+    return "No node is left that may run it."
+
+
+def _chain(faults: Sequence[Fault], story: Story, unfenceable: Sequence[str]) -> list[str]:
+    told = [f"{fault}." for fault in faults]
+    for one in story.rounds:
+        for step in one.execution.steps:
+            action = step.action
+            probe = action.task in {"monitor", "notify", "cancel"}
+            if action.kind is ActionKind.PSEUDO or (probe and step.rc is None):
+                continue
+            if action.kind is ActionKind.FENCING:
+                told.append(f"{action.node} is fenced.")
+            else:
+                end = "" if step.rc is None else f" fails ({step.rc})"
+                name = action.resource or action.node
+                told.append(f"{action.task} of {name} on {action.node}{end}.")
+    told += [
+        f"{action.node} is to be fenced, and no device can."
+        for action in story.final.actions
+        if action.kind is ActionKind.FENCING and action.node in unfenceable
+    ]
+    if not story.final.quorate:
+        told.append("There is no quorum.")
+    return told
