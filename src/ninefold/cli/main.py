@@ -20,6 +20,7 @@ from ninefold.cli import (
 from ninefold.cli.audit import audit
 from ninefold.cli.demo import demo
 from ninefold.cli.events import events
+from ninefold.cli.explain import explain
 from ninefold.cli.extra import ExtraCommand
 from ninefold.cli.lab import lab_app
 from ninefold.cli.nines import nines
@@ -44,6 +45,7 @@ app.add_typer(cib.app, name="cib")
 app.command()(events)
 app.command()(simulate)
 app.command()(survive)
+app.command()(explain)
 app.add_typer(config.app, name="config")
 app.add_typer(ring.app, name="ring")
 app.add_typer(quorum.app, name="quorum")

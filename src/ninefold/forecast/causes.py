@@ -1,0 +1,237 @@
+"""What each code of the policy engine means to an operator, and the command that would change it.
+
+One table for the origins of scores, one for reasons, one for the state of nodes. The codes are the
+engine's (`ninefold.scheduler.reasons`, `ninefold.scheduler.scoring`); the sentences are made here
+where the document has more to say than the engine kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from ninefold.cib import views
+from ninefold.scheduler.scores import INFINITY, render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lxml.etree import _Element as Element
+
+    from ninefold.scheduler.model import Contribution, Placement, Reason, Transition
+
+TASKS: Final = ("start", "stop", "promote", "demote", "migrate_to", "migrate_from")
+
+# The way to change what no command of its own changes.
+EDIT: Final = "ninefold cib show -o cib.xml, edit {what}, ninefold cib replace cib.xml"
+
+_FALSE: Final = ("false", "no", "off", "n", "0")
+_TRUE: Final = ("true", "yes", "on", "y", "1")
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """One thing that has a say: for programs, for people, and what would change it ("" if nothing)."""
+
+    code: str
+    sentence: str
+    command: str
+
+
+def text(score: int) -> str:
+    """Write a score as it is written in a CIB."""
+    return render(score)
+
+
+def edit(what: str) -> str:
+    """Return the commands that change `what` in the document."""
+    return EDIT.format(what=what)
+
+
+def plain(resource: str) -> str:
+    """Return the configured name of an instance."""
+    name, _, number = resource.rpartition(":")
+    return name if name and number.isdigit() else resource
+
+
+def movable(root: Element, resource: str) -> str:
+    """Return what has to be named to move `resource`: the clone or group that it is in, or itself."""
+    return _outermost(root, resource)[0]
+
+
+def moves_alone(root: Element, resource: str) -> bool:
+    """Tell whether a move means one place: not that of a clone or a bundle."""
+    return _outermost(root, resource)[1] in {"primitive", "group"}
+
+
+def _outermost(root: Element, resource: str) -> tuple[str, str]:
+    tree = root.find("configuration")
+    name, kind = plain(resource), ""
+    element = None if tree is None else views.resource(tree, name)
+    while element is not None and element.tag != "resources":
+        name, kind = element.get("id", name), str(element.tag)
+        element = element.getparent()
+    return name, kind
+
+
+_CLEANUP: Final = "ninefold resource cleanup {r}"
+
+# code: what is said of a score that came from it ({o} origin, {r} resource, {s} score), and the command.
+_ORIGINS: Final[dict[str, tuple[str, str]]] = {
+    "stickiness": ("It stays where it is if it can (resource-stickiness {s}).",
+                   EDIT.format(what="resource-stickiness of {r}")),
+    "migration-threshold": ("It failed there as often as migration-threshold allows.", _CLEANUP),
+    "failed": ("It failed there, and on-fail keeps it away.", _CLEANUP),
+    "hard-error": (("Its agent said there that trying again is useless (not installed, not "
+                   "configured, or not permitted)."), _CLEANUP),
+    "stop-failed": ("Stopping it failed there.", _CLEANUP),
+    "failed-stay-stopped": ("It failed, and on-fail=stop keeps it stopped.", _CLEANUP),
+    "target-role": ("It is wanted stopped.", "ninefold resource start {r}"),
+    "ticket": ("Ticket {o} is not granted here, or is in standby.",
+               "grant ticket {o} to this site; to see the effect: ninefold simulate -g {o}"),
+    "utilization": ("The node has no room for what it needs.",
+                    EDIT.format(what="the utilization of {r} or of the node")),
+    "shutdown-lock": ("It is kept for {o}, which was shut down cleanly.", "start the node {o}"),
+    "instance-limit": ("{o} has enough instances already, there or altogether.",
+                       EDIT.format(what="clone-max or clone-node-max of {o}")),
+    "discovery": ("A constraint with resource-discovery=exclusive names other nodes only.",
+                  EDIT.format(what="the location constraints of {r}")),
+    "removed": ("It is no longer configured.", _CLEANUP),
+    "unmanaged": ("It is not managed, and stays where it is.", EDIT.format(what="is-managed of {r}")),
+    "promotion": ("The promotion score that its agent set there.",
+                  EDIT.format(what="the constraints of role Promoted")),
+    "multiply-active": ("It was active more than once, and multiple-active=stop_only.", _CLEANUP),
+    "health": ("The health of the node.", EDIT.format(what="node-health-strategy")),
+}  # fmt: skip
+
+
+def contribution(root: Element, placement: Placement, one: Contribution) -> Cause:
+    """Return where a part of a score came from."""
+    name = plain(placement.resource)
+    score = text(one.score)
+    if one.code in {"location", "colocation", "dependent"}:
+        return _constraint(root, placement, one)
+    sentence, command = _ORIGINS.get(one.code, (f"{one.code} {one.origin}", ""))
+    words = {"o": one.origin, "r": name, "s": score}
+    if one.code == "target-role":
+        words["r"] = movable(root, name)
+    return Cause(one.code, sentence.format(**words), command.format(**words))
+
+
+def _constraint(root: Element, placement: Placement, one: Contribution) -> Cause:
+    element = next(
+        (e for e in root.iterfind("configuration/constraints//*") if e.get("id") == one.origin),
+        None,
+    )
+    score = text(one.score)
+    if one.origin.startswith(("cli-ban-", "cli-prefer-")):
+        kept = "keeps it away" if one.score < 0 else "wants it there"
+        command = f"ninefold resource clear {movable(root, placement.resource)}"
+        return Cause(one.code, f"{one.origin}, left by a move or a ban, {kept}.", command)
+    if element is None:
+        if one.code == "location":
+            return Cause(one.code, f"Constraint {one.origin}.", edit(one.origin))
+        sentence = f"It runs where the rest of its group or bundle runs ({one.origin})."
+        return Cause(one.code, sentence, "")
+    if one.code == "location":
+        ruled = ", by a rule" if element.find("rule") is not None else ""
+        return Cause(
+            one.code, f"Constraint {one.origin} scores it {score}{ruled}.", edit(one.origin)
+        )
+    with_whom = element.get("with-rsc", "") if one.code == "colocation" else element.get("rsc", "")
+    strength = text(views.score(element.get("score", "INFINITY"), INFINITY))
+    if one.code == "colocation":
+        how = "away from" if strength.startswith("-") else "with"
+        sentence = f"Constraint {one.origin} ({strength}) places it {how} {with_whom or 'others'}."
+    else:
+        sentence = (
+            f"{with_whom or 'Others'}, placed with it by {one.origin} ({strength}), has a say."
+        )
+    return Cause(one.code, sentence, edit(one.origin))
+
+
+_REASONS: Final = {
+    "failed": _CLEANUP,
+    "stop-failed": _CLEANUP,
+    "blocked": _CLEANUP,
+    "hard-error": _CLEANUP,
+    "migration-threshold": _CLEANUP,
+    "failed-stay-stopped": _CLEANUP,
+    "target-role": "ninefold resource start {r}",
+    "unmanaged": EDIT.format(what="is-managed or maintenance of {r}"),
+    "stickiness": EDIT.format(what="resource-stickiness of {r}"),
+    "removed": _CLEANUP,
+}
+
+
+def reason(resource: str, one: Reason) -> Cause:
+    """Return a reason of the engine with the command that would change it."""
+    command = _REASONS.get(one.code, "")
+    return Cause(one.code, one.sentence, command.format(r=plain(resource)))
+
+
+def unblock(root: Element, placement: Placement) -> str:
+    """Return the command that ends what blocks a resource, as far as one can."""
+    words = placement.blocked
+    if "no fence device" in words:
+        return edit("the resources: add a primitive of class stonith")
+    if "blocked after a failure" in words:
+        return f"ninefold resource cleanup {movable(root, placement.resource)}"
+    if "fenc" in words:
+        return "ninefold status shows the fencing; ninefold node declare-dead NODE if it cannot succeed"
+    return ""
+
+
+def own_score(transition: Transition, node: str) -> Cause:
+    """Return what a node brings by itself: nothing runs on one that is not there."""
+    for one in obstacles(transition, node):
+        return one
+    return Cause("node", f"{node} has a score of its own, or is not allowed by default.", "")
+
+
+def obstacles(transition: Transition, node: str) -> list[Cause]:
+    """Return why nothing may be started on a node, whatever its score."""
+    found = []
+    for view in transition.nodes:
+        if view.name != node:
+            continue
+        if view.unclean:
+            why = f": {view.reason}" if view.reason else ""
+            found.append(Cause("node-unclean", f"{node} is lost and must be fenced{why}.",
+                               f"ninefold node fence {node}"))  # fmt: skip
+        elif view.pending:
+            found.append(Cause("node-pending", f"{node} is joining.", "ninefold status"))
+        elif not view.online:
+            found.append(
+                Cause("node-offline", f"{node} is not online.", f"start ninefoldd on {node}")
+            )
+        if view.standby:
+            found.append(
+                Cause("node-standby", f"{node} is in standby.", f"ninefold node online {node}")
+            )
+        if view.maintenance:
+            command = f"ninefold node unmaintenance {node}"
+            found.append(Cause("node-maintenance", f"{node} is in maintenance.", command))
+        if view.shutdown:
+            found.append(Cause("node-shutdown", f"{node} is shutting down.", ""))
+    return found
+
+
+def of_cluster(root: Element, transition: Transition) -> Iterator[Cause]:
+    """Yield what concerns every resource."""
+    tree = root.find("configuration")
+    if tree is None:
+        return
+    policy = views.cluster_property(tree, "no-quorum-policy", "stop")
+    if not transition.quorate and policy != "ignore":
+        sentence = f"The partition has no quorum (no-quorum-policy={policy})."
+        yield Cause("no-quorum", sentence, "bring more members back; ninefold status")
+    if views.cluster_property(tree, "stop-all-resources", "false").lower() in _TRUE:
+        command = "ninefold cib property stop-all-resources"
+        yield Cause("stop-all", "stop-all-resources is set.", command)
+    if views.cluster_property(tree, "maintenance-mode", "false").lower() in _TRUE:
+        command = "ninefold cib property maintenance-mode"
+        yield Cause("maintenance-mode", "The cluster is in maintenance.", command)
+    if views.cluster_property(tree, "symmetric-cluster", "true").lower() in _FALSE:
+        sentence = "symmetric-cluster=false: only nodes that a constraint allows may have it."
+        yield Cause("asymmetric", sentence, "ninefold cib property symmetric-cluster true")
