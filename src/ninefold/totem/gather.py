@@ -155,7 +155,8 @@ class Gather:
         core = self._core
         if core.state is not RingState.GATHER:
             return
-        dead = core.evidence.dead(now, sorted(core.proc - {core.me}))
+        listed = core.proc & frozenset(core.peers)
+        dead = core.evidence.dead(now, sorted(listed - {core.me}))
         if dead != self._dead:
             self._dead = dead
             core.arm(Timer.SEND_JOIN, now)
@@ -257,6 +258,7 @@ class Gather:
         if proc <= core.proc and fail <= core.fail:
             return False
         core.proc |= proc
+        self._refuse_unlisted()
         if core.me in fail:
             core.fail |= {sender}
         elif sender in core.installed.members:
@@ -266,6 +268,18 @@ class Gather:
         else:
             core.fail |= fail
         return before != (core.proc, core.fail)
+
+    def _refuse_unlisted(self) -> None:
+        """Fail nodes that our nodelist does not have: there is no address to send them a token to.
+
+        Saying so keeps the rest together: a member whose file has more nodes than ours gives them up.
+        """
+        core = self._core
+        unlisted = core.proc - core.fail - frozenset(core.peers)
+        if unlisted:
+            text = "They are not in the nodelist here: give all nodes the same corosync.conf."
+            core.note("unlisted", text, sorted(unlisted))
+            core.fail |= unlisted
 
     def _forsakes_ours(self, now: Instant, fail: frozenset[NodeId]) -> bool:
         """Whether a stranger wants a ring without a member of ours that we do hear.

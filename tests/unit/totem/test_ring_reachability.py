@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from ninefold.totem.codec import encode
+from ninefold.totem.messages import Join
 from ninefold.totem.reachability import REST_MS
 from ninefold.totem.ring_core import RingState
-from tests.totem_world import DEFAULTS, World
+from ninefold.totem.stack import Stack
+from tests.totem_world import DEFAULTS, WireLinks, World, config_of
 
 
 def ring(count: int) -> World:
@@ -122,3 +127,40 @@ def test_twenty_four_nodes_merge_after_a_partition(name: str) -> None:
     assert world.run_until(
         lambda: world.formed(*world.nodes), limit=2 * (DEFAULTS.token + DEFAULTS.consensus)
     )
+
+
+def test_a_node_that_only_some_files_list_stays_out_and_ends_nobody() -> None:
+    # Node 1 was restarted with a file that has a fourth node; 2 and 3 have not been yet.
+    world = World(4, totem=DEFAULTS)
+    for node in (2, 3):
+        config = config_of(node, (1, 2, 3), DEFAULTS)
+        world.hosts[node].stack = Stack(
+            config,
+            key=b"",
+            ring_seq=0,
+            epoch=b"",
+            rng=random.Random(node),
+            links=WireLinks(config),
+        )
+    # Their links take nothing from a node that they do not know.
+    world.cut = {(4, 2), (4, 3)}
+    world.start(1, 2, 3)
+    assert world.run_until(lambda: world.formed(1, 2, 3), limit=5_000)
+
+    world.start(4)
+    world.run(30_000)
+
+    assert world.formed(1, 2, 3)
+    assert world.hosts[2].noted("unlisted")
+    assert world.hosts[4].stack.members == (4,)
+
+
+def test_a_senseless_ring_number_is_not_taken_over() -> None:
+    world = ring(3)
+
+    world.inject(1, 2, encode(Join(2**60, (1, 2, 3), ())))
+    world.run(1_000)
+    world.crash(3)
+
+    assert world.run_until(lambda: world.formed(1, 2), limit=10_000)
+    assert world.hosts[2].stack.ring.seq < 1_000
