@@ -2,7 +2,7 @@
 # clone: it sets up what it needs. Only relative paths are used, so the clone may lie anywhere.
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup packages test demo lint docs screenshots bench corpus mutants constraints clean
+.PHONY: help setup packages test fuzz demo lint docs screenshots bench corpus mutants constraints clean
 
 BIN = .venv/bin
 
@@ -21,10 +21,11 @@ help:
 	@echo 'make setup        create .venv with the pinned dependencies and Ninefold itself'
 	@echo 'make demo         three nodes on this machine; crash the active one; see how long the client waited'
 	@echo 'make test         the whole test suite (as root on Debian: installs packaging/debian-packages.txt first)'
+	@echo 'make fuzz         feed decoders and rings with what chance brings, for new failures'
 	@echo 'make lint         format, lint, types, import contracts'
 	@echo 'make docs         build the documentation into docs/_build'
 	@echo 'make screenshots  take the documentation pictures of the pages anew (needs chromium)'
-	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed; and a design'
+	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed; a design; messages'
 	@echo 'make mutants      break the machines on purpose; the simulator must find each fault'
 	@echo 'make corpus       compare the policy engine with the recorded decisions, by feature'
 	@echo 'make constraints  resolve the pins in constraints.txt anew (needs uv)'
@@ -38,6 +39,11 @@ packages:
 
 test: setup packages
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup `sh packaging/system-tests` $(PYTEST_ARGS)
+
+fuzz: setup
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/unit/totem/test_messages.py \
+	    tests/unit/totem/test_packing.py tests/properties/totem tests/properties/quorum/test_quorum_partitions.py \
+	    tests/properties/config
 
 demo: setup
 	$(BIN)/ninefold lab demo --cluster $(CLUSTER)
@@ -64,6 +70,7 @@ mutants: setup
 bench: setup packages
 	$(BIN)/python -m benchmarks.failover
 	$(BIN)/python -m benchmarks.design
+	$(BIN)/python -m benchmarks.messaging
 
 corpus: setup
 	$(BIN)/python -m benchmarks.scheduler_corpus $(CORPUS_ARGS)

@@ -12,6 +12,7 @@ Known departures, each for safety or sooner service:
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import shutil
@@ -28,6 +29,8 @@ pytestmark = pytest.mark.skipif(VQSIM is None, reason="corosync-vqsim is not ins
 
 _STATUS = re.compile(r"^(\d+):(\d+): q=(\d) ring=\[\S+\] nodes=\[([0-9 ]*)\]", re.MULTILINE)
 _STEPS = 8
+# Of each option. A history takes half a second of waiting: a thousand of them are for a run of their own.
+SEEDS = int(os.environ.get("VQSIM_SEEDS", "3"))
 # Ten times what its nodes took to settle on an idle machine.
 PAUSE_S = 0.05
 
@@ -110,7 +113,7 @@ def history(dice: random.Random, size: int) -> tuple[list[str], list[list[tuple[
     return commands, splits
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(SEEDS))
 @pytest.mark.parametrize("option", ["plain", "two_node", "wait_for_all", "auto_tie_breaker"])
 def test_random_history_of_splits(cluster_of: Any, option: str, seed: int) -> None:
     dice = random.Random(f"{option} {seed}")

@@ -6,6 +6,7 @@ It may cost a membership; it must not end the daemons of the others.
 
 from __future__ import annotations
 
+import os
 from typing import TypeAlias
 
 from hypothesis import HealthCheck, given, settings
@@ -24,6 +25,8 @@ from ninefold.totem.messages import (
 )
 from tests.totem_world import FAST, World
 
+# A history of a ring takes fifty milliseconds. `make fuzz` has an hour's patience.
+EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "search" else 60
 # What is near the truth goes deepest; the rest are the limits of each field.
 SEQS = st.integers(0, 60) | st.sampled_from([2**32, 2**60])
 NODES = st.integers(1, 4) | st.just(65_535)
@@ -77,7 +80,7 @@ def ours(world: World, message: Message, node: int) -> Message:
     return moved
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(1, 3), st.integers(1, 2), MESSAGES, st.integers(0, 400)), max_size=12
@@ -106,7 +109,7 @@ def test_a_member_that_says_anything_ends_no_daemon(said: list[Said], near: bool
 @given(
     st.lists(st.tuples(st.integers(1, 3), st.integers(1, 2), st.binary(max_size=60)), max_size=20)
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_arbitrary_bytes_of_a_member_change_nothing(said: list[tuple[int, int, bytes]]) -> None:
     world = World(3, totem=FAST)
     world.start()

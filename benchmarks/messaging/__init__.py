@@ -1,0 +1,1 @@
+"""Ordered messages per second and their latency on the embedded ring."""
