@@ -36,6 +36,7 @@ def fence_and_shut_down(work: Workspace) -> None:
         elif node.unclean and worthwhile and can_fence(work, node):
             operation = fencing_of(work, node)
             _order_around(work, operation)
+            _forget_after(node, operation)
             if node.dc:
                 last = operation
                 continue
@@ -91,6 +92,16 @@ def _order_around(work: Workspace, fencing: Action) -> None:
             if leaf.managed:
                 _starts_wait(leaf, fencing)
                 _stops_are_implied(work, leaf, fencing)
+
+
+def _forget_after(node: Node, fencing: Action) -> None:
+    """A connection that is tried again at intervals is not forgiven before its node is silent."""
+    connection = node.connection
+    if connection is None or not connection.reconnect_ms:
+        return
+    for action in connection.actions:
+        if action.task == "clear_failcount":
+            link(fencing, action, ORDERED)
 
 
 def _starts_wait(resource: Resource, fencing: Action) -> None:

@@ -63,7 +63,8 @@ def create_for(
         for action in (notices.post, notices.post_done):
             action.priority = INFINITY
             action.runnable = end.runnable
-        link(end, notices.post, FIRST_IMPLIES_THEN)
+        if begin is not None:
+            link(end, notices.post, FIRST_IMPLIES_THEN)
         link(notices.post, notices.post_done, FIRST_IMPLIES_THEN)
         if notices.pre_done is not None:
             link(notices.pre_done, notices.post, ORDERED)
@@ -184,7 +185,7 @@ def stopped_by_fencing(work: Workspace, leaf: Resource, stop: Action, fencing: A
         "notify_stop_resource": leaf.id,
         "notify_stop_uname": "" if node is None else node.name,
     }
-    link(fencing, notices.post, ORDERED)
+    link(fencing, notices.post, FIRST_IMPLIES_THEN)
     whole = leaf.top
     for one in whole.primitives():
         _tell_one(work, one, notices, known)

@@ -49,7 +49,8 @@ def probe_primitive(work: Workspace, resource: Resource, node: Node) -> bool:
     )
     top = resource.top
     waits = top if top.clone is not None else resource.outermost
-    if waits.variant is Variant.GROUP:
+    if waits.variant is Variant.GROUP or resource.remote_connection:
+        # A connection is asked about when its container runs, which is after the bundle's start.
         waits = resource
     # A node that is still joining cannot answer yet, and may be running it.
     then = (waits, key_of(waits.id, "start"))

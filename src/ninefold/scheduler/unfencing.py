@@ -14,6 +14,7 @@ from ninefold.scheduler.model import Reason
 from ninefold.scheduler.orders import order_action
 from ninefold.scheduler.relations import (
     FIRST_IMPLIES_SAME_NODE_THEN,
+    IF_ON_SAME_NODE,
     ORDERED,
     THEN_IMPLIES_FIRST,
     UNRUNNABLE_FIRST_BLOCKS,
@@ -65,8 +66,8 @@ def order_inside(work: Workspace, resource: Resource) -> None:
         action = unfence(work, work.node_names[name.lower()])
         stop = (resource, key_of(resource.id, "stop"))
         start = (resource, key_of(resource.id, "start"))
-        order_action(work, stop, action, ORDERED | THEN_IMPLIES_FIRST)
-        then = FIRST_IMPLIES_SAME_NODE_THEN | UNRUNNABLE_FIRST_BLOCKS
+        order_action(work, stop, action, ORDERED | IF_ON_SAME_NODE)
+        then = FIRST_IMPLIES_SAME_NODE_THEN | UNRUNNABLE_FIRST_BLOCKS | IF_ON_SAME_NODE
         order_action(work, action, start, then)
 
 
