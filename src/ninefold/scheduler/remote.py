@@ -132,18 +132,9 @@ def router_of(action: Action) -> Node | None:
         return ended
     if ended is None or began is ended:
         return began
-    moves_alive = _migrates(connection)
-    task = action.task if action.task != "cancel" else "cancel"
-    if task in {"stop", "cancel", "demote", "migrate_from", "migrate_to"}:
-        launcher = connection.launcher
-        if launcher is None and connection.partial_target is not None and moves_alive:
-            return ended
-        return began
-    return ended
-
-
-def _migrates(connection: Resource) -> bool:
-    return any(
-        action.task == "migrate_to" and action.runnable and not action.optional
-        for action in connection.actions
-    )
+    if connection.partial_target is not None:
+        # It is on its way: by the time anything is done there, it has arrived.
+        return ended
+    task = action.meta.get("notify_operation", "") if action.task == "notify" else action.task
+    leaving = {"stop", "cancel", "demote", "migrate_from", "migrate_to"}
+    return began if task in leaving else ended
