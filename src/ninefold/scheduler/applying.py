@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ninefold.scheduler import reasons, scoring
 from ninefold.scheduler.bundle_model import inner_clone, replica_of
 from ninefold.scheduler.merging import any_available, attribute_of
-from ninefold.scheduler.pairing import compatible_instance, instances_of, location_of
+from ninefold.scheduler.pairing import compatible_instance, location_of
 from ninefold.scheduler.scores import INFINITY, add
 from ninefold.scheduler.words import Role, boolean
 from ninefold.scheduler.workspace import Variant
@@ -290,6 +290,3 @@ def to_priority(dependent: Resource, primary: Resource, one: Colocation) -> None
         return
     sign = -1 if one.dependent_role is Role.UNPROMOTED else 1
     dependent.priority = add(dependent.priority, sign * one.score)
-
-
-__all__ = ["affects", "apply", "instances_of", "interleaves", "per_node", "to_scores"]

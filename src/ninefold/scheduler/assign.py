@@ -16,7 +16,6 @@ from ninefold.scheduler.node_rank import rank, rank_nodes
 from ninefold.scheduler.scores import INFINITY
 from ninefold.scheduler.utilization import ban_full_nodes, consume, release
 from ninefold.scheduler.words import Role
-from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Node, Resource, Workspace
@@ -205,14 +204,3 @@ def forbid_all(work: Workspace, resource: Resource) -> None:
         scoring.contribute(resource, node, -INFINITY, "target-role", resource.id)
     if not resource.removed:
         resource.placement_reasons.append(reasons.target_stopped(resource))
-
-
-def is_settled(resource: Resource) -> bool:
-    """Whether a resource has been assigned; a collective is once it was gone through."""
-    return resource.is_assigned
-
-
-__all__ = [
-    "Variant", "assign_all", "choose", "current_node", "forbid_all", "print_scores",
-    "print_tree", "refuse", "set_node", "unassign",
-]  # fmt: skip

@@ -40,23 +40,14 @@ def assign_instances(
         ):
             assigned += 1
     for instance in instances:
-        if _is_assigned(instance):
+        if instance.is_assigned:
             continue
         if assigned >= most:
             for one in work.nodes:
                 scoring.ban(instance, one, "instance-limit", whole.id)
-            continue_assign(work, instance)
+            variants.of(instance).assign(work, instance, None, stop_if_fail=True)
         elif _place(work, whole, instance, None, per_node) is not None:
             assigned += 1
-
-
-def continue_assign(work: Workspace, instance: Resource) -> None:
-    """Go through the assignment of an instance that is one too many."""
-    variants.of(instance).assign(work, instance, None, stop_if_fail=True)
-
-
-def _is_assigned(instance: Resource) -> bool:
-    return instance.is_assigned
 
 
 def _preferred(whole: Resource, instance: Resource, optimal: int) -> Node | None:

@@ -20,8 +20,6 @@ from ninefold.scheduler.relations import FIRST_IMPLIES_THEN, ORDERED, UNRUNNABLE
 if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
 
-__all__ = ["can_fence", "fence_and_shut_down", "link"]
-
 
 def fence_and_shut_down(work: Workspace) -> None:
     """Create the fencing and shutdown actions and order everything else around them."""

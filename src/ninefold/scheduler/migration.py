@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ninefold.scheduler.actions import act, key_of, start, stop
+from ninefold.scheduler.actions import act, start, stop
 from ninefold.scheduler.orders import order
 from ninefold.scheduler.relations import (
     FIRST_ELSE_THEN,
@@ -87,6 +87,3 @@ def create_migration(work: Workspace, resource: Resource, current: Node) -> None
         work, (resource, "migrate_from"), (resource, "start"),
         ORDERED | FIRST_ELSE_THEN | UNMIGRATABLE_THEN_BLOCKS,
     )  # fmt: skip
-
-
-__all__ = ["can_migrate", "create_migration", "key_of", "settle_partial"]

@@ -13,7 +13,6 @@ from ninefold.scheduler import applying, assign, scoring
 from ninefold.scheduler.actions import collective
 from ninefold.scheduler.clone_assign import compare_instances
 from ninefold.scheduler.colocation import has_influence, this_with, with_this
-from ninefold.scheduler.instances import places
 from ninefold.scheduler.merging import ACTIVE, NONNEGATIVE, add_colocated
 from ninefold.scheduler.model import ScoreLine
 from ninefold.scheduler.notifications import create_for
@@ -123,8 +122,6 @@ def choose_roles(work: Workspace, clone: Resource) -> None:
         where = "" if node is None else node.name
         work.score_lines.append(ScoreLine("promotion", child.id, where, child.promotion_priority))
         chosen = _promotable_on(clone, child) if promoted < facts.promoted_max else None
-        if chosen is None and not clone.managed and promoted < facts.promoted_max:
-            chosen = None
         if chosen is not None:
             clone.counts[chosen.name] = clone.counts.get(chosen.name, 0) + 1
             promoted += 1
@@ -283,6 +280,3 @@ def order_inside(work: Workspace, clone: Resource) -> None:
             order(work, (previous, "promote"), (child, "promote"), ORDERED)
             order(work, (child, "demote"), (previous, "demote"), ORDERED)
         previous = child
-
-
-__all__ = ["add_scores", "choose_roles", "create", "order_inside", "places", "score_of"]
