@@ -117,11 +117,11 @@ def test_audit_leaves_a_host_as_it_was() -> None:
     # Files, mounts, links and modules are the same before and after. /etc and /var are copies, so that
     # nobody else on this machine writes to them meanwhile.
     script = """
-    mount -t tmpfs none /tmp; mkdir -p /tmp/var/log /tmp/var/lib
-    cp -r /etc /tmp/etc 2>/dev/null || true
-    cp -r /var/lib/dpkg /tmp/var/lib/ 2>/dev/null || true
-    cp /var/log/wtmp /tmp/var/log/ 2>/dev/null || true
-    mount --bind /tmp/etc /etc; mount --bind /tmp/var /var; mount -t tmpfs none /run
+    mount -t tmpfs none /mnt; mkdir -p /mnt/var/log /mnt/var/lib
+    cp -r /etc /mnt/etc 2>/dev/null || true
+    cp -r /var/lib/dpkg /mnt/var/lib/ 2>/dev/null || true
+    cp /var/log/wtmp /mnt/var/log/ 2>/dev/null || true
+    mount --bind /mnt/etc /etc; mount --bind /mnt/var /var; mount -t tmpfs none /run
     ip link add v0 type veth peer name v1; ip link set v0 addrgenmode none; ip link set v0 up
     look() {
         find /etc /run /var -printf '%p %T@ %C@ %s %m\\n' | sort
@@ -129,12 +129,12 @@ def test_audit_leaves_a_host_as_it_was() -> None:
         ip -o link; ip -o addr; ip route
         cut -d' ' -f1 /proc/modules 2>/dev/null || true
     }
-    look > /tmp/before
-    "$@" > /tmp/told || true
-    look > /tmp/after
-    cmp /tmp/before /tmp/after
-    wc -l < /tmp/before
-    cat /tmp/told
+    look > /mnt/before
+    "$@" > /mnt/told || true
+    look > /mnt/after
+    cmp /mnt/before /mnt/after
+    wc -l < /mnt/before
+    cat /mnt/told
     """
 
     lines, _, told = within(script, *AUDIT).partition("\n")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ninefold.totem.reachability import REST_MS
+
 if TYPE_CHECKING:
     from ninefold.controller.conductor import Controller
     from ninefold.core.instants import Millis
@@ -19,10 +21,10 @@ def membership_limit(world: World) -> Millis:
     """Return how long a single membership may take (L1).
 
     Three rounds of token and consensus, after a machine has been booted for the last fencing that was
-    ordered before, with a device that was slow.
+    ordered before, with a device that was slow, and after the rest of one that not all could hear.
     """
     timers = world.config.totem
-    return 3 * (timers.token + timers.consensus) + 25_000
+    return 3 * (timers.token + timers.consensus) + 25_000 + REST_MS
 
 
 def service_limit(world: World) -> Millis:
