@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ninefold.scheduler.record import Record
 
 if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Node, Resource
 
 
-@dataclass(slots=True, eq=False)
-class Replica:
+class Replica(Record):
     """One copy of a bundle; without a primitive inside there is no connection and no child."""
 
     number: int

@@ -7,7 +7,6 @@ them is a change of configuration; they are written as Pacemaker writes them.
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from lxml import etree
 
 from ninefold.scheduler.bundle_model import Replica
 from ninefold.scheduler.nodes import create_remote
+from ninefold.scheduler.record import Record, field
 from ninefold.scheduler.scores import INFINITY
 from ninefold.scheduler.words import boolean, integer
 
@@ -36,8 +36,7 @@ _LOGS: Final = "/var/log/pacemaker/bundles"
 _OWN_NODE: Final = 500
 
 
-@dataclass(slots=True)
-class _Plan:
+class _Plan(Record):
     """The attributes of a bundle, read once."""
 
     id: str

@@ -74,7 +74,7 @@ def _compare_history(
 
 
 def _agent_changed(work: Workspace, resource: Resource, node: Node, element: Element) -> bool:
-    recorded = tuple(element.get(name) or "" for name in ("class", "provider", "type"))
+    recorded = (element.get("class", ""), element.get("provider", ""), element.get("type", ""))
     if recorded == (resource.agent_class, resource.provider, resource.agent_type):
         return False
     device_changed(work, resource, node, f"the definition of {resource.id} changed")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cmp_to_key
 from typing import TYPE_CHECKING, Final
 
+from ninefold.scheduler.record import Record
 from ninefold.scheduler.words import integer, milliseconds
 
 if TYPE_CHECKING:
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 _STATES: Final = frozenset({"start", "stop", "migrate_to", "migrate_from"})
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
+class Entry(Record):
     """One `<lrm_rsc_op>`; times in epoch seconds, -1 where a number is missing."""
 
     element: Element
@@ -39,14 +38,42 @@ class Entry:
         """Whether it asked what is there, once."""
         return self.task == "monitor" and self.interval_ms == 0
 
+    @property
+    def found_nothing(self) -> bool:
+        """Whether it is a probe that ended as expected: nothing runs there."""
+        return self.rc == 7 == self.expected_rc and self.status == 0 and self.probe
+
 
 def read_entry(element: Element) -> Entry:
     """Read one operation."""
+    get = element.get
+    try:
+        # As Pacemaker writes them; whatever is missing or no number is read with more patience.
+        _, transition, target, owner, *_rest = get("transition-key", "").split(":")
+        return Entry(
+            element,
+            get("id", ""),
+            get("operation", ""),
+            int(get("interval", "")),
+            int(get("call-id", "")),
+            int(get("rc-code", "")),
+            int(get("op-status", "")),
+            int(target),
+            int(transition),
+            owner,
+            int(get("last-rc-change", "0")),
+            get("operation_key", ""),
+        )
+    except ValueError:
+        return _read_patiently(element)
+
+
+def _read_patiently(element: Element) -> Entry:
     task = element.get("operation") or ""
     key = (element.get("transition-key") or "").split(":")
     numbers = [integer(part, -1) for part in key[:3]]
     numbers += [-1] * (3 - len(numbers))
-    interval = element.get("interval")
+    interval = element.get("interval") or ""
     return Entry(
         element=element,
         id=element.get("id") or "",
@@ -66,8 +93,9 @@ def read_entry(element: Element) -> Entry:
 def in_order(elements: Iterable[Element]) -> list[Entry]:
     """Return the operations of one resource on one node, oldest first."""
     entries = [read_entry(element) for element in elements]
-    entries.reverse()
-    entries.sort(key=cmp_to_key(_compare_on_node))
+    if len(entries) > 1:
+        entries.reverse()
+        entries.sort(key=cmp_to_key(_compare_on_node))
     return entries
 
 

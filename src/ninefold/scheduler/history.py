@@ -6,7 +6,6 @@ the last word about each resource on each node is kept, and failures leave a pol
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler import instances, migration_history, reasons, scoring
@@ -16,6 +15,7 @@ from ninefold.scheduler.expiry import expiry_of
 from ninefold.scheduler.history_outcome import STATUS_MAX, STATUS_PENDING, Outcome, judge, policy_of
 from ninefold.scheduler.nodes import remote_attributes, remote_standing, state_node
 from ninefold.scheduler.policies import apply_policy
+from ninefold.scheduler.record import Record, field
 from ninefold.scheduler.words import Role
 from ninefold.scheduler.workspace import OnFail
 
@@ -31,8 +31,7 @@ _TASKS: Final = frozenset(
 _LASTING: Final = frozenset({OnFail.STOP, OnFail.BAN, OnFail.STANDBY, OnFail.FENCE})
 
 
-@dataclass(slots=True, eq=False)
-class Recorded:
+class Recorded(Record):
     """The history of one resource on one node, sorted."""
 
     resource: Resource
@@ -41,20 +40,18 @@ class Recorded:
     entries: list[Entry]
 
 
-@dataclass(slots=True, eq=False)
-class Histories:
+class Histories(Record):
     """All histories: by node and recorded name, and in the order in which they were replayed."""
 
-    known: dict[tuple[str, str], list[Entry]] = field(default_factory=dict)
+    known: dict[str, dict[str, list[Entry]]] = field(default_factory=dict)
     replayed: list[Recorded] = field(default_factory=list)
 
     def on(self, node: str, name: str) -> list[Entry]:
         """Return what `node` recorded under `name`."""
-        return self.known.get((node.lower(), name), [])
+        return self.known.get(node.lower(), {}).get(name, [])
 
 
-@dataclass(slots=True, eq=False)
-class Story:
+class Story(Record):
     """What is being concluded from one history."""
 
     record: Recorded
@@ -75,9 +72,9 @@ def unpack_history(work: Workspace) -> Histories:
         if node is None:
             continue
         known.append((node, state))
+        on_node = histories.known.setdefault(node.name.lower(), {})
         for element in state.iterfind("lrm/lrm_resources/lrm_resource"):
-            name = element.get("id") or ""
-            histories.known[node.name.lower(), name] = in_order(element.iterchildren("lrm_rsc_op"))
+            on_node[element.get("id", "")] = in_order(element.iterchildren("lrm_rsc_op"))
     while _pass(work, histories, known, everything=False):
         pass
     _pass(work, histories, known, everything=work.options.fencing_enabled)
@@ -131,11 +128,13 @@ def _ready(work: Workspace, node: Node) -> bool:
 
 def _replay_node(work: Workspace, histories: Histories, node: Node, state: Element) -> None:
     elements = list(state.iterfind("lrm/lrm_resources/lrm_resource"))
+    on_node = histories.known[node.name.lower()]
     for element in elements:
-        entries = histories.on(node.name, element.get("id") or "")
+        name = element.get("id", "")
+        entries = on_node[name]
         if not entries and element.get("shutdown-lock") is None:
             continue
-        resource = instances.find(work, node, element.get("id") or "")
+        resource = instances.find(work, node, name)
         if resource is None:
             if not entries:
                 continue
@@ -150,13 +149,25 @@ def _replay_node(work: Workspace, histories: Histories, node: Node, state: Eleme
 def _replay(work: Workspace, histories: Histories, record: Recorded) -> None:
     resource = record.resource
     saved, resource.role = resource.role, Role.UNKNOWN
-    story = Story(record, histories)
-    for entry in record.entries:
-        _replay_one(work, story, entry)
-    _note_recurring(work, record)
-    apply_policy(work, resource, record.node, story.policy, story.failed_reason)
+    if _never_here(record):
+        # Most of what a large cluster remembers: the short way to what the long one would say.
+        resource.role, resource.next_role = Role.STOPPED, Role.UNKNOWN
+        apply_policy(work, resource, record.node, OnFail.IGNORE, "")
+    else:
+        story = Story(record, histories)
+        for entry in record.entries:
+            _replay_one(work, story, entry)
+        _note_recurring(work, record)
+        apply_policy(work, resource, record.node, story.policy, story.failed_reason)
     _lower_to_target(resource)
     resource.role = max(resource.role, saved)
+
+
+def _never_here(record: Recorded) -> bool:
+    """Whether there was one probe, which found nothing, and nothing about it can expire."""
+    if len(record.entries) != 1 or not record.entries[0].found_nothing:
+        return False
+    return not (record.resource.failure_timeout or record.entries[0].id.endswith("_last_failure_0"))
 
 
 def _lower_to_target(resource: Resource) -> None:

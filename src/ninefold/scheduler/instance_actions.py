@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ninefold.scheduler import variants
 from ninefold.scheduler.actions import collective
 from ninefold.scheduler.notifications import create_for
+from ninefold.scheduler.record import Record
 from ninefold.scheduler.scores import INFINITY
 from ninefold.scheduler.workspace import Variant
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Resource, Workspace
 
 
-@dataclass(slots=True)
-class _State:
+class _State(Record):
     starting: bool = False
     stopping: bool = False
     restarting: bool = False

@@ -15,6 +15,8 @@ from ninefold.scheduler.scores import INFINITY, add, scaled, single
 from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ninefold.scheduler.workspace import Colocation, Node, Resource, Workspace
 
 # Follow what the source is placed with, instead of what is placed with it.
@@ -136,13 +138,8 @@ def _weighted(
     factor: float,
     flags: int,
 ) -> dict[str, int]:
-    best = _best_by_value(work, source, one.attribute)
-    for name, current in result.items():
-        if one.attribute == "#uname" and not source.outermost.replicas:
-            value: str | None = name
-        else:
-            value = attribute_of(work.node_names[name.lower()], one.attribute, source)
-        score = best.get(value.lower() if value is not None else None, -INFINITY)
+    wishes = _wishes(work, result, source, one.attribute)
+    for (name, current), score in zip(result.items(), wishes, strict=True):
         if factor < 0 and score < 0 and not _only_choice(one, score):
             continue
         if current == _PARKED:
@@ -156,15 +153,24 @@ def _weighted(
     return result
 
 
-def _best_by_value(work: Workspace, source: Resource, attribute: str) -> dict[str | None, int]:
-    best: dict[str | None, int] = {}
+def _wishes(work: Workspace, names: Iterable[str], source: Resource, attribute: str) -> list[int]:
+    """Return, for each name, the best score of `source` on a usable node that is like that one."""
     if attribute == "#uname" and not source.outermost.replicas:
         # The usual case: every node has a value of its own.
-        return {
-            name.lower(): score
-            for name, score in source.scores.items()
-            if score > -INFINITY and work.node_names[name.lower()].available
-        }
+        return [
+            score
+            if (score := source.scores.get(name, -INFINITY)) > -INFINITY
+            and work.node_names[name.lower()].available
+            else -INFINITY
+            for name in names
+        ]
+    best = _best_by_value(work, source, attribute)
+    values = [attribute_of(work.node_names[name.lower()], attribute, source) for name in names]
+    return [best.get(None if value is None else value.lower(), -INFINITY) for value in values]
+
+
+def _best_by_value(work: Workspace, source: Resource, attribute: str) -> dict[str | None, int]:
+    best: dict[str | None, int] = {}
     for name, score in source.scores.items():
         node = work.node_names[name.lower()]
         if not node.available:

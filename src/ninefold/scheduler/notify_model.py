@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ninefold.scheduler.record import Record
 
 if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Action
 
 
-@dataclass(slots=True, eq=False)
-class Notices:
+class Notices(Record):
     """Before the action begins, and after it has ended; each with the point where all know."""
 
     task: str

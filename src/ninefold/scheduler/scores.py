@@ -6,11 +6,16 @@ Source: the algorithm specification, section 2.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Final
 
 INFINITY: Final = 1_000_000
 # Node-health colours are scores with a name; their default values.
 COLOURS: Final = {"red": -INFINITY, "yellow": 0, "green": 0}
+_SINGLE: Final = struct.Struct("f")
+# Products of scores and factors are few and asked for again and again: there are as many factors as
+# configured colocations along one way, and hardly more scores than constraints.
+_PRODUCTS_MAX: Final = 8192
 
 
 def clamp(value: int) -> int:
@@ -53,10 +58,11 @@ def render(score: int) -> str:
 
 def single(value: float) -> float:
     """Round to 32 bits, the precision in which colocation factors are defined."""
-    result: float = struct.unpack("f", struct.pack("f", value))[0]
+    result: float = _SINGLE.unpack(_SINGLE.pack(value))[0]
     return result
 
 
+@lru_cache(_PRODUCTS_MAX)
 def scaled(score: int, factor: float) -> int:
     """Multiply by a factor, half away from zero; what is not zero never becomes zero."""
     product = single(single(factor) * single(float(score)))

@@ -5,8 +5,9 @@ Interleaved clones and bundles are paired instance by instance on the same node.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from ninefold.scheduler import reasons
 from ninefold.scheduler.actions import first_with_task, link
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
 
 
-@dataclass(slots=True, frozen=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """One relation to apply: `flags` are first's, `about` says which of them count."""
 
     relation: int

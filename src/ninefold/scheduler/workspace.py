@@ -7,10 +7,10 @@ depends on a hash.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ninefold.scheduler.record import Record, field
 from ninefold.scheduler.scores import INFINITY, add
 from ninefold.scheduler.words import Role
 
@@ -47,8 +47,7 @@ class OnFail(Enum):
     FENCE = 10
 
 
-@dataclass(slots=True, eq=False)
-class Node:
+class Node(Record):
     """One node and what the status section says about it."""
 
     id: str
@@ -99,8 +98,7 @@ class Node:
         )
 
 
-@dataclass(slots=True, eq=False)
-class Operation:
+class Operation(Record):
     """A configured `<op>`."""
 
     id: str
@@ -113,8 +111,7 @@ class Operation:
     meta: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True, eq=False)
-class CloneFacts:
+class CloneFacts(Record):
     """How many instances a clone has, and how they behave among each other."""
 
     max: int = 1
@@ -129,8 +126,7 @@ class CloneFacts:
     choosing_roles: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class Resource:
+class Resource(Record):
     """A primitive, group, clone or bundle, with its state and the scores of the nodes."""
 
     id: str
@@ -266,8 +262,7 @@ class Resource:
         self.scores[node.name] = add(before, score)
 
 
-@dataclass(slots=True, eq=False)
-class Action:
+class Action(Record):
     """Something that may have to be done; it is in the transition if runnable and not optional."""
 
     id: int
@@ -306,8 +301,7 @@ class Action:
     router: Node | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Edge:
+class Edge(Record):
     """`first` comes before `then`; a relation of 0 means that it no longer counts."""
 
     first: Action
@@ -315,8 +309,7 @@ class Edge:
     relation: int
 
 
-@dataclass(slots=True, eq=False)
-class Ordering:
+class Ordering(Record):
     """First before then; either side is an action, or a key of a resource."""
 
     first: Action | None
@@ -329,8 +322,7 @@ class Ordering:
     origin: str = ""
 
 
-@dataclass(slots=True, eq=False)
-class Colocation:
+class Colocation(Record):
     """`dependent` is placed relative to `primary`."""
 
     id: str
@@ -349,8 +341,7 @@ class Colocation:
         return abs(self.score) >= INFINITY
 
 
-@dataclass(slots=True, eq=False)
-class Location:
+class Location(Record):
     """Scores of nodes for a resource, all from one constraint."""
 
     id: str
@@ -360,8 +351,7 @@ class Location:
     discovery: str = "always"
 
 
-@dataclass(slots=True, eq=False)
-class Ticket:
+class Ticket(Record):
     """A right to run something, that is at one site at a time."""
 
     id: str
@@ -369,8 +359,7 @@ class Ticket:
     standby: bool = False
 
 
-@dataclass(slots=True, eq=False)
-class TicketUse:
+class TicketUse(Record):
     """`resource` needs `ticket`, and this is what happens without it."""
 
     id: str
@@ -380,8 +369,7 @@ class TicketUse:
     role: Role = Role.UNKNOWN
 
 
-@dataclass(slots=True, eq=False)
-class Workspace:
+class Workspace(Record):
     """Everything known in one evaluation."""
 
     root: Element
