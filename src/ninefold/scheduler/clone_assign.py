@@ -13,7 +13,7 @@ from ninefold.scheduler.assign import current_node
 from ninefold.scheduler.colocation import has_influence, this_with, with_this
 from ninefold.scheduler.merging import NONNEGATIVE, add_colocated
 from ninefold.scheduler.node_rank import rank
-from ninefold.scheduler.scores import INFINITY, single
+from ninefold.scheduler.scores import INFINITY, chained
 from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def assign_instances(
     available = 0
     whole.counts = dict.fromkeys(whole.scores, 0)
     for name in whole.scores:
-        if work.node_names[name.lower()].available:
+        if work.named[name].available:
             available += 1
     optimal = max(1, most // available) if available else 1
     assigned = 0
@@ -87,7 +87,7 @@ def _place(
 
 def _ban_full(work: Workspace, whole: Resource, instance: Resource, per_node: int) -> None:
     for name in list(instance.scores):
-        node = work.node_names[name.lower()]
+        node = work.named[name]
         usable = (
             not instance.removed
             and node.available
@@ -225,6 +225,6 @@ def _merged(
     *,
     flags: int,
 ) -> dict[str, int]:
-    factor = single(single(one.score) / single(INFINITY))
+    factor = chained(1.0, one.score)
     found = add_colocated(work, other, instance, scores, one, factor=factor, flags=flags)
     return scores if found is None else found

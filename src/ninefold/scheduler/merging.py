@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler import scoring
 from ninefold.scheduler.colocation import has_influence, this_with, with_this
-from ninefold.scheduler.scores import INFINITY, add, scaled, single
+from ninefold.scheduler.scores import INFINITY, add, chained, scaled, single
 from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ _PARKED: Final = -2 * INFINITY
 
 def any_available(work: Workspace, scores: dict[str, int]) -> bool:
     """Whether a node that may be used has an acceptable score."""
-    return any(
-        score >= 0 and work.node_names[name.lower()].available for name, score in scores.items()
-    )
+    for name, score in scores.items():  # noqa: SIM110 - asked tens of thousands of times
+        if score >= 0 and work.named[name].available:
+            return True
+    return False
 
 
 def attribute_of(node: Node, attribute: str, resource: Resource) -> str | None:
@@ -118,7 +119,7 @@ def _merged(
             if flags & ACTIVE and not has_influence(further):
                 continue
             other = further.primary if flags & THIS_WITH else further.dependent
-            weight = single(single(factor) * single(single(further.score) / single(INFINITY)))
+            weight = chained(factor, further.score)
             deeper = add_colocated(work, other, target, result, further, factor=weight, flags=flags)
             if deeper is not None:
                 result = deeper
@@ -160,19 +161,19 @@ def _wishes(work: Workspace, names: Iterable[str], source: Resource, attribute: 
         return [
             score
             if (score := source.scores.get(name, -INFINITY)) > -INFINITY
-            and work.node_names[name.lower()].available
+            and work.named[name].available
             else -INFINITY
             for name in names
         ]
     best = _best_by_value(work, source, attribute)
-    values = [attribute_of(work.node_names[name.lower()], attribute, source) for name in names]
+    values = [attribute_of(work.named[name], attribute, source) for name in names]
     return [best.get(None if value is None else value.lower(), -INFINITY) for value in values]
 
 
 def _best_by_value(work: Workspace, source: Resource, attribute: str) -> dict[str | None, int]:
     best: dict[str | None, int] = {}
     for name, score in source.scores.items():
-        node = work.node_names[name.lower()]
+        node = work.named[name]
         if not node.available:
             continue
         value = attribute_of(node, attribute, source)

@@ -21,7 +21,7 @@ def rank_nodes(work: Workspace, resource: Resource, current: Node | None) -> lis
 def rank(work: Workspace, scores: dict[str, int], current: Node | None) -> list[Node]:
     """Return the nodes that `scores` knows, best first."""
     strategy = work.options.placement_strategy
-    nodes = [work.node_names[name.lower()] for name in scores]
+    nodes = [work.named[name] for name in scores]
     value = {node.name: scores[node.name] if node.available else -INFINITY for node in nodes}
     if strategy == "minimal":
         return sorted(nodes, key=lambda node: (-value[node.name], node.name.encode()))

@@ -20,7 +20,9 @@ _PRODUCTS_MAX: Final = 8192
 
 def clamp(value: int) -> int:
     """Bring `value` back between minus and plus infinity."""
-    return max(-INFINITY, min(INFINITY, value))
+    if value >= INFINITY:
+        return INFINITY
+    return max(-INFINITY, value)
 
 
 def add(left: int, right: int) -> int:
@@ -60,6 +62,12 @@ def single(value: float) -> float:
     """Round to 32 bits, the precision in which colocation factors are defined."""
     result: float = _SINGLE.unpack(_SINGLE.pack(value))[0]
     return result
+
+
+@lru_cache(_PRODUCTS_MAX)
+def chained(factor: float, score: int) -> float:
+    """Return the factor of a colocation with `score` that is reached by way of another's."""
+    return single(single(factor) * single(single(score) / single(INFINITY)))
 
 
 @lru_cache(_PRODUCTS_MAX)

@@ -378,6 +378,7 @@ class Workspace(Record):
     quorate: bool
     nodes: list[Node] = field(default_factory=list)
     node_names: dict[str, Node] = field(default_factory=dict)
+    named: dict[str, Node] = field(default_factory=dict)
     node_ids: dict[str, Node] = field(default_factory=dict)
     resources: list[Resource] = field(default_factory=list)
     by_id: dict[str, Resource] = field(default_factory=dict)
@@ -404,7 +405,12 @@ class Workspace(Record):
 
     def add_node(self, node: Node) -> None:
         """Make a node known; the list stays in the natural order of names."""
-        self.node_names[node.name.lower()] = node
+        lower = node.name.lower()
+        self.node_names[lower] = node
+        # By the very name, as scores have it: no need to fold its case.
+        for one in (*self.nodes, node):
+            if one.name.lower() == lower:
+                self.named[one.name] = node
         self.node_ids[node.id] = node
         self.nodes.append(node)
         self.nodes.sort(key=lambda one: natural(one.name))
