@@ -92,9 +92,12 @@ def expand(work: Workspace, name: str) -> list[Resource]:
         return [resource]
     element = work.elements.get(name)
     if element is None:
-        # The name of a clone's inside means its instances' configuration: the clone itself.
+        # The name of a clone's inside means the clone, once an instance is on record under it.
         instances = work.by_config_id.get(name, [])
-        return [instances[0].top] if instances else []
+        if any(one.history_id == name for one in instances):
+            return [instances[0].top]
+        work.warn(f"A constraint names {name}, which is unknown: it is ignored.")
+        return []
     if element.tag == "tag":
         ids = [ref.get("id") or "" for ref in element.iterchildren("obj_ref")]
         return [inner for one in ids for inner in expand(work, one)]

@@ -49,11 +49,11 @@ def _while_active(
 ) -> None:
     known = _existing(resource, op, node)
     optional = known is not None and begin.optional and not known.reschedule
-    role = Role.UNKNOWN if op.role is Role.STARTED else op.role
+    # Of a promotable clone no instance is just started, so what names that role never runs there.
     other_role = (
         resource.next_role is Role.PROMOTED
-        if role is Role.UNKNOWN
-        else role is not resource.next_role
+        if op.role is Role.UNKNOWN
+        else op.role is not resource.next_role
     )
     if other_role:
         if optional:

@@ -28,6 +28,8 @@ _VARIANTS: Final = {
     "primitive": Variant.PRIMITIVE, "group": Variant.GROUP,
     "clone": Variant.CLONE, "bundle": Variant.BUNDLE,
 }  # fmt: skip
+# Classes of agents that are told which instance they are.
+_TELLING_CLASSES: Final = frozenset({"ocf", "stonith"})
 _REMOTE_AGENT: Final = ("ocf", "pacemaker", "remote")
 
 
@@ -147,6 +149,7 @@ def unpack(
     match resource.variant:
         case Variant.PRIMITIVE:
             _launch(work, resource)
+            _force_anonymous(work, resource)
             resource.operations = _operations(work, resource, template)
             resource.utilization = _utilization(work, resource, template)
         case Variant.GROUP:
@@ -180,18 +183,13 @@ def _unpack_clone(work: Workspace, clone: Resource) -> None:
     inner = _only_child(clone.element)
     if inner is None:
         return
-    if clone.unique and not _may_be_unique(work, inner):
-        work.warn(f"{clone.id}: instances of its agent class cannot be told apart.")
-        clone.unique = False
-        facts.node_max = 1
-        facts.max = min(facts.max, len(work.nodes))
     if "resource-stickiness" not in meta:
         clone.meta["resource-stickiness"] = "1"
         clone.stickiness = 1
     if facts.max <= 0:
         # One hidden instance stands for whatever still runs and must be stopped.
         add_instance(work, clone, inner, removed=True)
-    for _ in range(facts.max):
+    while facts.total < facts.max:
         add_instance(work, clone, inner, removed=False)
 
 
@@ -218,15 +216,22 @@ def add_instance(
     return child
 
 
-def _may_be_unique(work: Workspace, inner: Element) -> bool:
-    leaves = [inner] if inner.tag == "primitive" else list(inner.iterchildren("primitive"))
-    for leaf in leaves:
-        template = _template(work, leaf)
-        source = leaf if template is None else template
-        agent_class = leaf.get("class") or source.get("class") or ""
-        if agent_class not in {"ocf", "stonith"}:
-            return False
-    return True
+def _force_anonymous(work: Workspace, resource: Resource) -> None:
+    """Let the instances of a clone be interchangeable, whose agent's class cannot tell them apart.
+
+    That is found out primitive by primitive: what belongs to the instance being read just now, and
+    is not of such a class itself, keeps what is configured.
+    """
+    clone = resource.top
+    facts = clone.clone
+    if facts is None or not resource.unique or resource.agent_class in _TELLING_CLASSES:
+        return
+    work.warn(f"{clone.id}: instances of {resource.config_id} cannot be told apart.")
+    facts.node_max = 1
+    facts.max = min(facts.max, len(work.nodes))
+    for one in [*clone.tree(), resource]:
+        one.unique = False
+        one.meta["globally-unique"] = "false"
 
 
 def _template(work: Workspace, element: Element) -> Element | None:
