@@ -79,10 +79,14 @@ def _group_flags(action: Action, group: Resource, node: Node | None) -> int:
 def _instances_flags(action: Action, instances: list[Resource], node: Node | None) -> int:
     flags = OPTIONAL | RUNNABLE
     task = base_task(action)
+    # A group has points of its own for the end of each task: it has to get there.
+    whole_task = action.about or action.task
     any_runnable = False
     for instance in instances:
-        where = node if instance.variant is Variant.PRIMITIVE else None
-        inner = first_with_task(instance, task, where)
+        if instance.variant is Variant.PRIMITIVE:
+            inner = first_with_task(instance, task, node)
+        else:
+            inner = first_with_task(instance, whole_task)
         if inner is None:
             continue
         theirs = flags_of(inner, node)

@@ -96,8 +96,12 @@ def unpack_colocation(work: Workspace, element: Element) -> None:
         _unpack_sets(work, element)
         return
     score = parse(element.get("score"), INFINITY if element.get("score") is None else 0)
-    for dependent in expand(work, element.get("rsc") or ""):
-        for primary in expand(work, element.get("with-rsc") or ""):
+    ends = element.get("rsc") or "", element.get("with-rsc") or ""
+    if all(end in work.elements and end not in work.by_id for end in ends):
+        work.warn(f"{element.get('id')} is ignored: its two ends are templates or tags.")
+        return
+    for dependent in expand(work, ends[0]):
+        for primary in expand(work, ends[1]):
             add_colocation(
                 work,
                 element.get("id") or "",
