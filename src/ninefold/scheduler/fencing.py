@@ -189,7 +189,10 @@ def _shutdown(work: Workspace, node: Node) -> Action:
         resource = other.resource
         if other.task != "stop" or other.node is not node or resource is None:
             continue
-        if resource.maintenance or node.maintenance or not resource.managed or resource.blocked:
+        if resource.maintenance or node.maintenance:
+            continue
+        if not resource.managed and not resource.blocked:
+            # Nobody will stop it. What is blocked holds the node back until somebody looks at it.
             continue
         order_action(work, other, action, ORDERED | UNRUNNABLE_FIRST_BLOCKS)
     return action

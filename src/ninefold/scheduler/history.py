@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler import instances, migration_history, reasons, scoring
 from ninefold.scheduler.actions import act, can_fence, stop
-from ninefold.scheduler.entries import Entry, active_span, in_order
+from ninefold.scheduler.entries import Entry, active_span, changes_state_after, in_order
 from ninefold.scheduler.expiry import expiry_of
 from ninefold.scheduler.history_outcome import STATUS_MAX, STATUS_PENDING, Outcome, judge, policy_of
 from ninefold.scheduler.nodes import remote_attributes, remote_standing, state_node
@@ -228,6 +228,12 @@ def set_active(resource: Resource) -> None:
 
 def _on_pending(work: Workspace, story: Story, entry: Entry) -> None:
     resource, node = story.record.resource, story.record.node
+    leftover = entry.task == "monitor" and changes_state_after(
+        story.record.entries, entry, same_node=True
+    )
+    if leftover:
+        # It was cut short by what came after it, and nobody recorded its end.
+        return
     if entry.task == "start":
         resource.start_pending = True
         set_active(resource)

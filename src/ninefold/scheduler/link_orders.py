@@ -14,12 +14,13 @@ from ninefold.scheduler.relations import (
     IF_REQUIRED_ON_SAME_NODE,
     MIN_RUNNABLE,
     ORDERED,
+    UNRUNNABLE_FIRST_BLOCKS,
 )
 from ninefold.scheduler.words import Role, boolean
 from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
-    from ninefold.scheduler.workspace import Action, Ordering, Resource, Workspace
+    from ninefold.scheduler.workspace import Action, Edge, Ordering, Resource, Workspace
 
 
 def link_orderings(work: Workspace) -> None:
@@ -115,7 +116,27 @@ def _restarts_wait_for_probes(work: Workspace, resource: Resource) -> None:
     """If a probe may make something start, what would restart for that waits to stop."""
     for probe in actions_of(resource, "monitor"):
         for edge in list(probe.after):
+            _starts_wait_for_probe(probe, edge)
             _follow(work, probe, edge.then, [])
+
+
+def _starts_wait_for_probe(probe: Action, edge: Edge) -> None:
+    """Let no further instance start while a node cannot tell whether it runs one.
+
+    Those that run are left alone, so this is no order for the clone as a whole.
+    """
+    clone = edge.then.resource
+    if clone is None or clone.clone is None or edge.then.task != "start" or probe.runnable:
+        return
+    inside = probe.resource is not None and probe.resource.top is clone
+    if not inside or edge.relation & UNRUNNABLE_FIRST_BLOCKS:
+        return
+    for one in list(edge.then.after):
+        instance = one.then.resource
+        if one.then.task != "start" or instance is None or instance.active:
+            continue
+        if instance.top is clone:
+            link(probe, one.then, ORDERED | UNRUNNABLE_FIRST_BLOCKS)
 
 
 def _follow(work: Workspace, probe: Action, after: Action, walked: list[Action]) -> None:

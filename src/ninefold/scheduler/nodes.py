@@ -39,7 +39,7 @@ def unpack_nodes(work: Workspace) -> None:
             node.unclean = startup
             node.reason = "it has not been seen by the cluster" if startup else ""
         _builtin_attributes(work, node)
-        _apply_attributes(work, node)
+        _apply_attributes(node)
         work.add_node(node)
 
 
@@ -85,11 +85,9 @@ def _builtin_attributes(work: Workspace, node: Node) -> None:
         node.attributes["#site-name"] = site
 
 
-def _apply_attributes(work: Workspace, node: Node) -> None:
+def _apply_attributes(node: Node) -> None:
     node.standby = node.standby or boolean(node.attributes.get("standby"), default=False)
-    node.maintenance = work.options.maintenance_mode or boolean(
-        node.attributes.get("maintenance"), default=False
-    )
+    node.maintenance = boolean(node.attributes.get("maintenance"), default=False)
 
 
 def state_node(work: Workspace, state: Element) -> Node | None:
@@ -142,7 +140,7 @@ def _transient(work: Workspace, node: Node, state: Element) -> None:
         node.attributes.update(merged_nvpairs(transient, "instance_attributes", scope))
         for name, value in merged_nvpairs(transient, "utilization", scope).items():
             node.utilization[name] = integer(value, 0)
-    _apply_attributes(work, node)
+    _apply_attributes(node)
 
 
 def _since(text: str | None) -> bool:

@@ -52,9 +52,11 @@ def probe_primitive(work: Workspace, resource: Resource, node: Node) -> bool:
     if waits.variant is Variant.GROUP or resource.remote_connection:
         # A connection is asked about when its container runs, which is after the bundle's start.
         waits = resource
-    # A node that is still joining cannot answer yet, and may be running it.
-    then = (waits, key_of(waits.id, "start"))
-    order_action(work, action, then, ORDERED | UNRUNNABLE_FIRST_BLOCKS)
+    relation = ORDERED
+    if not action.runnable and not waits.active:
+        # A node that is still joining cannot answer yet, and may be running it.
+        relation |= UNRUNNABLE_FIRST_BLOCKS
+    order_action(work, action, (waits, key_of(waits.id, "start")), relation)
     reload = (waits, key_of(resource.id, "reload-agent"))
     order_action(work, action, reload, ORDERED)
     return True
