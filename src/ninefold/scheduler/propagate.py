@@ -95,23 +95,25 @@ def _update(progress: Propagation, then: Action) -> None:
         then.runnable_before = 0
         then.required_before = then.required_before or 1
         then.runnable = False
+    changed = False
     for edge in list(then.before):
         if edge.relation:
-            _update_edge(progress, edge, then)
+            changed |= _update_edge(progress, edge, then)
     if before == (own_flags(then), then.migratable, then.always, then.pseudo):
         return
-    if runnable_before and not then.runnable:
+    if changed and runnable_before and not then.runnable:
         block_dependents(progress, then)
     progress.changed(then)
 
 
-def _update_edge(progress: Propagation, edge: Edge, then: Action) -> None:
+def _update_edge(progress: Propagation, edge: Edge, then: Action) -> bool:
+    """Apply one edge; answer whether that changed what comes after it, or anything in that."""
     first = edge.first
     first_node, then_node = _scope_node(first), _scope_node(then)
     apart = first_node is not None and then_node is not None and first_node is not then_node
     if edge.relation & IF_ON_SAME_NODE and apart:
         edge.relation = 0
-        return
+        return False
     if edge.relation & THEN_CANCELS_FIRST and first.resource is not None and not then.optional:
         first.optional = True
         if first.task == "reload-agent":
@@ -123,21 +125,18 @@ def _update_edge(progress: Propagation, edge: Edge, then: Action) -> None:
                 # What counts is the end of the collective action, from now on.
                 progress.add(then)
             edge.relation = 0
-            return
+            return False
     flags = own_flags(first), first.migratable, first.always
     changed = apply_edge(progress.work, edge)
     touched, progress.work.touched = progress.work.touched, []
     for action in touched:
-        if not action.runnable:
-            block_dependents(progress, action)
         progress.changed(action)
     if changed & CHANGED_FIRST or flags != (own_flags(first), first.migratable, first.always):
-        if flags[0] & RUNNABLE and not first.runnable:
-            block_dependents(progress, first)
         progress.changed(first)
     if changed & CHANGED_THEN and not then.counts_runnable:
         # A quota is counted anew each time; only its outcome matters.
         progress.changed(then)
+    return bool(changed & CHANGED_THEN)
 
 
 def _scope_node(action: Action) -> Node | None:
