@@ -244,11 +244,30 @@ def _next_state(resource: Resource) -> Role:
 def _promotion_near_role(
     work: Workspace, dependent: Resource, primary: Resource, one: Colocation
 ) -> None:
-    instance = compatible_instance(work, dependent, primary, role=one.primary_role)
-    if instance is not None:
+    if _has_partner(work, dependent, primary, one):
         dependent.priority = add(dependent.priority, one.score)
     elif one.score >= INFINITY:
         dependent.priority = -INFINITY
+
+
+def _has_partner(
+    work: Workspace, dependent: Resource, primary: Resource, one: Colocation
+) -> bool:
+    """Whether an instance of the primary will have the role, as near as the constraint says."""
+    if one.attribute == "#uname":
+        partner = compatible_instance(work, dependent, primary, role=one.primary_role)
+        return partner is not None
+    node = location_of(dependent)
+    if node is None:
+        return False
+    value = attribute_of(node, one.attribute, dependent)
+    for instance in primary.children:
+        where = location_of(instance)
+        if where is None or _blocked(instance) or _next_state(instance) is not one.primary_role:
+            continue
+        if attribute_of(where, one.attribute, instance) == value:
+            return True
+    return False
 
 
 def to_scores(work: Workspace, dependent: Resource, primary: Resource, one: Colocation) -> None:

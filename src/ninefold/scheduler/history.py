@@ -6,7 +6,7 @@ the last word about each resource on each node is kept, and failures leave a pol
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ninefold.scheduler import instances, migration_history, reasons, scoring
 from ninefold.scheduler.actions import act, can_fence, stop
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
     from ninefold.scheduler.workspace import Node, Resource, Workspace
+
+    # A node, its state, and the histories in there: name, element, what it says.
+    _Told: TypeAlias = tuple[Node, Element, list[tuple[str, Element, list[Entry]]]]
 
 _TASKS: Final = frozenset(
     {"monitor", "asyncmon", "start", "stop", "promote", "demote", "migrate_to", "migrate_from"}
@@ -66,15 +69,20 @@ def unpack_history(work: Workspace) -> Histories:
     status = work.root.find("status")
     states = [] if status is None else list(status.iterchildren("node_state"))
     histories = Histories()
-    known: list[tuple[Node, Element]] = []
+    known: list[_Told] = []
     for state in states:
         node = state_node(work, state)
         if node is None:
             continue
-        known.append((node, state))
         on_node = histories.known.setdefault(node.name.lower(), {})
+        told: list[tuple[str, Element, list[Entry]]] = []
         for element in state.iterfind("lrm/lrm_resources/lrm_resource"):
-            on_node[element.get("id", "")] = in_order(element.iterchildren("lrm_rsc_op"))
+            name = element.get("id", "")
+            entries = in_order(element.iterchildren("lrm_rsc_op"))
+            told.append((name, element, entries))
+            # Written twice, each part is judged by itself.
+            on_node[name] = [*on_node.get(name, ()), *entries]
+        known.append((node, state, told))
     while _pass(work, histories, known, everything=False):
         pass
     _pass(work, histories, known, everything=work.options.fencing_enabled)
@@ -94,19 +102,19 @@ def unpack_history(work: Workspace) -> Histories:
 def _pass(
     work: Workspace,
     histories: Histories,
-    known: list[tuple[Node, Element]],
+    known: list[_Told],
     *,
     everything: bool,
 ) -> bool:
     """Replay what can be replayed now; answer whether anything was."""
     progress = False
-    for node, state in known:
+    for node, state, told in known:
         if node.unpacked or not (everything or _ready(work, node)):
             continue
         if node.remote:
             remote_standing(node)
             remote_attributes(work, node, state)
-        _replay_node(work, histories, node, state)
+        _replay_node(work, histories, node, told)
         node.unpacked = True
         progress = True
     return progress
@@ -126,12 +134,10 @@ def _ready(work: Workspace, node: Node) -> bool:
     return work.options.fencing_enabled or work.options.shutdown_lock or node.online
 
 
-def _replay_node(work: Workspace, histories: Histories, node: Node, state: Element) -> None:
-    elements = list(state.iterfind("lrm/lrm_resources/lrm_resource"))
-    on_node = histories.known[node.name.lower()]
-    for element in elements:
-        name = element.get("id", "")
-        entries = on_node[name]
+def _replay_node(
+    work: Workspace, histories: Histories, node: Node, told: list[tuple[str, Element, list[Entry]]]
+) -> None:
+    for name, element, entries in told:
         if not entries and element.get("shutdown-lock") is None:
             continue
         resource = instances.find(work, node, name)
@@ -143,7 +149,7 @@ def _replay_node(work: Workspace, histories: Histories, node: Node, state: Eleme
         histories.replayed.append(record)
         instances.note_lock(work, record.resource, node, element)
         _replay(work, histories, record)
-    instances.tie_removed_to_containers(work, elements)
+    instances.tie_removed_to_containers(work, [element for _, element, _ in told])
 
 
 def _replay(work: Workspace, histories: Histories, record: Recorded) -> None:

@@ -168,8 +168,9 @@ def _between(work: Workspace, one: _Order, pair: tuple[Element, Element], *, inv
         first_task = _INVERSE.get(first_task, first_task)
         then_task = _INVERSE.get(then_task, then_task)
     relation = one.backward() if inverse else one.forward(first_task)
-    if not boolean(pair[0].get("require-all"), default=True):
-        # Any one of the first set is enough for all of the second.
+    upwards = first_task not in {"stop", "demote"}
+    if upwards and not boolean(pair[0].get("require-all"), default=True):
+        # Any one of the first set is enough for all of the second; on the way down all wait.
         point = pseudo(work, f"one-or-more:{pair[0].get('id')}")
         point.counts_runnable = True
         point.required_before = point.required_before or 1
