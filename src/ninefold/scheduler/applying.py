@@ -250,9 +250,7 @@ def _promotion_near_role(
         dependent.priority = -INFINITY
 
 
-def _has_partner(
-    work: Workspace, dependent: Resource, primary: Resource, one: Colocation
-) -> bool:
+def _has_partner(work: Workspace, dependent: Resource, primary: Resource, one: Colocation) -> bool:
     """Whether an instance of the primary will have the role, as near as the constraint says."""
     if one.attribute == "#uname":
         partner = compatible_instance(work, dependent, primary, role=one.primary_role)
