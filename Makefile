@@ -2,7 +2,7 @@
 # clone: it sets up what it needs. Only relative paths are used, so the clone may lie anywhere.
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup packages test fuzz demo lint docs screenshots bench corpus mutants constraints clean
+.PHONY: help setup packages test fuzz vqsim demo lint docs screenshots bench corpus mutants constraints clean
 
 BIN = .venv/bin
 
@@ -19,6 +19,7 @@ CLUSTER = embedded
 
 help:
 	@echo 'make setup        create .venv with the pinned dependencies and Ninefold itself'
+	@echo 'make vqsim        compare quorum with that of Corosync on thousands of random histories'
 	@echo 'make demo         three nodes on this machine; crash the active one; see how long the client waited'
 	@echo 'make test         the whole test suite (as root on Debian: installs packaging/debian-packages.txt first)'
 	@echo 'make fuzz         feed decoders and rings with what chance brings, for new failures'
@@ -44,6 +45,12 @@ fuzz: setup
 	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/unit/totem/test_messages.py \
 	    tests/unit/totem/test_packing.py tests/properties/totem tests/properties/quorum/test_quorum_partitions.py \
 	    tests/properties/config
+
+# Of each option so many histories; a thousand of each take about an hour of waiting on two cores.
+VQSIM_SEEDS = 250
+
+vqsim: setup packages
+	VQSIM_SEEDS=$(VQSIM_SEEDS) $(BIN)/python -m pytest -n 8 -q tests/properties/quorum/test_quorum_against_vqsim.py
 
 demo: setup
 	$(BIN)/ninefold lab demo --cluster $(CLUSTER)

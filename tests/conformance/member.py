@@ -129,6 +129,8 @@ class Member:
                     self._note("quorum", text="yes" if effect.quorate else "no")
                 case quorum.SendInfo(data):
                     self._put(now, totem.Submitted(VOTES, PID, data))
+                case quorum.SaveExpected():
+                    pass
                 case quorum.Refused():
                     raise AssertionError(effect)
 

@@ -186,6 +186,14 @@ def _last_man_holds(settings: Settings, nodes: tuple[NodeEntry, ...], ledger: Le
             quorum.at("last_man_standing"),
         )
         return False
+    if not quorum.flag("wait_for_all") and not quorum.flag("two_node"):
+        ledger.warning(
+            "last-man-without-waiting",
+            "quorum.last_man_standing",
+            "Nodes that start together may be a majority of their own beside the last men's partition.",
+            "Add `wait_for_all: 1`.",
+            quorum.at("last_man_standing"),
+        )
     return True
 
 

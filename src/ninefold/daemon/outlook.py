@@ -55,6 +55,7 @@ def _quorum(node: Node) -> dict[str, Any] | None:
                 "auto_tie_breaker",
                 "last_man_standing",
                 "allow_downscale",
+                "expected_votes_tracking",
             )
             if options.provider and getattr(options, name)
         ],

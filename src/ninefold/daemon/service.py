@@ -22,11 +22,11 @@ from ninefold.daemon.journal import Journal, shown_event
 from ninefold.daemon.outlook import told_of_ring
 from ninefold.daemon.reload import not_ours, read_again, take
 from ninefold.daemon.reply import Reply, refusal
-from ninefold.daemon.settings import ring_seq_file
+from ninefold.daemon.settings import expected_file, ring_seq_file
 from ninefold.daemon.wires import CorosyncWire, RingWire
 from ninefold.host import clock
 from ninefold.host.agents import FENCE_DIRECTORIES, AgentRunner
-from ninefold.host.files import save_ring_seq
+from ninefold.host.files import save_expected, save_ring_seq
 from ninefold.host.loop import MachineLoop, collect_when_idle, tame_gc
 from ninefold.host.orphans import owner
 from ninefold.host.store import StoreError
@@ -60,7 +60,14 @@ def _backend(beginning: Beginning, rng: random.Random) -> Backend:
     mark = os.urandom(EPOCH_BYTES)
     if beginning.on_corosync:
         return on_corosync(config, ring_seq=seq, boot=mark.ljust(BOOT_BYTES, b"\0"))
-    return embedded(config, key=beginning.key, ring_seq=seq, epoch=mark, rng=rng)
+    return embedded(
+        config,
+        key=beginning.key,
+        ring_seq=seq,
+        epoch=mark,
+        rng=rng,
+        expected_floor=beginning.expected_floor,
+    )
 
 
 class Service:
@@ -81,6 +88,7 @@ class Service:
         )
         self.journal = Journal(self.beginning.store, self.name)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="work")
+        self._floor_order = asyncio.Lock()
         self._requests: dict[int, asyncio.Future[Reply]] = {}
         self._request = 0
         # One after the other: what is read must not be taken in another order.
@@ -155,6 +163,8 @@ class Service:
                 self._wire.perform(effect)
             case ev.SaveRingSeq(seq):
                 self._spawn(self._save_ring_seq(seq))
+            case ev.SaveExpected(votes):
+                self._spawn(self._save_expected(votes))
             case ev.SaveCib():
                 self._save(effect)
             case ev.RunAgent(token, call):
@@ -196,6 +206,16 @@ class Service:
             self.journal.write(ev.Happened("store-failed", text))
             return
         self._machine.post(ev.RingIdSaved(seq))
+
+    async def _save_expected(self, votes: int) -> None:
+        path = expected_file(self.settings.state)
+        # Two threads could write the greater number first.
+        async with self._floor_order:
+            try:
+                await self._loop.run_in_executor(self._threads, save_expected, path, votes)
+            except OSError as error:
+                text = f"the highest expected votes cannot be saved in {path}: {error.strerror}"
+                self.journal.write(ev.Happened("store-failed", text))
 
     def _save(self, effect: ev.SaveCib) -> None:
         future = self.beginning.store.save(effect.stamp, effect.cib, effect.cause)

@@ -18,7 +18,7 @@ from ninefold.config.model import ClusterConfig
 from ninefold.core.findings import Finding, Severity, errors
 from ninefold.host.corosync.cmap import corosync_runs
 from ninefold.host.corosync.libraries import CorosyncAbsent
-from ninefold.host.files import FileDamagedError, load_ring_seq
+from ninefold.host.files import FileDamagedError, load_expected, load_ring_seq
 from ninefold.host.orphans import end_orphans, owner
 from ninefold.host.store import Store, StoreError
 from ninefold.host.surroundings import look
@@ -62,6 +62,7 @@ class Beginning(msgspec.Struct, frozen=True):
     cib: Cib
     findings: tuple[Finding, ...]
     on_corosync: bool = False
+    expected_floor: int = 0
 
 
 def begin(settings: Settings) -> Beginning:
@@ -69,6 +70,7 @@ def begin(settings: Settings) -> Beginning:
     config, key, findings = configuration(settings.config)
     on_corosync = _on_corosync(settings.cluster, findings)
     ring_seq = _ring_seq(settings.state, findings)
+    floor = _expected_floor(settings.state, config, findings)
     first = _first_cib(settings.cib, findings)
     store = _store(settings.state, findings)
     loaded = _loaded(store, settings.state, findings)
@@ -84,12 +86,18 @@ def begin(settings: Settings) -> Beginning:
     else:
         cib = first or Cib.empty(config.totem.cluster_name)
         stamp = Stamp(0, cib.version)
-    return Beginning(config, key, ring_seq, store, stamp, cib, tuple(findings), on_corosync)
+    found = tuple(findings)
+    return Beginning(config, key, ring_seq, store, stamp, cib, found, on_corosync, floor)
 
 
 def ring_seq_file(state: Path) -> Path:
     """Return where the ring's number is kept."""
     return state / "ring-seq"
+
+
+def expected_file(state: Path) -> Path:
+    """Return where the highest expected votes are kept, under the name that Corosync gives them."""
+    return state / "ev_tracking"
 
 
 def _wrong(code: str, subject: str, sentence: str, remedy: str, file: Path) -> Finding:
@@ -135,6 +143,21 @@ def _ring_seq(state: Path, findings: list[Finding]) -> int:
         sentence = f"The state directory cannot be used: {error.strerror}."
         remedy = "Run as root, or name another directory by --state."
         findings.append(_wrong("state-unusable", "state", sentence, remedy, state))
+    return 0
+
+
+def _expected_floor(state: Path, config: ClusterConfig | None, findings: list[Finding]) -> int:
+    """Return the floor of the expected votes; a file that nobody asked for is not read."""
+    if config is None or not config.quorum.expected_votes_tracking:
+        return 0
+    try:
+        return load_expected(expected_file(state))
+    except FileDamagedError as error:
+        findings.append(_wrong("ev-tracking-damaged", "ev_tracking", str(error), "", state))
+    except OSError as error:
+        sentence = f"{expected_file(state)} cannot be read: {error.strerror}."
+        remedy = "Run as root, or remove it to expect the votes of corosync.conf."
+        findings.append(_wrong("ev-tracking-unreadable", "ev_tracking", sentence, remedy, state))
     return 0
 
 

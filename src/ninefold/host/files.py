@@ -1,4 +1,4 @@
-"""Small files that must survive a power cut: the ring's sequence number, and any like it.
+"""Small files that must survive a power cut: the ring's sequence number, the highest expected votes.
 
 A write is durable when it returns: a temporary file is written and flushed, renamed over the old
 one, and the directory flushed. After a crash there is the old file or the new one, never a part.
@@ -18,6 +18,10 @@ _RING_SEQ: Final = struct.Struct("=Q")
 
 # Two sequence numbers are used up per membership change; this many last longer than any host.
 RING_SEQ_MAX: Final = 2**63 - 1
+
+
+# As votes are counted: 32 bits.
+EXPECTED_MAX: Final = 2**32 - 1
 
 
 class FileDamagedError(Exception):
@@ -81,3 +85,29 @@ def load_ring_seq(path: Path) -> int | None:
             "numbers that the other members know."
         )
     return seq
+
+
+def save_expected(path: Path, votes: int) -> None:
+    """Make the highest expected votes durable, as a line of digits. Raises `OSError`."""
+    assert 0 < votes <= EXPECTED_MAX
+    write_durably(path, f"{votes}\n".encode())
+
+
+def load_expected(path: Path) -> int:
+    """Return the highest expected votes that were saved, 0 if none were or the file was removed.
+
+    Anything but a number of votes raises `FileDamagedError`: without the floor a part of the cluster could
+    take itself for the whole.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(16)
+    except FileNotFoundError:
+        return 0
+    word = data.strip()
+    if not word.isdigit() or not 0 < int(word) <= EXPECTED_MAX:
+        raise FileDamagedError(
+            f"{path} holds no number of votes: the highest expected votes are lost. Write their number into "
+            "it, or remove the file to expect those of corosync.conf."
+        )
+    return int(word)

@@ -100,12 +100,17 @@ class Backend(msgspec.Struct, frozen=True):
 
 
 def embedded(
-    config: ClusterConfig, *, key: bytes, ring_seq: int, epoch: bytes, rng: random.Random
+    config: ClusterConfig,
+    *,
+    key: bytes,
+    ring_seq: int,
+    epoch: bytes,
+    rng: random.Random,
+    expected_floor: int = 0,
 ) -> Backend:
     """Return the back end that needs no other program."""
-    return Backend(
-        Stack(config, key=key, ring_seq=ring_seq, epoch=epoch, rng=rng), Quorum(config), _unasked
-    )
+    stack = Stack(config, key=key, ring_seq=ring_seq, epoch=epoch, rng=rng)
+    return Backend(stack, Quorum(config, floor=expected_floor), _unasked)
 
 
 def on_corosync(config: ClusterConfig, *, ring_seq: int, boot: bytes) -> Backend:

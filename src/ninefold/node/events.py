@@ -39,6 +39,7 @@ from ninefold.corosync.events import (
     TotemConfigured,
     VotesSeen,
 )
+from ninefold.quorum.events import SaveExpected
 from ninefold.totem.events import (
     PacketReceived,
     ProbeAnswered,
@@ -66,6 +67,7 @@ Event: TypeAlias = (
 )
 Effect: TypeAlias = (
     SaveRingSeq
+    | SaveExpected
     | SendPacket
     | ProbeKernel
     | Request
@@ -105,6 +107,7 @@ __all__ = [
     "RingIdSaved",
     "RunAgent",
     "SaveCib",
+    "SaveExpected",
     "SaveRingSeq",
     "SelfFence",
     "SendPacket",

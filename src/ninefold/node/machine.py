@@ -199,6 +199,8 @@ class Node:
                     verdict = effect
                 case quorum.SendInfo(data):
                     self._totem(totem.Submitted(QUORUM_GROUP, PID, data))
+                case quorum.SaveExpected():
+                    out.append(effect)
                 case quorum.Refused():
                     raise AssertionError(effect.reason)
                 case _:
@@ -214,6 +216,8 @@ class Node:
                     self._control(control.QuorumChanged(effect), out)
                 case quorum.SendInfo(data):
                     self._totem(totem.Submitted(QUORUM_GROUP, PID, data))
+                case quorum.SaveExpected():
+                    out.append(effect)
                 case quorum.Refused(reason):
                     out.append(control.Happened("refused", reason))
                 case _:

@@ -81,4 +81,10 @@ class Refused(msgspec.Struct, frozen=True):
     reason: str
 
 
-Effect: TypeAlias = SendInfo | Verdict | Refused
+class SaveExpected(msgspec.Struct, frozen=True):
+    """Keep the highest expected votes ever seen; `Quorum` is told them as `floor` after a restart."""
+
+    votes: int
+
+
+Effect: TypeAlias = SendInfo | Verdict | Refused | SaveExpected

@@ -24,6 +24,7 @@ from ninefold.quorum.events import (
     Refused,
     Reloaded,
     RingLost,
+    SaveExpected,
     SendInfo,
     SetExpected,
     Synced,
@@ -41,13 +42,18 @@ _LAST_MEN: Final = 2
 
 
 class Quorum:
-    """One node's part in deciding whether its partition may act."""
+    """One node's part in deciding whether its partition may act.
 
-    def __init__(self, config: ClusterConfig) -> None:
+    `floor` is what `SaveExpected` kept before the restart, 0 for nothing.
+    """
+
+    def __init__(self, config: ClusterConfig, *, floor: int = 0) -> None:
         assert config.local == 0 or config.node(config.local).nodeid == config.local
         self._config = config
         self._options = config.quorum
-        self._expected = threshold.configured_expected(config)
+        self._floor = floor if self._tracks else 0
+        # A part that was once cut off must not take itself for all there is after it has restarted.
+        self._expected = max(threshold.configured_expected(config), self._floor)
         self._ring = _NO_RING
         self._synced = False
         self._members: tuple[NodeId, ...] = ()
@@ -64,6 +70,10 @@ class Quorum:
     @property
     def _votes_count(self) -> bool:
         return bool(self._options.provider)
+
+    @property
+    def _tracks(self) -> bool:
+        return self._votes_count and self._options.expected_votes_tracking
 
     @property
     def quorate(self) -> bool:
@@ -115,6 +125,10 @@ class Quorum:
                 effects = self._on_reloaded(config)
             case _:
                 assert_never(event)
+        if self._tracks and self._expected > self._floor:
+            # What is expected never falls on disk, only in memory.
+            self._floor = self._expected
+            effects = [SaveExpected(self._floor), *effects]
         self.check_invariants()
         return effects
 
@@ -128,7 +142,8 @@ class Quorum:
     def _on_synced(self, now: Instant, event: Synced) -> list[Effect]:
         assert self._config.local in event.members
         assert list(event.members) == sorted(event.members)
-        lost = any(node not in event.members for node in self._members)
+        gone = any(node not in event.members for node in self._members)
+        lost = gone and self._verdict.quorate
         self._ring, self._members, self._synced = event.ring, event.members, True
         self._spoken = {}
         if not self._votes_count:
@@ -328,11 +343,12 @@ class Quorum:
     def _watch_for_last_man(self, now: Instant, *, lost: bool) -> None:
         """Start the window anew: nodes that come and go keep the expected votes where they are.
 
-        Nodes that were never here since the start have not been lost, so nothing shrinks for them.
+        Only a quorate partition loses nodes: those that were never here since the start, or were on the other
+        side when there was no quorum, may have a majority of their own.
         """
-        missing = self._votes() < self._expected
+        missing = self._verdict.quorate and self._votes() < self._expected
         self._diminished = missing and (lost or self._diminished)
-        if self._options.last_man_standing and self._verdict.quorate and self._diminished:
+        if self._options.last_man_standing and self._diminished:
             self._last_man_at = now + self._options.last_man_standing_window
         else:
             self._last_man_at = NEVER

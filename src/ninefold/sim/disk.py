@@ -44,6 +44,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.ring_seq = 0
+        self.expected = 0
         self.document: tuple[Stamp, Cib] | None = None
         # `full` and `fails` refuse writes until further notice, `hiccup` refuses one.
         self.condition = "works"
@@ -94,5 +95,5 @@ class Disk:
 
     def lose(self) -> None:
         """Put a new, empty disk in place."""
-        self.ring_seq, self.document = 0, None
+        self.ring_seq, self.expected, self.document = 0, 0, None
         self._copies.clear()

@@ -78,6 +78,8 @@ class Effects:
                 self._send(host, effect)
             case ev.SaveRingSeq(seq):
                 self._save_ring_seq(host, seq)
+            case ev.SaveExpected(votes):
+                self._save_expected(host, votes)
             case ev.ProbeKernel(peer, link, _):
                 self._probe(host, peer, link)
             case ev.SaveCib():
@@ -164,6 +166,12 @@ class Effects:
                 self.world.post(host, ev.RingIdSaved(seq))
 
         self._on_disk(host, write, told, small=True)
+
+    def _save_expected(self, host: Host, votes: int) -> None:
+        def write() -> None:
+            host.disk.expected = max(host.disk.expected, votes)
+
+        self._on_disk(host, write, lambda _trouble: None, small=True)
 
     def save_cib(self, host: Host, effect: ev.SaveCib) -> None:
         """Make a document durable, then say so."""

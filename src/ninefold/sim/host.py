@@ -92,7 +92,14 @@ class Host:
             self.config,
             backend=on_corosync(self.config, ring_seq=seq, boot=epoch.ljust(BOOT_BYTES, b"\0"))
             if corosync
-            else embedded(self.config, key=key, ring_seq=seq, epoch=epoch, rng=rng),
+            else embedded(
+                self.config,
+                key=key,
+                ring_seq=seq,
+                epoch=epoch,
+                rng=rng,
+                expected_floor=self.disk.expected,
+            ),
             rng=rng,
             stamp=stamp,
             cib=cib,

@@ -108,6 +108,24 @@ def test_damaged_ring_number_is_a_finding(tmp_path: Path) -> None:
         begin(begun)
 
 
+def test_highest_expected_votes_are_read_where_they_are_tracked(tmp_path: Path) -> None:
+    begun = settings(tmp_path)
+    begun.state.mkdir()
+    (begun.state / "ev_tracking").write_text("5\n")
+    untracked = begin(begun)
+    untracked.store.close()
+
+    conf = begun.config.read_text().replace("votequorum", "votequorum\n expected_votes_tracking: 1")
+    begun.config.write_text(conf)
+    tracked = begin(begun)
+    tracked.store.close()
+
+    assert (untracked.expected_floor, tracked.expected_floor) == (0, 5)
+    (begun.state / "ev_tracking").write_text("many\n")
+    with pytest.raises(CannotStart, match="highest expected votes are lost"):
+        begin(begun)
+
+
 # The event log.
 
 

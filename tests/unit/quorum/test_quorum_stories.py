@@ -223,6 +223,22 @@ def test_nodes_that_never_came_are_not_lost(cluster_of: Any) -> None:
     assert cluster.machines[2].deadline == NEVER
 
 
+def test_nodes_lost_without_quorum_do_not_shrink_the_partition_they_join(cluster_of: Any) -> None:
+    # 2 was with 4, without quorum, and leaves it for 1 and 3. Were 4 counted out for that, both halves of the
+    # next cut would have quorum, as they have two of three votes each.
+    cluster = cluster_of([1] * 4, last_man_standing=True)
+    cluster.start(1, 2, 3, 4)
+    cluster.ring(1, 2, 3, 4)
+    cluster.ring(1, 3)
+    cluster.ring(2, 4)
+    assert cluster.ring(1, 2, 3)
+    cluster.advance(10_000)
+
+    assert cluster.verdict(1).expected == 4
+    assert not cluster.ring(1, 3)
+    assert not cluster.ring(2, 4)
+
+
 def test_lost_nodes_that_return_raise_the_expected_votes(cluster_of: Any) -> None:
     cluster = cluster_of([1] * 4, last_man_standing=True)
     cluster.start(1, 2, 3, 4)

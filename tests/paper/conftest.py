@@ -1,0 +1,12 @@
+"""The ideal ring that quorum's sentences are told on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.quorum_world import QuorumCluster
+
+
+@pytest.fixture(scope="session")
+def cluster_of() -> type[QuorumCluster]:
+    return QuorumCluster
