@@ -6,6 +6,7 @@ against the change, or `None`. Ids are those that Pacemaker's own tools would ha
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from lxml import etree
@@ -13,6 +14,8 @@ from lxml import etree
 from ninefold.cib import edit, views
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lxml.etree import _Element as Element
 
     from ninefold.cib.edit import Refused
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     )
 
 _ATTRIBUTE_SETS: Final = ("instance_attributes", "meta_attributes")
+
+# What follows the name of a resource in that of an instance of its clone.
+_INSTANCE: Final = re.compile(":[0-9]+$")
 
 
 def set_property(configuration: Element, change: SetProperty) -> Refused | None:
@@ -136,6 +142,11 @@ def family(configuration: Element, resource: str) -> tuple[str, ...]:
     if element is None:
         return (resource,)
     return tuple(member.get("id", "") for member in element.iter(*views.RESOURCE_TAGS))
+
+
+def belongs(name: str, resources: Collection[str]) -> bool:
+    """Tell whether a name in a history is one of these resources, or an instance of one."""
+    return name in resources or _INSTANCE.sub("", name) in resources
 
 
 def _locate(section: Element, entry_id: str, resource: str, node: str, score: str) -> None:

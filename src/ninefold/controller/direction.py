@@ -23,6 +23,7 @@ from ninefold.cib.model import (
     RecordOperation,
     SetTransientAttribute,
 )
+from ninefold.cib.operations import operation_failed
 from ninefold.controller.carrier import Carrier
 from ninefold.controller.events import Decide, Effect, Happened, Multicast
 from ninefold.controller.executor import pending_operation
@@ -131,9 +132,7 @@ class Direction:
         carrier = self.carrier
         if operation.op_status == OpStatus.PENDING:
             return
-        expected = (
-            operation.op_status == OpStatus.DONE and operation.rc == operation.expected_rc
-        ) or is_probe(operation)
+        expected = not operation_failed(operation) or is_probe(operation)
         if carrier is None or carrier.name != operation.transition:
             self.news(f"{operation.key} answered {operation.rc}")
             return

@@ -6,7 +6,8 @@ looked at the present document. Who asked is recorded with every change.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+import re
+from typing import TYPE_CHECKING, Final, assert_never
 
 import msgspec
 
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
     from ninefold.controller.situation import Situation
     from ninefold.core.ids import NodeId
     from ninefold.scheduler.model import Transition
+
+
+# What a name may be made of, so that it stands in XML and in an agent's shell without harm.
+_ATTRIBUTE: Final = re.compile(r"[A-Za-z0-9_#][A-Za-z0-9_.:#%@+-]{0,254}")
+
+# The cluster's own: these have their commands, which also check what they do.
+_OWN: Final = ("terminate", "shutdown")
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -91,6 +99,8 @@ class Door:
                 return self._fence(event, node, why)
             case rq.DeclareDead(node, confirmed):
                 return self._declare_dead(event, node, confirmed=confirmed)
+            case rq.SetAttribute():
+                return self._set_attribute(event, request)
             case rq.StopNode():
                 body = rq.encode(Accepted("resources move away, then this node leaves"))
                 answer = Answer(event.request, ok=True, body=body)
@@ -135,6 +145,21 @@ class Door:
         return self._replica.propose(
             SetTransientAttribute(node, "terminate", "true"), cause, event.request
         )
+
+    def _set_attribute(self, event: Requested, request: rq.SetAttribute) -> list[Effect]:
+        situation = self._situation
+        node = self._node_id(request.node) if request.node else situation.me
+        if node is None:
+            return [self._unknown(event.request, request.node)]
+        if not situation.members:
+            return [refuse(event.request, "no-ring", "The ring has not formed yet.")]
+        if not _ATTRIBUTE.fullmatch(request.name) or request.name in _OWN:
+            text = f"{request.name!r} is no name for an attribute that may be set."
+            return [refuse(event.request, "bad-name", text)]
+        value = "removed" if request.value is None else request.value
+        cause = situation.cause(event.user, request.why or f"{request.name}: {value}")
+        change = SetTransientAttribute(node, request.name, request.value)
+        return self._replica.propose(change, cause, event.request)
 
     def _declare_dead(self, event: Requested, name: str, *, confirmed: bool) -> list[Effect]:
         situation = self._situation

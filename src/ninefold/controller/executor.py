@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ninefold.agents.model import Call, OpStatus, Outcome, Rc
+from ninefold.cib.configuration import belongs
 from ninefold.cib.model import Change, ForgetOperation, Operation, RecordOperation
 from ninefold.controller.events import Effect, Happened, RunAgent
 from ninefold.controller.messages import Order
@@ -32,6 +33,9 @@ AGENTS_MAX = 8
 
 # What a pending operation carries as its exit code, as Pacemaker records it.
 RC_PENDING = 193
+
+# What is begun by these changes what the resource is: whoever watched the old state must not go on.
+CHANGES_STATE = ("start", "stop", "promote", "demote", "migrate_to", "migrate_from")
 
 RecurringKey = tuple[str, str, int]
 
@@ -125,8 +129,6 @@ class Executor:
         """Queue an order and launch what can be launched."""
         self._call_id += 1
         job = Job(order, repeat=False, call_id=self._call_id, not_before=now + order.start_delay_ms)
-        if order.task == "stop":
-            self._drop_recurring(order.resource)
         self._queues.setdefault(order.resource, []).append(job)
         return self.launch(now, quorate=quorate, wall=wall)
 
@@ -140,10 +142,11 @@ class Executor:
 
     def forget(self, resources: tuple[str, ...] | None) -> None:
         """Drop what is known of these resources (all if `None`): they will be probed again."""
-        for key in [k for k in self._history if resources is None or k[0] in resources]:
+        for key in [k for k in self._history if resources is None or belongs(k[0], resources)]:
             del self._history[key]
-        for recurring in [k for k in self._recurring if resources is None or k[0] in resources]:
-            del self._recurring[recurring]
+        for recurring in list(self._recurring):
+            if resources is None or belongs(recurring[0], resources):
+                del self._recurring[recurring]
 
     def on_unsettled(self) -> None:
         """Drop every order that was not launched yet; what recurs is this node's own business."""
@@ -187,6 +190,8 @@ class Executor:
         job = queue.pop(0)
         if not queue:
             del self._queues[resource]
+        if job.order.task in CHANGES_STATE:
+            self._drop_recurring(resource)
         self._token += 1
         job.started_wall = wall
         self._running[self._token] = job
@@ -242,6 +247,10 @@ class Executor:
             self._call_id += 1
             job.call_id = self._call_id
         operation = finished_operation(job, outcome, wall)
+        if order.task == "notify":
+            # It was told something. That is nothing that it does, and a deaf one has not failed.
+            report = self._report(order, outcome, failed=failed, probe=True)
+            return [report], [RecordOperation(self.me, operation)]
         self._remember(operation, failed=failed)
         probe = order.task == "monitor" and order.call.interval_ms == 0
         fatal = failed and (order.task == "stop" or (order.task == "start" and start_fatal))

@@ -61,11 +61,26 @@ class DeclareDead(msgspec.Struct, frozen=True, tag="declare-dead"):
     confirmed: bool = False
 
 
+class SetAttribute(msgspec.Struct, frozen=True, tag="attribute"):
+    """Set a node attribute that lasts until the node leaves; a `value` of `None` removes it.
+
+    Agents rate themselves by such attributes: `master-NAME` is how well `NAME` could be promoted there.
+    Without a `node` it is the one that is asked.
+    """
+
+    name: str
+    value: str | None = None
+    node: str = ""
+    why: str = ""
+
+
 class StopNode(msgspec.Struct, frozen=True, tag="stop"):
     """Stop this node's part cleanly: resources move away, then it leaves."""
 
 
-Request: TypeAlias = ShowStatus | ShowCib | ChangeCib | FenceNode | DeclareDead | StopNode
+Request: TypeAlias = (
+    ShowStatus | ShowCib | ChangeCib | FenceNode | DeclareDead | SetAttribute | StopNode
+)
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -1,0 +1,135 @@
+"""Clones and promotable clones, carried out: examples of what once went wrong, or could."""
+
+from __future__ import annotations
+
+from ninefold.cib import model as cib
+from ninefold.controller import requests as rq
+from tests.controller_life import PROMOTED, RUNNING, STOPPED, Life, document
+
+PRIMITIVE = (
+    '<primitive id="db" class="ocf" provider="sim" type="service"><operations>'
+    '<op id="o1" name="monitor" interval="10s" role="Promoted"/>'
+    '<op id="o2" name="monitor" interval="11s" role="Unpromoted"/></operations></primitive>'
+)
+
+
+SILENT = '<primitive id="db" class="ocf" provider="sim" type="service"/>'
+
+
+def clone(**meta: str) -> str:
+    pairs = "".join(
+        f'<nvpair id="m-{name}" name="{name.replace("_", "-")}" value="{value}"/>'
+        for name, value in meta.items()
+    )
+    return f'<clone id="c"><meta_attributes id="m">{pairs}</meta_attributes>{PRIMITIVE}</clone>'
+
+
+def begun(scores: tuple[int, ...] = (10, 20, 5), **meta: str) -> Life:
+    life = Life(3, document(clone(**meta)), scores=scores)
+    life.begin()
+    assert life.settle(lambda _: 0)
+    life.story.clear()
+    return life
+
+
+def test_who_rates_itself_best_is_promoted_and_its_old_monitor_ends() -> None:
+    life = begun(promotable="true")
+
+    life.pass_time(60)
+
+    assert life.where("db", PROMOTED) == [2]
+    assert life.where("db") == [1, 2, 3]
+    assert {line.split(" ", 1)[1] for line in life.story} == {"monitor db"}
+
+
+def test_a_new_ring_finds_the_promoted_one_promoted_after_notifications() -> None:
+    # What a node tells of itself is what its agents did, not what they were told. No monitor helps.
+    text = document(clone(promotable="true", notify="true").replace(PRIMITIVE, SILENT))
+    life = Life(3, text, scores=(10, 20, 5))
+    life.begin()
+    assert life.settle(lambda _: 0)
+    life.story.clear()
+
+    life.configure(life.nodes)
+    assert life.settle(lambda _: 0)
+
+    assert life.where("db", PROMOTED) == [2]
+    assert life.story == []
+
+
+def test_a_deaf_instance_holds_up_nobody_and_has_not_failed() -> None:
+    life = Life(3, document(clone(promotable="true", notify="true")), scores=(10, 20, 5))
+    for node in life.nodes:
+        life.faults[(node, "db", "notify")] = 1
+
+    life.begin()
+    assert life.settle(lambda _: 0)
+
+    assert life.where("db", PROMOTED) == [2]
+    assert life.ring.all[1].replica.working.failures() == ()
+    assert life.ring.all[1].replica.working.fail_counts() == ()
+
+
+def test_a_lost_promoted_node_is_fenced_before_another_is_promoted() -> None:
+    life = begun(promotable="true", notify="true")
+
+    life.configure([1, 3])
+    assert life.where("db", PROMOTED) == [2]
+    assert life.settle(lambda _: 0)
+
+    assert life.where("db", PROMOTED) == [1]
+    assert life.story.index("n2 is fenced") < life.story.index("1: promote db")
+
+
+def test_fewer_unique_instances_come_to_rest() -> None:
+    # The superfluous are forgotten by their exact names; asked again for ever that would never end.
+    life = begun(globally_unique="true")
+    assert sorted(name for (_, name), role in life.roles.items() if role) == [
+        "db:0", "db:1", "db:2",
+    ]  # fmt: skip
+
+    life.ask(1, rq.ChangeCib(cib.SetMetaAttribute("c", "clone-max", "1")))
+    life.drain()
+    assert life.settle(lambda _: 0)
+
+    assert [name for (_, name), role in life.roles.items() if role] == ["db:0"]
+
+
+def test_a_cleanup_of_a_clone_forgets_its_unique_instances_on_their_nodes_too() -> None:
+    life = begun(globally_unique="true")
+
+    life.ask(1, rq.ChangeCib(cib.ForgetHistory("c")))
+    life.drain()
+
+    for node in life.nodes:
+        assert [op.resource for op in life.ring.all[node].executor.history() if op.call_id > 0] == (
+            ["fence"]
+        )
+
+
+def test_failed_promotion_goes_to_the_next_best() -> None:
+    life = Life(3, document(clone(promotable="true", migration_threshold="1")), scores=(10, 20, 5))
+    life.faults[(2, "db", "promote")] = 1
+
+    life.begin()
+    assert life.settle(lambda _: 0)
+
+    assert life.where("db", PROMOTED) == [1]
+    assert life.role(2, "db") == STOPPED
+    assert life.role(3, "db") == RUNNING
+
+
+def test_a_score_can_be_set_at_the_door_and_only_for_nodes_that_are() -> None:
+    life = begun((0, 0, 0), promotable="true")
+    assert life.where("db", PROMOTED) == []
+
+    life.ask(1, rq.SetAttribute("master-db", "7", node="n3"))
+    life.ask(1, rq.SetAttribute("master-db", "9", node="n7"))
+    life.ask(1, rq.SetAttribute("terminate", "true", node="n3"))
+    life.ask(1, rq.SetAttribute('a"<b', "1"))
+    life.drain()
+    assert life.settle(lambda _: 0)
+
+    # The last is the first to be answered for good: it waits for the disks.
+    assert life.ring.answers(1) == [False, False, False, True]
+    assert life.where("db", PROMOTED) == [3]
