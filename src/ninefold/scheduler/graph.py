@@ -56,7 +56,7 @@ def build(work: Workspace) -> Transition:
     return Transition(
         actions=actions,
         placements=tuple(_placement(work, leaf) for leaf in leaves if not _hidden(leaf)),
-        nodes=tuple(_view(node) for node in work.nodes),
+        nodes=tuple(_view(work, node) for node in work.nodes),
         quorate=work.quorate,
         recheck_at=work.recheck_at,
         batch_limit=work.options.batch_limit,
@@ -306,13 +306,13 @@ def _why_not_fenced(work: Workspace) -> str:
     return "the partition does not have quorum"
 
 
-def _view(node: Node) -> NodeView:
+def _view(work: Workspace, node: Node) -> NodeView:
     return NodeView(
         name=node.name,
         online=node.online,
         unclean=node.unclean,
         standby=node.standby,
-        maintenance=node.maintenance,
+        maintenance=node.maintenance or work.options.maintenance_mode,
         pending=node.pending,
         shutdown=node.shutdown,
         reason=node.reason,
