@@ -142,20 +142,17 @@ def _apply_for_bundle(
 ) -> None:
     if not primary.is_assigned:
         return
-    inner = inner_clone(primary)
-    if inner is not None and one.primary_role is not Role.UNKNOWN and not interleaves(one):
-        role_holders = [r for r in primary.replicas if r.child is not None]
-    else:
-        role_holders = primary.replicas
-    if interleaves(one):
-        container = compatible_instance(work, dependent, primary)
+    if one.dependent.variant.value > Variant.GROUP.value:
+        # Instances go with replicas on the same node, whether or not they are interleaved.
+        place = _place_holder(dependent)
+        container = compatible_instance(work, place, primary)
         if container is not None:
             apply(work, dependent, container, one, refuse)
-        elif one.score >= INFINITY:
+        elif one.score >= INFINITY and not dependent.is_assigned:
             refuse(work, dependent)
         return
     allowed = []
-    for replica in role_holders:
+    for replica in primary.replicas:
         container = replica.container
         if one.score < INFINITY:
             _apply_for_primary(work, dependent, container, one, refuse)
@@ -169,10 +166,14 @@ def _apply_for_bundle(
         ):
             continue
         allowed.append(node)
-    if one.score >= INFINITY and affects(dependent, primary, one, preview=True) is not (
-        Influence.ROLE
-    ):
+    if one.score >= INFINITY:
         _only_on(work, dependent, allowed, one)
+
+
+def _place_holder(resource: Resource) -> Resource:
+    """Return whose node counts: what runs inside of a container is where that is."""
+    replica = replica_of(resource)
+    return resource if replica is None or replica.child is not resource else replica.container
 
 
 def interleaves(one: Colocation) -> bool:

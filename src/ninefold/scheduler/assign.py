@@ -16,6 +16,7 @@ from ninefold.scheduler.node_rank import rank, rank_nodes
 from ninefold.scheduler.scores import INFINITY
 from ninefold.scheduler.utilization import ban_full_nodes, consume, release
 from ninefold.scheduler.words import Role
+from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Node, Resource, Workspace
@@ -32,7 +33,10 @@ def assign_all(work: Workspace) -> None:
                     work, resource, resource.partial_target, stop_if_fail=True
                 )
     for resource in list(work.resources):
-        if not resource.remote_connection:
+        if resource.is_assigned and resource.variant is Variant.BUNDLE:
+            # Its turn comes late: others have had to go with it. The field's tools show it again.
+            print_tree(work, resource, "pcmk__bundle_assign")
+        elif not resource.remote_connection:
             variants.of(resource).assign(work, resource, None, stop_if_fail=True)
 
 

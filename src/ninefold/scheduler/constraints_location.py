@@ -188,9 +188,11 @@ def _apply_to_bundle(
     work: Workspace, bundle: Resource, location: Location, scores: dict[str, int]
 ) -> None:
     for replica in bundle.replicas:
-        apply_location(work, replica.container, location, scores)
-        if replica.address is not None:
-            apply_location(work, replica.address, location, scores)
+        for part in (replica.container, replica.address):
+            if part is None:
+                continue
+            apply_location(work, part, location, scores)
+            part.exclusive_probes = part.exclusive_probes or location.discovery == "exclusive"
     inner = bundle.children[-1] if bundle.children else None
     if location.role is Role.PROMOTED and inner is not None and inner.clone is not None:
         apply_location(work, inner, location, scores)
@@ -203,7 +205,7 @@ def _apply(work: Workspace, resource: Resource, location: Location, scores: dict
         return
     for name, score in scores.items():
         node = work.node_names[name.lower()]
-        scoring.contribute(resource, node, score, "location", location.id)
+        scoring.insert(resource, node, score, "location", location.id)
         mode = resource.probe_modes.get(name, "always")
         if _rank(mode) < _rank(location.discovery):
             resource.probe_modes[name] = location.discovery

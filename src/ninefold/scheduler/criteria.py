@@ -100,8 +100,10 @@ def threshold_reached(work: Workspace, resource: Resource, node: Node) -> bool:
 
 
 def _exclusive(resource: Resource, node: Node) -> None:
-    for one in resource.tree():
-        if not (one.exclusive_probes or one.top.exclusive_probes):
-            continue
-        if node.name in one.scores and one.probe_modes.get(node.name) != "exclusive":
-            scoring.contribute(one, node, -INFINITY, "discovery", one.id)
+    """Keep what is only looked for on certain nodes, and everything in it, off the others."""
+    if not (resource.exclusive_probes or resource.top.exclusive_probes):
+        return
+    for child in resource.children:
+        _exclusive(child, node)
+    if node.name in resource.scores and resource.probe_modes.get(node.name) != "exclusive":
+        scoring.contribute(resource, node, -INFINITY, "discovery", resource.id)

@@ -8,13 +8,11 @@ from ninefold.scheduler import variants
 from ninefold.scheduler.actions import act, key_of
 from ninefold.scheduler.model import Reason
 from ninefold.scheduler.nodes import fence
-from ninefold.scheduler.orders import order_action
+from ninefold.scheduler.orders import order, order_action
 from ninefold.scheduler.relations import ORDERED, UNRUNNABLE_FIRST_BLOCKS
 from ninefold.scheduler.remote_state import RemoteState, remote_state
 from ninefold.scheduler.unfencing import order_after_unfencing
 from ninefold.scheduler.words import Role
-from ninefold.scheduler.workspace import Variant
-
 if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
 
@@ -35,7 +33,7 @@ def schedule_probes(work: Workspace) -> None:
 
 def probe_primitive(work: Workspace, resource: Resource, node: Node) -> bool:
     """Probe one primitive on one node, unless that is known or of no use."""
-    if not work.options.probe or not _worth_probing(resource, node):
+    if not work.options.probe or not _worth_probing(work, resource, node):
         return False
     action = act(work, resource, "monitor", node, optional=False)
     action.optional = False
@@ -47,11 +45,7 @@ def probe_primitive(work: Workspace, resource: Resource, node: Node) -> bool:
     action.reasons.append(
         Reason("unknown-state", f"It is not known whether {node.name} runs {resource.id}.")
     )
-    top = resource.top
-    waits = top if top.clone is not None else resource.outermost
-    if waits.variant is Variant.GROUP or resource.remote_connection:
-        # A connection is asked about when its container runs, which is after the bundle's start.
-        waits = resource
+    waits = _waiting_for_probe(resource)
     relation = ORDERED
     if not action.runnable and not waits.active:
         # A node that is still joining cannot answer yet, and may be running it.
@@ -62,12 +56,18 @@ def probe_primitive(work: Workspace, resource: Resource, node: Node) -> bool:
     return True
 
 
+def _waiting_for_probe(resource: Resource) -> Resource:
+    """Return whose start waits for the probes of `resource`: instances are told apart by them."""
+    top = resource.top
+    return top if top.clone is not None else resource
+
+
 def _expect(action: Action, rc: int) -> None:
     action.expected_rc = rc
     action.meta["op_target_rc"] = str(rc)
 
 
-def _worth_probing(resource: Resource, node: Node) -> bool:
+def _worth_probing(work: Workspace, resource: Resource, node: Node) -> bool:
     if node.remote and (resource.fence_device or resource.remote_connection):
         return False
     if node.guest and any(one.remote_connection for one in resource.launched):
@@ -83,18 +83,27 @@ def _worth_probing(resource: Resource, node: Node) -> bool:
         return False
     if mode == "never":
         return False
-    return not node.guest or _guest_stays(node)
+    return not node.guest or _guest_stays(work, resource, node)
 
 
-def _guest_stays(node: Node) -> bool:
-    """Whether a guest that is there now will be there when it is asked."""
+def _guest_stays(work: Workspace, resource: Resource, node: Node) -> bool:
+    """Whether a guest that is there now will be there when it is asked.
+
+    If not, nothing can be running inside of it when it is there again; that is known once the
+    container's own state is.
+    """
     connection = node.connection
     assert connection is not None
     launcher = connection.launcher
     assert launcher is not None
+    waits = _waiting_for_probe(resource)
     if launcher.role <= Role.STOPPED or node.remote_reset:
-        return False
-    if launcher.next_role is Role.STOPPED or launcher.assigned is None:
+        host = launcher.assigned
+        if host is not None and host.name not in launcher.known_on:
+            order(work, (launcher, "monitor"), (waits, "start"), ORDERED)
         return False
     here = launcher.active[0] if launcher.active else None
-    return here is launcher.assigned
+    if launcher.next_role is Role.STOPPED or here is not launcher.assigned:
+        order(work, (launcher, "stop"), (waits, "start"), ORDERED)
+        return False
+    return True

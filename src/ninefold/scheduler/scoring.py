@@ -24,6 +24,16 @@ def contribute(resource: Resource, node: Node, score: int, code: str, origin: st
         resource.contributions.append(Contribution(node.name, score, after, code, origin))
 
 
+def insert(resource: Resource, node: Node, score: int, code: str, origin: str) -> None:
+    """Add `score` on `node`; a node without a score yet gets just this one."""
+    if node.name in resource.scores:
+        contribute(resource, node, score, code, origin)
+        return
+    resource.scores[node.name] = score
+    if score:
+        resource.contributions.append(Contribution(node.name, score, score, code, origin))
+
+
 def ban(resource: Resource, node: Node, code: str, origin: str) -> None:
     """Keep `resource` and everything in it off `node`."""
     for one in resource.tree():
