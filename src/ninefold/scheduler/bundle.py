@@ -88,11 +88,12 @@ class Bundle:
             order(work, (resource, "stop"), (inner, "stop"), _BEGINS)
             order(work, (inner, "running"), (resource, "running"), _ENDS)
             order(work, (inner, "stopped"), (resource, "stopped"), _ENDS)
+        for replica in resource.replicas:
+            _order_replica(work, resource, replica)
+        if inner is not None:
             variants.of(inner).order_inside(work, inner)
             if inner.promotable:
                 _order_roles(work, resource, inner)
-        for replica in resource.replicas:
-            _order_replica(work, resource, replica)
 
     def probe(self, work: Workspace, resource: Resource, node: Node) -> bool:
         """Probe every part of every replica."""
@@ -153,14 +154,15 @@ def _order_roles(work: Workspace, bundle: Resource, inner: Resource) -> None:
 
 
 def _order_replica(work: Workspace, bundle: Resource, replica: Replica) -> None:
+    # A resource's own orders come first: what must be started by others is not restarted for that.
     container, address = replica.container, replica.address
+    variants.of(container).order_inside(work, container)
     order(work, (bundle, "start"), (container, "start"), UNRUNNABLE_FIRST_BLOCKS | _BEGINS)
     if replica.child is not None:
         order(work, (bundle, "stop"), (replica.child, "stop"), _BEGINS)
     order(work, (bundle, "stop"), (container, "stop"), _BEGINS)
     order(work, (container, "start"), (bundle, "running"), _ENDS)
     order(work, (container, "stop"), (bundle, "stopped"), _ENDS)
-    variants.of(container).order_inside(work, container)
     if address is not None:
         variants.of(address).order_inside(work, address)
         order(work, (address, "start"), (container, "start"), UNRUNNABLE_FIRST_BLOCKS)

@@ -192,6 +192,7 @@ def _connect(
     node.explicit_only = True
     node.attributes["#kind"] = "container"
     replica.node = node
+    bundle.scores.pop(name, None)
     for known in work.by_id.values():
         if name in known.scores:
             known.scores[name] = -INFINITY

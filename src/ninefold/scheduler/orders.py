@@ -43,11 +43,9 @@ def order_action(
     then_resource = other.resource if other is not None else then[0]  # type: ignore[index]
     first_key = one.key if one is not None else first[1]  # type: ignore[index]
     then_key = other.key if other is not None else then[1]  # type: ignore[index]
-    work.orderings.append(
-        Ordering(
-            one, first_resource, first_key, other, then_resource, then_key, relation
-        )
-    )  # fmt: skip
+    new = Ordering(one, first_resource, first_key, other, then_resource, then_key, relation)
+    work.orderings.append(new)
+    keep_order(work, new)
 
 
 def schedule_delete(work: Workspace, resource: Resource, node: Node) -> None:

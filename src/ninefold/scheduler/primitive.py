@@ -289,6 +289,9 @@ def _order_with_launcher(work: Workspace, resource: Resource, launcher: Resource
             if work.node_names[name.lower()].connection is not inner:
                 resource.scores[name] = -INFINITY
         return
+    if resource.remote_connection:
+        # Whether there is a second guest is found out before the first is left.
+        order(work, (launcher, "monitor"), (resource, "stop"), ORDERED)
     up = FIRST_IMPLIES_THEN | UNRUNNABLE_FIRST_BLOCKS
     order(work, (launcher, "start"), (resource, "start"), up)
     order(work, (resource, "stop"), (launcher, "stop"), THEN_IMPLIES_FIRST)

@@ -13,6 +13,7 @@ from ninefold.scheduler.relations import ORDERED, UNRUNNABLE_FIRST_BLOCKS
 from ninefold.scheduler.remote_state import RemoteState, remote_state
 from ninefold.scheduler.unfencing import order_after_unfencing
 from ninefold.scheduler.words import Role
+
 if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
 

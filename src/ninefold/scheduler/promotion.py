@@ -212,7 +212,7 @@ def _promotable_on(clone: Resource, child: Resource) -> Node | None:
         return node if state_of(child, current=True) is Role.PROMOTED else None
     if child.parent is clone and child.promotion_priority < 0:
         return None
-    if not node.available and not node.guest:
+    if not node.available:
         return None
     if node.name not in clone.scores:
         return None

@@ -169,9 +169,9 @@ def _completion(action: Action) -> Action:
         return action
     if resource.notify and resource.variant is not Variant.GROUP:
         key = f"{resource.id}_confirmed-post_notify_{task}_0"
-        for other in reversed(resource.actions):
-            if other.key == key:
-                return other
+        # A bundle's own points are not told of (those of what is inside are), so that only its
+        # beginning is waited for: this is how the field has it.
+        return next((other for other in reversed(resource.actions) if other.key == key), action)
     return first_with_task(resource, task) or action
 
 

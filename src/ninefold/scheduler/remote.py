@@ -74,6 +74,8 @@ def _with_guest(
         case "stop" | "demote":
             if not launcher.failed:
                 _before_stop(work, action, connection, 0)
+        case "cancel":
+            pass
         case _:
             extra = FIRST_IMPLIES_THEN if action.interval_ms else 0
             _after_start(work, connection, action, extra)

@@ -1,0 +1,224 @@
+"""What happens inside of guests, bundles and remote nodes, and who waits for whom there.
+
+Each expectation here was compared with what `crm_simulate` 2.1.5 makes of the same document.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from ninefold.scheduler import operation_digest, schedule_document
+
+if TYPE_CHECKING:
+    from ninefold.scheduler.model import Transition
+
+NOW = 1_800_000_000
+NODES = ("n1", "n2", "n3")
+TYPES = {"docker": ("heartbeat", "docker"), "remote": ("pacemaker", "remote")}
+DUMMY = ("pacemaker", "Dummy")
+
+
+def op(resource: str, task: str, rc: int = 0, *, call: int = 1, interval: int = 0) -> str:
+    digest = operation_digest({}, interval_ms=interval, timeout_ms=20_000)
+    return (
+        f'<lrm_rsc_op id="{resource}_{task}_{interval}" operation="{task}" interval="{interval}"'
+        f' call-id="{call}" rc-code="{rc}" op-status="0" transition-key="1:1:{rc}:x"'
+        f' last-rc-change="{NOW - 100}" op-digest="{digest}"/>'
+    )
+
+
+def history(resource: str, *ops: str, kind: str = "") -> str:
+    provider, agent = TYPES.get(kind, DUMMY)
+    return (
+        f'<lrm_resource id="{resource}" class="ocf" provider="{provider}" type="{agent}">'
+        f"{''.join(ops)}</lrm_resource>"
+    )
+
+
+def runs(resource: str, kind: str = "") -> str:
+    return history(resource, op(resource, "start"), kind=kind)
+
+
+def absent(resource: str, kind: str = "") -> str:
+    return history(resource, op(resource, "monitor", 7), kind=kind)
+
+
+def state(name: str, *histories: str, remote: bool = False) -> str:
+    kind = 'remote_node="true"' if remote else 'crmd="online" join="member" expected="member"'
+    return (
+        f'<node_state id="{name}" uname="{name}" in_ccm="true" {kind}><lrm id="{name}">'
+        f"<lrm_resources>{''.join(histories)}</lrm_resources></lrm></node_state>"
+    )
+
+
+def primitive(name: str, kind: str = "", inside: str = "", **meta: str) -> str:
+    provider, agent = TYPES.get(kind, DUMMY)
+    pairs = "".join(
+        f'<nvpair id="{name}-{key}" name="{key.replace("_", "-")}" value="{value}"/>'
+        for key, value in meta.items()
+    )
+    return (
+        f'<primitive id="{name}" class="ocf" provider="{provider}" type="{agent}">'
+        f'<meta_attributes id="{name}-m">{pairs}</meta_attributes>{inside}</primitive>'
+    )
+
+
+def bundle(name: str, replicas: int = 1, *, engine: str = "", inside: str = "", **meta: str) -> str:
+    pairs = "".join(
+        f'<nvpair id="{name}-{key}" name="{key.replace("_", "-")}" value="{value}"/>'
+        for key, value in meta.items()
+    )
+    content = inside or primitive(f"{name}-in")
+    return (
+        f'<bundle id="{name}"><meta_attributes id="{name}-m">{pairs}</meta_attributes>'
+        f'<docker image="x" replicas="{replicas}" {engine}/><network control-port="3121"/>'
+        f"{content}</bundle>"
+    )
+
+
+def ban(resource: str, node: str) -> str:
+    return (
+        f'<rsc_location id="ban-{resource}-{node}" rsc="{resource}" node="{node}"'
+        ' score="-INFINITY"/>'
+    )
+
+
+def decide(resources: str, constraints: str, *states: str) -> Transition:
+    nodes = "".join(f'<node id="{name}" uname="{name}"/>' for name in NODES)
+    document = (
+        '<cib have-quorum="1" dc-uuid="n1" validate-with="pacemaker-3.7"><configuration>'
+        f"<crm_config/><nodes>{nodes}</nodes><resources>"
+        '<primitive id="fence" class="stonith" type="fence_x"/>'
+        f"{resources}</resources><constraints>{constraints}</constraints></configuration>"
+        f"<status>{''.join(states)}</status></cib>"
+    )
+    return schedule_document(etree.fromstring(document), NOW)
+
+
+def waits(transition: Transition, key: str, node: str = "") -> set[str]:
+    """Return `KEY@NODE` of everything that `key` waits for, directly or not."""
+    by_id = {action.id: action for action in transition.actions}
+    todo = [a for a in transition.actions if a.key == key and node in {"", a.node}]
+    assert todo, key
+    found: dict[int, str] = {}
+    while todo:
+        for number in todo.pop().inputs:
+            if number not in found:
+                found[number] = f"{by_id[number].key}@{by_id[number].node}"
+                todo.append(by_id[number])
+    return set(found.values())
+
+
+def keys(transition: Transition) -> set[str]:
+    return {f"{action.key}@{action.node}" for action in transition.actions}
+
+
+def places(transition: Transition) -> dict[str, str]:
+    return {one.resource: one.next_node for one in transition.placements}
+
+
+GUEST = primitive("vm", remote_node="g")
+VM_HERE = (runs("vm"), runs("g", "remote"))
+VM_AWAY = (absent("vm"), absent("g", "remote"))
+
+
+def test_what_cannot_be_asked_in_a_stopped_guest_waits_for_the_guests_own_probe() -> None:
+    transition = decide(
+        bundle("a", 2, engine='replicas-per-host="1"'), "", *(state(name) for name in NODES)
+    )
+
+    waiting = waits(transition, "a-clone_start_0")
+    assert {f"a-docker-{number}_monitor_0@{name}" for number in (0, 1) for name in NODES} <= waiting
+    assert waits(transition, "a_start_0") == set()
+
+
+def test_replica_without_a_place_does_not_hold_up_the_others() -> None:
+    states = [state(name) for name in NODES]
+    together = '<rsc_colocation id="c" rsc="a" with-rsc="b" score="INFINITY"/>'
+    transition = decide(bundle("a", 3) + bundle("b", 2), together, *states)
+
+    waiting = waits(transition, "a-clone_start_0")
+    assert not any(key.startswith("a-docker-2_monitor_0") for key in waiting)
+    where = places(transition)
+    assert {where["a-docker-0"], where["a-docker-1"]} == {where["b-docker-0"], where["b-docker-1"]}
+    assert where["a-docker-2"] == ""
+
+
+def test_second_guest_is_looked_for_before_the_first_is_left() -> None:
+    known = [state("n1", *VM_HERE), state("n2", *VM_AWAY), state("n3")]
+    guest = state("g", remote=True)
+    transition = decide(primitive("vm", remote_node="g", target_role="Stopped"), "", *known, guest)
+
+    assert "vm_monitor_0@n3" in waits(transition, "g_stop_0")
+
+
+def test_unknown_resource_waits_until_a_guest_that_moves_has_stopped() -> None:
+    states = [state("n1", *VM_HERE), state("n2", *VM_AWAY), state("n3", *VM_AWAY)]
+    prefer = '<rsc_location id="l" rsc="p" node="g" score="100"/>'
+    transition = decide(
+        GUEST + primitive("p"), prefer + ban("vm", "n1"), *states, state("g", remote=True)
+    )
+
+    assert "p_monitor_0@g" not in keys(transition)
+    assert "vm_stop_0@n1" in waits(transition, "p_start_0", "g")
+
+
+def test_stop_behind_a_connection_comes_before_the_connection_moves_alive() -> None:
+    here = [state("n1", runs("r", "remote"), absent("p"))]
+    away = [state(name, absent("r", "remote"), absent("p")) for name in ("n2", "n3")]
+    transition = decide(
+        primitive("r", "remote") + primitive("p"),
+        ban("r", "n1") + ban("p", "r"),
+        *here,
+        *away,
+        state("r", runs("p"), remote=True),
+    )
+
+    assert "p_stop_0@r" in waits(transition, "r_migrate_to_0")
+
+
+def test_bundle_is_looked_for_only_where_it_is_allowed_to_be_looked_for() -> None:
+    only = (
+        '<rsc_location id="l" rsc="a" resource-discovery="exclusive"><rule id="r" score="0">'
+        '<expression id="e" attribute="#uname" operation="ne" value="n1"/></rule></rsc_location>'
+    )
+    transition = decide(bundle("a", 2), only, *(state(name) for name in NODES))
+
+    probes = {key for key in keys(transition) if key.startswith("a-docker-")}
+    assert "a-docker-0_monitor_0@n2" in probes
+    assert not any(key.endswith("_monitor_0@n1") for key in probes)
+    where = places(transition)
+    assert {where["a-docker-0"], where["a-docker-1"]} == {"n2", "n3"}
+
+
+def test_promoted_replica_follows_the_promoted_replica_of_another_bundle() -> None:
+    states = [state(name) for name in NODES]
+    rated = [
+        one.replace(
+            "<lrm ",
+            f'<transient_attributes id="{name}"><instance_attributes id="i{name}">'
+            f'<nvpair id="{name}-a" name="master-a-in" value="{a}"/>'
+            f'<nvpair id="{name}-b" name="master-b-in" value="{b}"/>'
+            "</instance_attributes></transient_attributes><lrm ",
+        )
+        for one, name, a, b in zip(states, NODES, (13, 11, 12), (5, 15, 10), strict=True)
+    ]
+    promoted = (
+        '<rsc_colocation id="c" rsc="a" rsc-role="Promoted" with-rsc="b" with-rsc-role="Promoted"'
+        ' score="INFINITY"/>'
+    )
+    stateful = 'promoted-max="1"'
+    transition = decide(
+        bundle("a", 3, engine=stateful, container_attribute_target="host")
+        + bundle("b", 3, engine=stateful, container_attribute_target="host"),
+        promoted,
+        *rated,
+    )
+
+    roles = {one.resource: one.next_role for one in transition.placements}
+    where = places(transition)
+    ahead = next(number for number in range(3) if roles[f"b-in:{number}"] == "promoted")
+    follower = next(number for number in range(3) if roles[f"a-in:{number}"] == "promoted")
+    assert where[f"a-docker-{follower}"] == where[f"b-docker-{ahead}"] == "n2"
