@@ -1,6 +1,7 @@
 """What happens inside of guests, bundles and remote nodes, and who waits for whom there.
 
-Each expectation here was compared with what `crm_simulate` 2.1.5 makes of the same document.
+Each expectation here was compared with what `crm_simulate` 2.1.5 makes of the same document, but
+for roles of bundles placed by each other, which it did not know yet.
 """
 
 from __future__ import annotations
