@@ -7,24 +7,22 @@ the time by a thread of its own.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import signal
 import socket
 import struct
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from ninefold.api.client import DoorClosedError
 from ninefold.cib.model import ClearMoves, ForgetHistory, SetNodeAttribute
+from ninefold.cli.observer import Observer
 from ninefold.cli.stage import Stage, active
 from ninefold.controller.requests import ChangeCib
 from ninefold.drill.outage import answered_by_two, answers
-from ninefold.lab import defaults, processes
+from ninefold.lab import defaults, processes, signs
 from ninefold.lab.model import FenceDevice, Power
 
 if TYPE_CHECKING:
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from ninefold.drill.outage import Attempt
     from ninefold.lab.model import HostStatus, PowerEvent
     from ninefold.lab.plan import Settings
+    from ninefold.lab.signs import Sign
 
 Status = dict[str, Any]
 
@@ -44,9 +43,6 @@ NINEFOLD: Final = str(Path(sys.executable).with_name("ninefold"))
 DAEMON: Final = "ninefold.cli.ninefoldd"
 THING: Final = "thing"
 LIMIT_S: Final = 60.0
-
-# The state `0A` is LISTEN; port 80 in hexadecimal.
-_LISTENS: Final = (":0050 00000000:0000 0A", ":0050 00000000000000000000000000000000:0000 0A")
 
 _THING: Final = """\
 <primitive id="thing" class="ocf" provider="ninefold" type="dummy">
@@ -64,91 +60,11 @@ def cib(names: Sequence[str], *, resources: str = _THING) -> str:
     return defaults.cib(names).replace("</group>", f"</group>{resources}")
 
 
-def runs_web(pid: int) -> bool:
-    """Does anything listen on port 80 in the network of that process?"""
-    return any(
-        mark in (Path("/proc") / str(pid) / "net" / name).read_text()
-        for name, mark in zip(("tcp", "tcp6"), _LISTENS, strict=True)
-    )
-
-
-def has_address(pid: int) -> bool:
-    """Does that network have the virtual address?"""
-    return f"|-- {defaults.VIP}\n" in (Path("/proc") / str(pid) / "net/fib_trie").read_text()
-
-
-def has_thing(pid: int) -> bool:
-    """Does the state file of the dummy exist on that host?"""
-    return (Path("/proc") / str(pid) / "root/run/ninefold/dummy-thing.state").exists()
-
-
-SIGNS: Final[dict[str, Callable[[int], bool]]] = {
-    "http": runs_web,
-    "vip": has_address,
-    THING: has_thing,
+SIGNS: Final[dict[str, Sign]] = {
+    "http": signs.listens(80),
+    "vip": signs.has_address(defaults.VIP),
+    THING: signs.has_dummy(THING),
 }
-
-
-class Observer:
-    """Looks at all hosts some sixty times a second, and reads every node's events."""
-
-    EVERY_S: Final = 0.015
-    HOSTS_EVERY_S: Final = 0.15
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._inits: dict[str, int] = {}
-        self._followers: dict[str, Any] = {}
-        self._ended = threading.Event()
-        self.seen: list[Seen] = []
-        # Per service and node: [first seen, last seen] of each period.
-        self.periods: dict[tuple[str, str], list[list[float]]] = {}
-        self.twice: list[tuple[float, str, str, str]] = []
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop looking."""
-        self._ended.set()
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        next_hosts_s = 0.0
-        while not self._ended.wait(self.EVERY_S):
-            if time.monotonic() >= next_hosts_s:
-                self._hosts()
-                next_hosts_s = time.monotonic() + self.HOSTS_EVERY_S
-            for service, shown in SIGNS.items():
-                self._look(service, shown)
-
-    def _hosts(self) -> None:
-        hosts = [h for h in self._stage.lab.status().hosts if h.power is Power.ON]
-        self._inits = {host.name: host.init_pid for host in hosts}
-        for host in hosts:
-            follower = self._followers.get(host.name)
-            if follower is None or follower.ended:
-                with contextlib.suppress(DoorClosedError, OSError, KeyError):
-                    self._followers[host.name] = self._stage.follow(host.name, self.seen.append)
-
-    def _look(self, service: str, shown: Callable[[int], bool]) -> None:
-        here = [name for name in self._inits if self._sign(name, shown)]
-        now = time.monotonic()
-        for name in here:
-            periods = self.periods.setdefault((service, name), [])
-            if periods and now - periods[-1][1] < 10 * self.EVERY_S:
-                periods[-1][1] = now
-            else:
-                periods.append([now, now])
-        # Seen before and after the other one: then it was there at the same time, however slowly
-        # we look.
-        if len(here) > 1 and self._sign(here[0], shown):
-            self.twice.append((now, service, here[0], here[1]))
-
-    def _sign(self, name: str, shown: Callable[[int], bool]) -> bool:
-        try:
-            return shown(self._inits[name])
-        except OSError:
-            return False
 
 
 class Story:
@@ -227,7 +143,7 @@ class Story:
 
     def assert_never_twice(self) -> None:
         """Nothing ever ran on two hosts, and no two answered."""
-        twice = [entry for entry in self._cluster.observer.twice if entry[0] >= self.began_s]
+        twice = [one for one in self._cluster.observer.twice if one.at_s >= self.began_s]
         assert not twice, twice
         assert not (two := answered_by_two(self.attempts)), two
 
@@ -252,7 +168,7 @@ class Cluster:
     def __init__(self, settings: Settings) -> None:
         self.stage = Stage(settings)
         self.lab = self.stage.lab
-        self.observer = Observer(self.stage)
+        self.observer = Observer(self.stage, SIGNS)
 
     def __enter__(self) -> Self:
         return self
@@ -306,12 +222,7 @@ class Cluster:
 
     def signs(self, service: str) -> list[str]:
         """Return the hosts on which a service can be seen now."""
-        found = []
-        for host in self.lab.status().hosts:
-            with contextlib.suppress(OSError):
-                if host.power is Power.ON and SIGNS[service](host.init_pid):
-                    found.append(host.name)
-        return found
+        return self.observer.where(service)
 
     # Doing.
 

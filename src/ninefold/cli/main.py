@@ -23,10 +23,12 @@ from ninefold.cli.events import events
 from ninefold.cli.explain import explain
 from ninefold.cli.extra import ExtraCommand
 from ninefold.cli.lab import lab_app
+from ninefold.cli.lab_run import run as lab_run
 from ninefold.cli.nines import nines
 from ninefold.cli.out import EXIT_CODES
 from ninefold.cli.sim import sim_app
 from ninefold.cli.simulate import simulate
+from ninefold.cli.soak import soak
 from ninefold.cli.status import status
 from ninefold.cli.survive import survive
 from ninefold.cli.web import web
@@ -56,6 +58,8 @@ app.add_typer(design.app, name="design")
 app.command(cls=ExtraCommand)(audit)
 app.add_typer(network.app, name="network")
 lab_app.command()(demo)
+lab_app.command(name="run")(lab_run)
+lab_app.command()(soak)
 app.add_typer(lab_app, name="lab")
 app.add_typer(sim_app, name="sim")
 app.command()(web)

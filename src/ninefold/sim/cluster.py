@@ -16,7 +16,7 @@ from ninefold.core.instants import Millis
 # One network a link; the last number is the node's id.
 _NETWORK: Final = "10.{link}.0.{node}"
 
-_OPERATION_TIMEOUT: Final = "20s"
+OPERATION_TIMEOUT: Final = "20s"
 
 
 class Primitive(msgspec.Struct):
@@ -129,7 +129,7 @@ def _primitive(primitive: Primitive) -> str:
     operations += [("start", "0"), ("stop", "0")]
     rows = "".join(
         f'<op id="{name}-{task}" name="{task}" interval="{interval}" '
-        f'timeout="{primitive.timeouts.get(task, _OPERATION_TIMEOUT)}"/>'
+        f'timeout="{primitive.timeouts.get(task, OPERATION_TIMEOUT)}"/>'
         for task, interval in operations
     )
     meta = "".join(

@@ -32,7 +32,7 @@ def outlook(world: World) -> list[str]:
     for name, status in statuses.items():
         if status["ring"] not in told:
             told.append(status["ring"])
-            lines += _status(status)
+            lines += status_lines(status)
         if status["store"]:
             lines.append(f"  => the disk of {name}: {status['store']}")
     return lines
@@ -58,7 +58,8 @@ def _gone(host: Host) -> str:
     return "has a paused daemon" if host.daemon is Daemon.PAUSED else "has no daemon"
 
 
-def _status(status: Any) -> list[str]:
+def status_lines(status: Any) -> list[str]:
+    """Return a node's status in a few lines."""
     members = [node["name"] for node in status["nodes"] if node["member"]]
     quorum = "quorate" if status["quorum"]["quorate"] else "no quorum"
     lines = [f"  => {', '.join(members)}: {quorum}, DC {status['dc'] or 'none'}"]

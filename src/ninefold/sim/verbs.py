@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from ninefold.controller.conductor import Controller
     from ninefold.sim.corosync import VirtualCorosync
     from ninefold.sim.stage import Stage
+    from ninefold.sim.words import Asking
+
+# What needs no more than somebody who can be asked: the lab has these as they are.
+Request: TypeAlias = "Callable[[Asking, Words], None]"
 
 _TIMEOUTS: Final = ("start", "stop", "monitor")
 _HOW: Final = ("fails", "hangs", "half", "slow", "wrong", "flood", "lies")
@@ -36,7 +40,7 @@ _DEVICES: Final = ("works", "fails", "slow", "half", "hangs", "late", "lies")
 # Definitions.
 
 
-def define_cluster(stage: Stage, words: Words) -> None:
+def define_cluster(stage: Asking, words: Words) -> None:
     """`cluster nodes=3 token=1000 coefficient=0 links=2 seed=1 fencing=no two_node=yes ...`."""
     shape = stage.shape
     for key, value in options(words).items():
@@ -63,7 +67,7 @@ def define_cluster(stage: Stage, words: Words) -> None:
                 shape.totem[key] = value
 
 
-def define_resource(stage: Stage, words: Words) -> None:
+def define_resource(stage: Asking, words: Words) -> None:
     """`resource db on=2 monitor=1s start-timeout=5s migration-threshold=2 ...`."""
     if not words:
         raise StageError("a resource needs a name")
@@ -81,7 +85,7 @@ def define_resource(stage: Stage, words: Words) -> None:
     stage.shape.resources.append(primitive)
 
 
-def define_group(stage: Stage, words: Words) -> None:
+def define_group(stage: Asking, words: Words) -> None:
     """`group web = vip http`."""
     if len(words) < 3 or words[1] != "=":
         raise StageError("write: group NAME = MEMBER MEMBER ...")
@@ -92,7 +96,7 @@ def define_group(stage: Stage, words: Words) -> None:
     stage.shape.groups[words[0]] = words[2:]
 
 
-def define_property(stage: Stage, words: Words) -> None:
+def define_property(stage: Asking, words: Words) -> None:
     """`property NAME=VALUE`: of the CIB that the cluster begins with."""
     stage.shape.properties |= options(words)
 
@@ -258,40 +262,40 @@ def keep_off(stage: Stage, words: Words) -> None:
 # What an operator asks for.
 
 
-def _attribute(name: str, value: str | None) -> Callable[[Stage, Words], None]:
-    def act(stage: Stage, words: Words) -> None:
+def _attribute(name: str, value: str | None) -> Request:
+    def act(stage: Asking, words: Words) -> None:
         change = cib.SetNodeAttribute(stage.host(words[0]).name, name, value)
         stage.ask(rq.ChangeCib(change, f"{name} of {words[0]}"), words)
 
     return act
 
 
-def set_property(stage: Stage, words: Words) -> None:
+def set_property(stage: Asking, words: Words) -> None:
     """`set maintenance-mode=true [by node1]`."""
     for name, value in options(words[:1]).items():
         change = cib.SetProperty(name, value or None)
         stage.ask(rq.ChangeCib(change, f"{name}={value}"), words)
 
 
-def meta(stage: Stage, words: Words) -> None:
+def meta(stage: Asking, words: Words) -> None:
     """`meta db target-role=Stopped [by node1]`."""
     for name, value in options(words[1:2]).items():
         change = cib.SetMetaAttribute(words[0], name, value or None)
         stage.ask(rq.ChangeCib(change, f"{words[0]} {name}={value}"), words)
 
 
-def move(stage: Stage, words: Words) -> None:
+def move(stage: Asking, words: Words) -> None:
     """`move web node2`."""
     change = cib.MoveResource(words[0], node=stage.host(words[1]).name)
     stage.ask(rq.ChangeCib(change, f"move {words[0]}"), words)
 
 
-def clear(stage: Stage, words: Words) -> None:
+def clear(stage: Asking, words: Words) -> None:
     """`clear web`: of its moves."""
     stage.ask(rq.ChangeCib(cib.ClearMoves(words[0]), f"clear {words[0]}"), words)
 
 
-def cleanup(stage: Stage, words: Words) -> None:
+def cleanup(stage: Asking, words: Words) -> None:
     """`cleanup db`: failures are forgotten, the resource is probed again."""
     resource = words[0] if words and words[0] != "by" else ""
     stage.ask(rq.ChangeCib(cib.ForgetHistory(resource), "cleanup"), words)
@@ -320,18 +324,23 @@ def declare_dead(stage: Stage, words: Words) -> None:
 def remove(stage: Stage, words: Words) -> None:
     """`remove db`: out of the configuration, whether it runs or not."""
     document = _asked(stage, words).replica.working
-    kept = deepcopy(document.configuration)
-    found = [e for e in kept.iter("primitive", "group") if e.get("id") == words[0]]
-    found += [e for e in kept.iter() if words[0] in (e.get("rsc"), e.get("first"), e.get("then"))]
+    xml = without(document.configuration, words[0])
+    change = cib.ReplaceConfiguration(xml, base=document.version)
+    stage.ask(rq.ChangeCib(change, f"remove {words[0]}"), words)
+
+
+def without(configuration: etree._Element, resource: str) -> str:
+    """Return a configuration that lacks a resource and every constraint that names it."""
+    kept = deepcopy(configuration)
+    found = [e for e in kept.iter("primitive", "group") if e.get("id") == resource]
+    found += [e for e in kept.iter() if resource in (e.get("rsc"), e.get("first"), e.get("then"))]
     if not found:
-        raise StageError(f"there is no resource {words[0]!r}")
+        raise StageError(f"there is no resource {resource!r}")
     for element in found:
         parent = element.getparent()
         if parent is not None:
             parent.remove(element)
-    xml = etree.tostring(kept, encoding="unicode")
-    change = cib.ReplaceConfiguration(xml, base=document.version)
-    stage.ask(rq.ChangeCib(change, f"remove {words[0]}"), words)
+    return etree.tostring(kept, encoding="unicode")
 
 
 def _asked(stage: Stage, words: Words) -> Controller:
@@ -403,7 +412,7 @@ def forge(stage: Stage, _: Words) -> None:
 
 Verb: TypeAlias = "Callable[[Stage, Words], None]"
 
-DEFINITIONS: Final[dict[str, Verb]] = {
+DEFINITIONS: Final[dict[str, Request]] = {
     "cluster": define_cluster,
     "resource": define_resource,
     "group": define_group,
@@ -433,6 +442,18 @@ def _corosync(stage: Stage) -> VirtualCorosync:
     return stage.world.corosync
 
 
+REQUESTS: Final[dict[str, Request]] = {
+    "standby": _attribute("standby", "on"),
+    "online": _attribute("standby", None),
+    "maintenance": _attribute("maintenance", "true"),
+    "end-maintenance": _attribute("maintenance", None),
+    "set": set_property,
+    "meta": meta,
+    "move": move,
+    "clear": clear,
+    "cleanup": cleanup,
+}
+
 ACTIONS: Final[dict[str, Verb]] = {
     "kill-corosync": kill_corosync,
     "start-corosync": start_corosync,
@@ -457,15 +478,7 @@ ACTIONS: Final[dict[str, Verb]] = {
     "mend": mend,
     "fence-device": fence_device,
     "keep-off": keep_off,
-    "standby": _attribute("standby", "on"),
-    "online": _attribute("standby", None),
-    "maintenance": _attribute("maintenance", "true"),
-    "end-maintenance": _attribute("maintenance", None),
-    "set": set_property,
-    "meta": meta,
-    "move": move,
-    "clear": clear,
-    "cleanup": cleanup,
+    **REQUESTS,
     "fence": fence,
     "declare-dead": declare_dead,
     "record": record,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ninefold.core.durations import millis
 
 if TYPE_CHECKING:
+    from ninefold.controller import requests as rq
     from ninefold.core.instants import Millis
+    from ninefold.sim.cluster import Shape
 
 Words: TypeAlias = list[str]
 
@@ -19,6 +21,29 @@ class StageError(Exception):
 
 class Unmet(StageError):
     """What was expected does not hold."""
+
+
+class Named(Protocol):
+    """A host."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+class Asking(Protocol):
+    """A stage as far as those verbs need it that define a cluster or ask it for something.
+
+    The virtual world is one, the lab is another.
+    """
+
+    shape: Shape
+
+    def host(self, name: str) -> Named:
+        """Return a host by name; `StageError` if there is none."""
+
+    def ask(self, request: rq.Request, words: Words) -> None:
+        """Ask at a node's door: the one after `by` in `words`, or any."""
 
 
 def options(words: Words) -> dict[str, str]:
