@@ -2,7 +2,7 @@
 # clone: it sets up what it needs. Only relative paths are used, so the clone may lie anywhere.
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup packages test fuzz vqsim demo lint docs screenshots bench corpus mutants constraints clean
+.PHONY: help setup packages test fuzz vqsim demo lint docs screenshots bench corpus mutants soak constraints clean
 
 BIN = .venv/bin
 
@@ -17,6 +17,10 @@ CORPUS_ARGS =
 # What carries the messages in `make demo`: embedded, or corosync (needs root and the package corosync).
 CLUSTER = embedded
 
+# How long `make soak` breaks things, and which plan it draws.
+MINUTES = 10
+SEED = 1
+
 help:
 	@echo 'make setup        create .venv with the pinned dependencies and Ninefold itself'
 	@echo 'make vqsim        compare quorum with that of Corosync on thousands of random histories'
@@ -28,6 +32,7 @@ help:
 	@echo 'make screenshots  take the documentation pictures of the pages anew (needs chromium)'
 	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed; a design; messages'
 	@echo 'make mutants      break the machines on purpose; the simulator must find each fault'
+	@echo 'make soak         faults of every kind on five hosts for MINUTES (10); safe, whole and nothing leaked?'
 	@echo 'make corpus       compare the policy engine with the recorded decisions, by feature'
 	@echo 'make constraints  resolve the pins in constraints.txt anew (needs uv)'
 	@echo 'make clean        remove .venv, caches and everything else that was made here'
@@ -73,6 +78,9 @@ screenshots: setup
 mutants: setup
 	NINEFOLD_ALL_MUTANTS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) -rA --no-header -q \
 	    tests/simulation/test_mutations.py -k test_mutant_is_found $(PYTEST_ARGS)
+
+soak: setup
+	$(BIN)/ninefold lab soak --minutes $(MINUTES) --seed $(SEED)
 
 bench: setup packages
 	$(BIN)/python -m benchmarks.failover

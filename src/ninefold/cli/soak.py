@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ninefold.drill.episodes import Episode
-    from ninefold.drill.leaks import Sample
     from ninefold.drill.outage import Attempt
     from ninefold.drill.probe import Poller
 
@@ -93,7 +92,6 @@ class Soak:
         self._minutes = minutes
         self._name = name
         self._tell = tell
-        self._samples: list[Sample] = []
         self.report = Report(seed=seed, nodes=nodes)
 
     def run(self) -> Report:
@@ -154,7 +152,7 @@ class Soak:
         except (Unsafe, StageError) as error:
             self._broken(stage, episode, str(error))
             return
-        self._samples += soak_watch.sample(stage)
+        self.report.samples += soak_watch.sample(stage)
         now_s = time.monotonic()
         outcome = Outcome(
             episode.kinds,
@@ -208,7 +206,7 @@ class Soak:
         two = answered_by_two(attempts)
         report.problems += [f"{one.first} and {one.second} both answered the client" for one in two]
         report.attempts, report.failed = len(attempts), sum(not one.ok for one in attempts)
-        report.lives = lives(self._samples)
+        report.lives = lives(report.samples)
         report.problems += [problem for life in report.lives for problem in life.problems()]
         if not report.problems:
             report.problems += soak_watch.leftovers(stage)

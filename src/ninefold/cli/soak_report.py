@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.table import Table
 
-from ninefold.drill.leaks import Life
+from ninefold.drill.leaks import Life, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +40,7 @@ class Report(msgspec.Struct):
     seconds: float = 0.0
     outcomes: list[Outcome] = []
     problems: list[str] = []
+    samples: list[Sample] = []
     lives: list[Life] = []
     attempts: int = 0
     failed: int = 0
