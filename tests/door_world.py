@@ -73,7 +73,7 @@ class Node:
                 answer = {"version": "0.1.0", "xml": self.xml}
             case "change" if self.refusal is not None:
                 return self.refusal
-            case "change" | "fence":
+            case "change" | "fence" | "attribute":
                 answer = {"version": [0, 2, 0]}
             case "stop" | "declare-dead":
                 answer = {"text": "accepted"}

@@ -30,12 +30,19 @@ class BadParameterError(ValueError):
 
 
 class Places(msgspec.Struct, frozen=True):
-    """Where an agent finds and keeps things on its host; absolute paths."""
+    """Where an agent finds and keeps things on its host; absolute paths.
+
+    `tools` holds the commands that agents call back with, `socket` is the door of `node`, which
+    answers them; "" where there are none.
+    """
 
     ocf_root: str = "/usr/lib/ocf"
     temporary: str = "/run/resource-agents"
     run: str = "/run/ninefold"
     python: str = "/usr/bin/python3"
+    tools: str = ""
+    socket: str = ""
+    node: str = ""
 
 
 def arguments(path: str, call: Call) -> list[str]:
@@ -76,6 +83,7 @@ def environment(call: Call, places: Places) -> dict[str, str]:
         "NINEFOLD_RUN": places.run,
         "NINEFOLD_PYTHON": places.python,
     }
+    result |= _callbacks(places)
     for name, value in sorted(call.parameters.items()):
         _check(name, value)
         result[f"OCF_RESKEY_{name}"] = value
@@ -87,6 +95,15 @@ def environment(call: Call, places: Places) -> dict[str, str]:
     level = call.parameters.get("OCF_CHECK_LEVEL", call.meta.get("OCF_CHECK_LEVEL", "0"))
     result["OCF_CHECK_LEVEL"] = level
     return result
+
+
+def _callbacks(places: Places) -> dict[str, str]:
+    """Let an agent find the commands that ask its node, before those of anybody else."""
+    found = {"NINEFOLD_SOCKET": places.socket, "NINEFOLD_NODE": places.node}
+    if places.tools:
+        # resource-agents look for them in HA_SBIN_DIR, others on the path.
+        found |= {"HA_SBIN_DIR": places.tools, "PATH": f"{places.tools}:{SEARCH_PATH}"}
+    return {name: value for name, value in found.items() if value}
 
 
 def _meta(call: Call) -> dict[str, str]:

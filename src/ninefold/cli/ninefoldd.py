@@ -27,7 +27,7 @@ from ninefold.daemon.logs import open_log
 from ninefold.daemon.notify import beat, tell_systemd
 from ninefold.daemon.places import FENCE_PATH, OCF_PATH, directories
 from ninefold.daemon.service import Service
-from ninefold.daemon.settings import CLUSTERS, CannotStart, Settings, begin
+from ninefold.daemon.settings import CLUSTERS, SOCKET_NAME, CannotStart, Settings, begin
 from ninefold.host.udp import RingUnbindable
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ LOG = logging.getLogger("ninefold")
 
 # sysexits.h: the configuration is wrong.
 EXIT_CONFIG = 78
-SOCKET_NAME = "ninefold.sock"
 LEVELS = ("debug", "info", "warning", "error")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

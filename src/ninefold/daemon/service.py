@@ -22,10 +22,10 @@ from ninefold.daemon.journal import Journal, shown_event
 from ninefold.daemon.outlook import told_of_ring
 from ninefold.daemon.reload import not_ours, read_again, take
 from ninefold.daemon.reply import Reply, refusal
-from ninefold.daemon.settings import expected_file, ring_seq_file
+from ninefold.daemon.settings import SOCKET_NAME, expected_file, ring_seq_file
 from ninefold.daemon.wires import CorosyncWire, RingWire
 from ninefold.host import clock
-from ninefold.host.agents import FENCE_DIRECTORIES, AgentRunner
+from ninefold.host.agents import FENCE_DIRECTORIES, AgentRunner, host_places
 from ninefold.host.files import save_expected, save_ring_seq
 from ninefold.host.loop import MachineLoop, collect_when_idle, tame_gc
 from ninefold.host.orphans import owner
@@ -116,6 +116,9 @@ class Service:
             fence_directories=(*self.settings.fence_directories, *FENCE_DIRECTORIES),
             ocf_roots=self.settings.ocf_roots,
             owner=owner(self.settings.state),
+            places=host_places(
+                socket=str(self.settings.run / SOCKET_NAME), node=config.node(config.local).name
+            ),
         )
         self._collector = collect_when_idle(self._loop, self._machine)
         self._tell_clock()

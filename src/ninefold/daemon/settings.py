@@ -26,6 +26,9 @@ from ninefold.host.surroundings import look
 # `auto` is Corosync where one runs when the daemon starts, else the embedded ring.
 CLUSTERS: Final = ("auto", "embedded", "corosync")
 
+# The door, in the directory `run`.
+SOCKET_NAME: Final = "ninefold.sock"
+
 
 class Settings(msgspec.Struct, frozen=True):
     """Where things are. `cib` is a first document for a node that has none.

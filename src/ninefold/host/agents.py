@@ -45,6 +45,12 @@ _FENCE_PLUG_OFF: Final = 2
 _ANSWERS: Final = (Rc.NOT_RUNNING, Rc.RUNNING_PROMOTED)
 
 
+def host_places(*, socket: str = "", node: str = "") -> Places:
+    """Return where the agents of this host find things, and the door that answers them."""
+    tools = Path(str(resources.files("ninefold"))) / "data" / "tools"
+    return ocf.Places(python=sys.executable, tools=str(tools), socket=socket, node=node)
+
+
 class AgentRunner:
     """Runs agents of every standard on this host."""
 
@@ -64,7 +70,7 @@ class AgentRunner:
         Calls are marked as `owner`'s, so that its next daemon can end them (`orphans`).
         """
         self._owner = owner
-        self._places = places or ocf.Places(python=sys.executable)
+        self._places = places or host_places()
         self._shipped = shipped or Path(str(resources.files("ninefold"))) / "data" / "ocf"
         self._roots = (*ocf_roots, Path(self._places.ocf_root) / "resource.d")
         self._fence_directories = tuple(fence_directories)

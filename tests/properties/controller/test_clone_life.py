@@ -210,7 +210,9 @@ class Judge:
                 if key != (job.node, name)
             ]
             app = [node for node in self.life.where("app") if node in self.life.members]
-            alone = not others or (shape.colocated and job.node in app)
+            # As in Pacemaker, `app` alone does not follow the promoted role from node to node.
+            alone = not others and shape.order == "start"
+            alone = alone or (shape.colocated and job.node in app)
             # What has failed is gone already: Pacemaker does not stop for its recovery what stands on it.
             failed = (job.node, name, "monitor") in self.life.faults
             if alone and not failed and self.life.role(job.node, name) >= least:
