@@ -40,6 +40,7 @@ CONTEXT_ATTRIBUTES: Final = ("have-quorum", "dc-uuid")
 FEATURE_SET: Final = "3.16.1"
 SCHEMA: Final = "pacemaker-3.9"
 
+_VERSION: Final = ("admin_epoch", "epoch", "num_updates")
 _SECTIONS: Final = ("crm_config", "nodes", "resources", "constraints")
 
 
@@ -127,7 +128,7 @@ class Cib:
         assert configuration is not None
         status = root.find("status")
         attributes = {str(name): str(value) for name, value in root.attrib.items()}
-        for number in ("admin_epoch", "epoch", "num_updates"):
+        for number in _VERSION:
             attributes.setdefault(number, "0")
         others = [child for child in root if child is not configuration and child is not status]
         return cls(
@@ -287,6 +288,19 @@ class Cib:
         return [e for e in elements if e.tag == "node_state" and views.node_id(e) is not None]
 
 
+def parse_tree(text: str | bytes) -> tuple[Element | None, list[Finding]]:
+    """Read a `<cib>` as a tree of one's own, for who needs no `Cib`; findings as `Cib.parse`."""
+    root, findings = parse_xml(text)
+    findings = findings if root is None else _shape_findings(root)
+    if root is None or findings:
+        return None, findings
+    for number in _VERSION:
+        root.set(number, root.get(number, "0"))
+    if root.find("status") is None:
+        etree.SubElement(root, "status")
+    return root, []
+
+
 def parse_xml(text: str | bytes) -> tuple[Element | None, list[Finding]]:
     """Parse XML as strictly as it deserves: bounded, no DTD, no entities, no network."""
     try:
@@ -350,7 +364,7 @@ def _shape_findings(root: Element) -> list[Finding]:
         found = len(root.findall(section))
         if not good(found):
             findings.append(_error("cib-shape", f"There are {found} <{section}> sections.", line))
-    for name in ("admin_epoch", "epoch", "num_updates"):
+    for name in _VERSION:
         value = root.get(name, "0")
         number = int(value) if re.fullmatch("[0-9]{1,10}", value) else -1
         if not 0 <= number <= VERSION_NUMBER_MAX:
@@ -360,6 +374,8 @@ def _shape_findings(root: Element) -> list[Finding]:
 
 def _normalise(root: Element) -> None:
     """Fold white space in text and comments, so that indenting is always a fixed point."""
+    if not root.xpath("boolean(//text() or //comment())"):
+        return
     for node in root.iter():
         node.text = _folded(node.text)
         if node is not root:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 import sys
 import time
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import msgspec
-import typer
 
-from ninefold.api.client import Client
 from ninefold.cib.check import check as check_cib
-from ninefold.cib.document import Cib
+from ninefold.cib.document import parse_tree
 from ninefold.cib.verify import too_large
-from ninefold.cli.out import USAGE, SocketOption, ask, complaints, fail, show_json
+from ninefold.cli.answers import USAGE, complain, end, fail, show_json
+from ninefold.cli.line import Argument, Option
 from ninefold.core.findings import errors
 from ninefold.scheduler.rules import instant
 
@@ -26,21 +24,19 @@ if TYPE_CHECKING:
     from ninefold.core.findings import Finding
     from ninefold.core.instants import WallSeconds
 
-__all__ = ["DocumentArgument", "NowOption", "SocketOption", "document", "moment", "read"]
-
 DocumentArgument = Annotated[
     Path | None,
-    typer.Argument(
-        metavar="[CIB.xml]",
-        help="A file with a <cib>, or - for standard input; left out: the running cluster's.",
+    Argument(
+        "A file with a <cib>, or - for standard input; left out: the running cluster's.",
+        "[CIB.xml]",
     ),
 ]
 NowOption = Annotated[
     str | None,
-    typer.Option(
-        "--now",
-        metavar="EPOCH|ISO",
-        help="The time to decide for; left out: the document's execution-date, or the present.",
+    Option(
+        ("--now",),
+        "The time to decide for; left out: the document's execution-date, or the present.",
+        "EPOCH|ISO",
     ),
 ]
 
@@ -59,23 +55,24 @@ def read(file: Path) -> bytes:
 def document(file: Path | None, socket: str | None) -> tuple[Element, str]:
     """Return a `<cib>` of one's own and where it came from; what is no CIB ends with findings."""
     if file is None:
+        from ninefold.api.client import Client  # noqa: PLC0415 - a file needs no node
+        from ninefold.cli.out import ask  # noqa: PLC0415 - as above
+
         answer = ask(Client(socket).cib)
         text, source = answer["xml"].encode(), f"the running cluster, CIB {answer['version']}"
     else:
         text, source = read(file), str(file)
-    cib, findings = Cib.parse(text)
-    if cib is None:
+    root, findings = parse_tree(text)
+    if root is None:
         refuse_document([msgspec.structs.replace(one, file=source) for one in findings])
-    huge = too_large(cib.root)
+    huge = too_large(root)
     if huge:
         refuse_document([msgspec.structs.replace(one, file=source, line=0) for one in huge])
-    bad = errors(check_cib(cib.root)) if file is not None else []
+    bad = errors(check_cib(root)) if file is not None else []
     if bad:
         count = "one error" if len(bad) == 1 else f"{len(bad)} errors"
-        complaints.print(
-            f"warning: {source} has {count}: ninefold cib verify {source}", markup=False
-        )
-    return copy.deepcopy(cib.root), source
+        complain(f"warning: {source} has {count}: ninefold cib verify {source}")
+    return root, source
 
 
 def refuse_document(findings: list[Finding], *, as_json: bool = False) -> NoReturn:
@@ -84,8 +81,8 @@ def refuse_document(findings: list[Finding], *, as_json: bool = False) -> NoRetu
         show_json({"accepted": False, "findings": msgspec.to_builtins(findings)})
     else:
         for finding in findings:
-            complaints.print(str(finding), markup=False)
-    raise typer.Exit(USAGE)
+            complain(str(finding))
+    end(USAGE)
 
 
 def moment(text: str | None, root: Element) -> WallSeconds:

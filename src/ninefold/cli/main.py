@@ -1,76 +1,128 @@
-"""The `ninefold` command."""
+"""The `ninefold` command.
+
+Only what was asked for is loaded: a command's own module, and for a plain line of one of the
+commands in `_PLAIN` not even Typer. Help, completion and mistakes load everything.
+"""
 
 from __future__ import annotations
 
-import typer
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from ninefold import __version__
-from ninefold.cli import (
-    agents,
-    cib,
-    config,
-    design,
-    network,
-    nodes,
-    quorum,
-    resources,
-    ring,
-    store,
-)
-from ninefold.cli.audit import audit
-from ninefold.cli.demo import demo
-from ninefold.cli.events import events
-from ninefold.cli.explain import explain
-from ninefold.cli.extra import ExtraCommand
-from ninefold.cli.lab import lab_app
-from ninefold.cli.lab_run import run as lab_run
-from ninefold.cli.nines import nines
-from ninefold.cli.out import EXIT_CODES
-from ninefold.cli.sim import sim_app
-from ninefold.cli.simulate import simulate
-from ninefold.cli.soak import soak
-from ninefold.cli.status import status
-from ninefold.cli.survive import survive
-from ninefold.cli.web import web
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_show_locals=False,
-    help="High availability for Linux: design, run, operate and prove a cluster.",
-    epilog=EXIT_CODES,
-)
-app.command()(status)
-app.add_typer(nodes.app, name="node")
-app.add_typer(resources.app, name="resource")
-app.add_typer(cib.app, name="cib")
-app.command()(events)
-app.command()(simulate)
-app.command()(survive)
-app.command()(explain)
-app.add_typer(config.app, name="config")
-app.add_typer(ring.app, name="ring")
-app.add_typer(quorum.app, name="quorum")
-app.add_typer(agents.app, name="agents")
-app.add_typer(store.app, name="store")
-app.command()(nines)
-app.add_typer(design.app, name="design")
-app.command(cls=ExtraCommand)(audit)
-app.add_typer(network.app, name="network")
-lab_app.command()(demo)
-lab_app.command(name="run")(lab_run)
-lab_app.command()(soak)
-app.add_typer(lab_app, name="lab")
-app.add_typer(sim_app, name="sim")
-app.command()(web)
+if TYPE_CHECKING:
+    from typer import Typer
+
+    # All of it, as tests and the documentation want it; made when first asked for.
+    app: Typer
+
+# In the order of the help: a command, or with a trailing "..." a group, and where it is.
+_COMMANDS: Final = {
+    "status": "status:status",
+    "node": "nodes:app...",
+    "resource": "resources:app...",
+    "cib": "cib:app...",
+    "events": "events:events",
+    "simulate": "simulate:simulate",
+    "survive": "survive:survive",
+    "explain": "explain:explain",
+    "config": "config:app...",
+    "ring": "ring:app...",
+    "quorum": "quorum:app...",
+    "agents": "agents:app...",
+    "store": "store:app...",
+    "nines": "nines:nines",
+    "design": "design:app...",
+    "audit": "audit:audit",
+    "network": "network:app...",
+    "lab": "lab_group:lab_app...",
+    "sim": "sim:sim_app...",
+    "web": "web:web",
+}
+# Commands whose parameters are described without Typer.
+_PLAIN: Final = ("simulate",)
 
 
-@app.command()
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(name)
+    return globals().setdefault("app", application(_COMMANDS))
+
+
+def application(names: Any) -> Typer:
+    """Return the command line with these commands alone."""
+    import typer  # noqa: PLC0415 - a plain line does without
+
+    from ninefold.cli.answers import EXIT_CODES  # noqa: PLC0415 - as above
+    from ninefold.cli.line import typed  # noqa: PLC0415 - as above
+
+    made = typer.Typer(
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_show_locals=False,
+        help="High availability for Linux: design, run, operate and prove a cluster.",
+        epilog=EXIT_CODES,
+    )
+    # So that a single command is still called by its name.
+    made.callback()(lambda: None)
+    for name in names:
+        found = _load(name)
+        if _COMMANDS[name].endswith("..."):
+            made.add_typer(found, name=name)
+        elif name == "audit":
+            from ninefold.cli.extra import ExtraCommand  # noqa: PLC0415 - as above
+
+            made.command(name, cls=ExtraCommand)(found)
+        else:
+            made.command(name)(typed(found))
+    made.command()(version)
+    return made
+
+
 def version() -> None:
     """Print the version."""
-    typer.echo(f"ninefold {__version__}")
+    sys.stdout.write(f"ninefold {__version__}\n")
 
 
 def run() -> None:
     """Enter by the console script."""
-    app()
+    words = sys.argv[1:]
+    name = words[0] if words else ""
+    if "_NINEFOLD_COMPLETE" in os.environ or name not in _COMMANDS:
+        application(_COMMANDS)()
+    elif name not in _PLAIN or not _run_plain(name, words[1:]):
+        application([name])()
+
+
+def _load(name: str) -> Any:
+    module, _, attribute = _COMMANDS[name].removesuffix("...").partition(":")
+    return getattr(import_module(f"ninefold.cli.{module}"), attribute)
+
+
+def _run_plain(name: str, words: list[str]) -> bool:
+    """Run a command without Typer, and end; or say that the line is not plain."""
+    from ninefold.cli.line import plain  # noqa: PLC0415 - the others do without
+
+    command = _load(name)
+    given = plain(command, words)
+    if given is None:
+        return False
+    try:
+        command(**given)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read has gone; the interpreter would complain about that on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
+    except Exception as error:
+        # Typer's way of ending with a code; it has been loaded by whoever raised that.
+        code = getattr(error, "exit_code", None)
+        if code is None:
+            raise
+        sys.exit(code)
+    return True

@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
-import typer
 from lxml import etree
 
-from ninefold.cli.documents import (
-    DocumentArgument,
-    NowOption,
-    SocketOption,
-    document,
-    moment,
-    refuse_document,
+from ninefold.cli.answers import (
+    REFUSED,
+    USAGE,
+    PlainJson,
+    PlainSocket,
+    complain,
+    fail,
+    show_json,
 )
-from ninefold.cli.out import REFUSED, USAGE, JsonFlag, complaints, fail, show_json
-from ninefold.cli.survive import what_if
+from ninefold.cli.documents import DocumentArgument, NowOption, document, moment, refuse_document
+from ninefold.cli.line import Option
 from ninefold.core.findings import Finding, Severity
 from ninefold.forecast import events as ev
 from ninefold.forecast import opspec, summary
-from ninefold.forecast.execute import ROUNDS_MAX, Round, execute, idle, settle
-from ninefold.scheduler import schedule_document
+from ninefold.forecast.execute import ROUNDS_MAX, Round, carry_out, idle, settle
+from ninefold.scheduler import observe, observe_and_schedule, schedule_document
 from ninefold.scheduler.export import graph_xml, score_lines
 
 if TYPE_CHECKING:
@@ -38,77 +38,65 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def _many(*names: str, text: str, metavar: str) -> Any:
-    return typer.Option(*names, help=text, metavar=metavar)
-
-
-Up = Annotated[list[str] | None, _many("--node-up", "-u", text="A node joins.", metavar="NODE")]
-Down = Annotated[
-    list[str] | None, _many("--node-down", "-d", text="A node leaves cleanly.", metavar="NODE")
-]
-Lost = Annotated[
-    list[str] | None, _many("--node-fail", "-f", text="A node is lost.", metavar="NODE")
-]
+Up = Annotated[list[str] | None, Option(("--node-up", "-u"), "A node joins.", "NODE")]
+Down = Annotated[list[str] | None, Option(("--node-down", "-d"), "A node leaves cleanly.", "NODE")]
+Lost = Annotated[list[str] | None, Option(("--node-fail", "-f"), "A node is lost.", "NODE")]
 Inject = Annotated[
     list[str] | None,
-    _many(
-        "--op-inject",
-        "-i",
-        text="An operation has ended so: RSC_TASK_INTERVAL@NODE=RC.",
-        metavar="OPERATION",
+    Option(
+        ("--op-inject", "-i"), "An operation has ended so: RSC_TASK_INTERVAL@NODE=RC.", "OPERATION"
     ),
 ]
 Failing = Annotated[
     list[str] | None,
-    _many(
-        "--op-fail",
-        "-F",
-        text="If the operation is carried out, it ends so; that ends the transition.",
-        metavar="OPERATION",
+    Option(
+        ("--op-fail", "-F"),
+        "If the operation is carried out, it ends so; that ends the transition.",
+        "OPERATION",
     ),
 ]
 Grant = Annotated[
-    list[str] | None, _many("--ticket-grant", "-g", text="A ticket is granted.", metavar="TICKET")
+    list[str] | None, Option(("--ticket-grant", "-g"), "A ticket is granted.", "TICKET")
 ]
 Revoke = Annotated[
-    list[str] | None, _many("--ticket-revoke", "-r", text="A ticket is revoked.", metavar="TICKET")
+    list[str] | None, Option(("--ticket-revoke", "-r"), "A ticket is revoked.", "TICKET")
 ]
 Standby = Annotated[
     list[str] | None,
-    _many("--ticket-standby", "-b", text="A ticket is put in standby.", metavar="TICKET"),
+    Option(("--ticket-standby", "-b"), "A ticket is put in standby.", "TICKET"),
 ]
 Activate = Annotated[
     list[str] | None,
-    _many("--ticket-activate", "-e", text="A ticket leaves standby.", metavar="TICKET"),
+    Option(("--ticket-activate", "-e"), "A ticket leaves standby.", "TICKET"),
 ]
 WhatIf = Annotated[
     list[str] | None,
-    _many(
-        "--what-if",
-        text="Say what becomes of the services if this happens: 'node n2 down', 'resource db fails', "
+    Option(
+        ("--what-if",),
+        "Say what becomes of the services if this happens: 'node n2 down', 'resource db fails', "
         "'device f fails', 'quorum lost'. Other events do not count then.",
-        metavar="EVENT",
+        "EVENT",
     ),
 ]
 QuorumOption = Annotated[
-    bool | None, typer.Option("--quorum/--no-quorum", "-q", help="Whether there is quorum.")
+    bool | None, Option(("--quorum/--no-quorum", "-q"), "Whether there is quorum.")
 ]
 
 GraphFile = Annotated[
     Path | None,
-    typer.Option("--graph", "-G", help="Write the transition graph (XML).", metavar="FILE"),
+    Option(("--graph", "-G"), "Write the transition graph (XML).", "FILE"),
 ]
 ScoresFile = Annotated[
     Path | None,
-    typer.Option("--scores", help="Write the scores, as crm_simulate -s does.", metavar="FILE"),
+    Option(("--scores",), "Write the scores, as crm_simulate -s does.", "FILE"),
 ]
 SummaryFile = Annotated[
     Path | None,
-    typer.Option("--summary", help="Write what is printed without --json.", metavar="FILE"),
+    Option(("--summary",), "Write what is printed without --json.", "FILE"),
 ]
 OutputFile = Annotated[
     Path | None,
-    typer.Option("--save-output", "-O", help="Write the document after it all.", metavar="FILE"),
+    Option(("--save-output", "-O"), "Write the document after it all.", "FILE"),
 ]
 
 
@@ -128,14 +116,14 @@ def simulate(
     ticket_activate: Activate = None,
     what: WhatIf = None,
     to_settle: Annotated[
-        bool, typer.Option("--settle", help="Decide again until nothing is left to do.")
+        bool, Option(("--settle",), "Decide again until nothing is left to do.")
     ] = False,
     graph: GraphFile = None,
     scores: ScoresFile = None,
     summary_file: SummaryFile = None,
     save_output: OutputFile = None,
-    json: JsonFlag = False,
-    socket: SocketOption = None,
+    json: PlainJson = False,
+    socket: PlainSocket = None,
 ) -> None:
     """Show what a cluster would do: state, decision, its execution, and the state after it.
 
@@ -144,7 +132,7 @@ def simulate(
     root, source = document(file, socket)
     at = moment(now, root)
     if what:
-        what_if(root, what, at, as_json=json)
+        _what_if(root, what, at, as_json=json)
         return
     specs, findings = _specs([*(op_inject or []), *(op_fail or [])])
     told: list[ev.Event] = [
@@ -160,18 +148,23 @@ def simulate(
     if findings:
         refuse_document(findings, as_json=json)
     ev.inject(root, told, at)
-    rounds, final, end = _run(root, at, failing, to_settle=to_settle)
+    ids = _node_ids(root)
+    before, rounds, final, end = _run(root, at, failing, to_settle=to_settle, whole=json)
     first = rounds[0].transition
-    printed = summary.text(
-        summary.state_lines(root, first), *_middle(rounds), summary.state_lines(end, final)
-    )
-    _save(graph, lambda: graph_xml(first, _node_ids(root)))
+    after = summary.state_lines(end, observe(end, at) if json or to_settle else final)
+    printed = summary.text(before, *_middle(rounds), after)
+    _save(graph, lambda: graph_xml(first, ids))
     _save(scores, lambda: "".join(f"{line}\n" for line in score_lines(first)))
     _save(summary_file, lambda: printed)
     _save(save_output, lambda: _xml(end))
-    data = _data(at, rounds, final) | {"source": source} if json else None
-    _tell(printed, data)
+    _tell(printed, _data(at, rounds, final) | {"source": source} if json else None)
     _warn(first, unsettled=to_settle and not idle(final))
+
+
+def _what_if(root: Element, phrases: list[str], now: int, *, as_json: bool) -> None:
+    from ninefold.cli.survive import what_if  # noqa: PLC0415 - it needs Typer
+
+    what_if(root, phrases, now, as_json=as_json)
 
 
 def _tell(printed: str, data: dict[str, Any] | None) -> None:
@@ -183,7 +176,7 @@ def _tell(printed: str, data: dict[str, Any] | None) -> None:
 
 def _warn(first: Transition, *, unsettled: bool) -> None:
     for warning in first.warnings:
-        complaints.print(f"warning: {warning}", markup=False)
+        complain(f"warning: {warning}")
     if unsettled:
         fail(f"There is still something to do after {ROUNDS_MAX} transitions.", REFUSED)
 
@@ -226,17 +219,21 @@ def _specs(texts: list[str]) -> tuple[dict[str, opspec.OpSpec], list[Finding]]:
 
 
 def _run(
-    root: Element, now: int, failing: list[opspec.OpSpec], *, to_settle: bool
-) -> tuple[list[Round], Transition, Element]:
-    """Return the transitions with what came of them, the decision after them, and the document."""
+    root: Element, now: int, failing: list[opspec.OpSpec], *, to_settle: bool, whole: bool
+) -> tuple[list[str], list[Round], Transition, Element]:
+    """Return the state, the transitions with what came of them, what is left, and the document.
+
+    `root` is changed. What is left is only looked at, and not decided about, unless `whole`.
+    """
+    there, transition = observe_and_schedule(root, now)
+    before = summary.state_lines(root, there)
     if to_settle:
         story = settle(root, now, failing)
         if story.rounds:
-            return list(story.rounds), story.final, story.document
-    transition = schedule_document(root, now)
-    execution = execute(root, transition, now, failing)
-    after = schedule_document(execution.document, now)
-    return [Round(transition, execution)], after, execution.document
+            return before, list(story.rounds), story.final, story.document
+    execution = carry_out(root, transition, now, failing)
+    look = schedule_document if whole or to_settle else observe
+    return before, [Round(transition, execution)], look(root, now), root
 
 
 def _middle(rounds: list[Round]) -> tuple[list[str], list[str]]:

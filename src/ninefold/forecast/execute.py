@@ -74,11 +74,21 @@ def execute(
     failing: Sequence[OpSpec] = (),
     unfenceable: Sequence[str] = (),
 ) -> Execution:
-    """Carry `transition` out on a copy of `document`; what `failing` names ends with its code.
+    """Carry `transition` out on a copy of `document`; see `carry_out`."""
+    return carry_out(copy.deepcopy(document), transition, now, failing, unfenceable)
+
+
+def carry_out(
+    root: Element,
+    transition: Transition,
+    now: WallSeconds,
+    failing: Sequence[OpSpec] = (),
+    unfenceable: Sequence[str] = (),
+) -> Execution:
+    """Carry `transition` out on `root` itself; what `failing` names ends with its code.
 
     The fencing of an unfenceable node never ends, and nothing that waits for it begins.
     """
-    root = copy.deepcopy(document)
     in_graph = {action.id for action in transition.actions}
     done: dict[int, bool] = {}
     steps: list[Step] = []

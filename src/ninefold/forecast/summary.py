@@ -14,7 +14,7 @@ from ninefold.forecast.resources import Leaf, indented, resource_lines
 from ninefold.scheduler.model import ActionKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lxml.etree import _Element as Element
 
@@ -35,7 +35,11 @@ def state_lines(root: Element, transition: Transition) -> list[str]:
 
 def decision_lines(transition: Transition) -> list[str]:
     """Return what the transition does to nodes and resources, and why."""
-    rows = [row for placement in transition.placements for row in _row(transition, placement)]
+    # Of two actions with one key and task the later one counts.
+    keyed = {
+        (action.key, action.task): action for action in transition.actions if action.task in _MOVES
+    }
+    rows = [row for placement in transition.placements for row in _row(keyed, placement)]
     width = max((len(row[1]) for row in rows), default=0)
     span = max((len(row[2]) for row in rows), default=0)
     return indented(
@@ -111,13 +115,15 @@ def _fencing(action: Action) -> str:
     return action.meta.get("stonith_action") or action.meta.get("fencing_action", "reboot")
 
 
-def _row(transition: Transition, placement: Placement) -> Iterator[tuple[str, str, str, str]]:
+def _row(
+    keyed: Mapping[tuple[str, str], Action], placement: Placement
+) -> Iterator[tuple[str, str, str, str]]:
     """Yield verb, resource, places and reason for a resource with which something happens."""
     leaf = Leaf(placement)
     actions = {
-        action.task: action
-        for action in transition.actions
-        if action.key == f"{placement.resource}_{action.task}_0" and action.task in _MOVES
+        task: keyed[key]
+        for task in _MOVES
+        if (key := (f"{placement.resource}_{task}_0", task)) in keyed
     }
     blocked = not actions and placement.blocked and placement.next_node not in placement.nodes
     if not actions and not (blocked and placement.next_node):

@@ -4,6 +4,17 @@ Each action of the transition carries the reasons of the evaluation that decided
 """
 
 from ninefold.scheduler.digests import operation_digest
-from ninefold.scheduler.schedule import schedule, schedule_document
+from ninefold.scheduler.schedule import (
+    observe,
+    observe_and_schedule,
+    schedule,
+    schedule_document,
+)
 
-__all__ = ["operation_digest", "schedule", "schedule_document"]
+__all__ = [
+    "observe",
+    "observe_and_schedule",
+    "operation_digest",
+    "schedule",
+    "schedule_document",
+]

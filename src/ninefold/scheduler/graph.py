@@ -65,6 +65,36 @@ def build(work: Workspace) -> Transition:
     )
 
 
+def seen(work: Workspace) -> Transition:
+    """Collect what is there, before anything was decided."""
+    leaves = [leaf for resource in work.resources for leaf in resource.primitives()]
+    return Transition(
+        actions=(),
+        placements=tuple(
+            Placement(
+                resource=leaf.id,
+                role=_role_now(leaf).name.lower(),
+                nodes=tuple(node.name for node in leaf.active),
+                next_role="",
+                next_node="",
+                scores={},
+                reasons=_distinct(leaf.placement_reasons),
+            )
+            for leaf in leaves
+            if not _hidden(leaf)
+        ),
+        nodes=tuple(_view(work, node) for node in work.nodes),
+        quorate=work.quorate,
+    )
+
+
+def _role_now(leaf: Resource) -> Role:
+    if not leaf.active:
+        return Role.STOPPED
+    started = leaf.role is Role.STARTED and leaf.top.promotable
+    return Role.UNPROMOTED if started else leaf.role
+
+
 def _hidden(leaf: Resource) -> bool:
     return leaf.removed_filler and not leaf.active
 

@@ -10,7 +10,7 @@ from ninefold.scheduler.clone import Clone
 from ninefold.scheduler.colocation import unpack_colocation
 from ninefold.scheduler.criteria import apply_criteria, apply_locks
 from ninefold.scheduler.fencing import fence_and_shut_down
-from ninefold.scheduler.graph import build
+from ninefold.scheduler.graph import build, seen
 from ninefold.scheduler.group import Group
 from ninefold.scheduler.history import unpack_history
 from ninefold.scheduler.leave_alone import leave_alone
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from ninefold.cib.document import Cib
     from ninefold.core.instants import WallSeconds
+    from ninefold.scheduler.history import Histories
     from ninefold.scheduler.model import Transition
 
 variants.register(Variant.PRIMITIVE, Primitive())
@@ -51,6 +52,24 @@ def schedule(cib: Cib, now: WallSeconds) -> Transition:
 
 def schedule_document(document: Element, now: WallSeconds, *, live: bool = False) -> Transition:
     """Decide for a `<cib>` element; `live` leaves alone what the controller cannot carry out."""
+    work, histories = _read(document, now, live=live)
+    return _decide(work, histories)
+
+
+def observe(document: Element, now: WallSeconds) -> Transition:
+    """Say what a `<cib>` element tells of nodes and resources; where they shall be is left open."""
+    return seen(_read(document, now, live=False)[0])
+
+
+def observe_and_schedule(document: Element, now: WallSeconds) -> tuple[Transition, Transition]:
+    """Do both in one reading: what is there, as `observe`, and the decision."""
+    work, histories = _read(document, now, live=False)
+    there = seen(work)
+    return there, _decide(work, histories)
+
+
+def _read(document: Element, now: WallSeconds, *, live: bool) -> tuple[Workspace, Histories]:
+    """Return everything that is read before the constraints."""
     root = upgraded(document)
     quorate = boolean(root.get("have-quorum"), default=False)
     options = unpack_options(root, Scope(now=now), quorate=quorate)
@@ -67,7 +86,10 @@ def schedule_document(document: Element, now: WallSeconds, *, live: bool = False
         leave_alone(work)
     unpack_states(work)
     tickets.unpack_tickets(work)
-    histories = unpack_history(work)
+    return work, unpack_history(work)
+
+
+def _decide(work: Workspace, histories: Histories) -> Transition:
     constraints_location.apply_health(work)
     _unpack_constraints(work)
     apply_locks(work)
@@ -76,7 +98,7 @@ def schedule_document(document: Element, now: WallSeconds, *, live: bool = False
     for resource in work.resources:
         variants.of(resource).order_inside(work, resource)
     changes.apply_changes(work, histories)
-    if options.fencing_enabled and not work.has_fence_device:
+    if work.options.fencing_enabled and not work.has_fence_device:
         work.warn(
             "Fencing is enabled and no fence device is configured: nothing is started or moved."
             " Configure a device (class stonith), or set stonith-enabled to false."

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from ninefold.scheduler import operation_digest, schedule_document
+from ninefold.scheduler import (
+    observe,
+    observe_and_schedule,
+    operation_digest,
+    schedule_document,
+)
 
 if TYPE_CHECKING:
     from ninefold.scheduler.model import Action, Placement, Transition
@@ -551,3 +556,18 @@ def test_a_node_that_was_never_seen_is_fenced_at_startup() -> None:
 
     fencing = action(transition, "stonith-n3-reboot")
     assert fencing.id in action(transition, "vip_start_0").inputs
+
+
+def test_what_is_seen_is_what_is_decided_about() -> None:
+    # One reading serves both; nothing is decided by looking alone.
+    document = cib(usual(n2=state("n2", member=False, crmd="offline")))
+
+    there, decision = observe_and_schedule(document, NOW)
+
+    assert there == observe(document, NOW)
+    assert decision == schedule_document(document, NOW)
+    assert there.actions == ()
+    assert [one.resource for one in there.placements] == ["fencer", "vip", "web"]
+    assert [(one.nodes, one.role) for one in there.placements] == [
+        (one.nodes, one.role) for one in decision.placements
+    ]
