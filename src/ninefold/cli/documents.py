@@ -68,6 +68,11 @@ def document(file: Path | None, socket: str | None) -> tuple[Element, str]:
     huge = too_large(root)
     if huge:
         refuse_document([msgspec.structs.replace(one, file=source, line=0) for one in huge])
+    if "have-quorum" not in root.attrib:
+        complain(
+            f"warning: {source} does not say whether there is quorum, and is taken to have none. If there is, "
+            'write have-quorum="1" into its <cib>.'
+        )
     bad = errors(check_cib(root)) if file is not None else []
     if bad:
         count = "one error" if len(bad) == 1 else f"{len(bad)} errors"

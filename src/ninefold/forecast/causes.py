@@ -7,19 +7,20 @@ where the document has more to say than the engine kept.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from ninefold.cib import views
-from ninefold.scheduler.scores import INFINITY, render
+from ninefold.scheduler.scores import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lxml.etree import _Element as Element
 
-    from ninefold.scheduler.model import Contribution, Placement, Reason, Transition
+    from ninefold.scheduler.model import Placement, Reason, Transition
 
 TASKS: Final = ("start", "stop", "promote", "demote", "migrate_to", "migrate_from")
 
@@ -89,65 +90,29 @@ _ORIGINS: Final[dict[str, tuple[str, str]]] = {
     "target-role": ("It is wanted stopped.", "ninefold resource start {r}"),
     "ticket": ("Ticket {o} is not granted here, or is in standby.",
                "grant ticket {o} to this site; to see the effect: ninefold simulate -g {o}"),
-    "utilization": ("The node has no room for what it needs.",
+    "utilization": ("What must be there together needs {o}.",
                     EDIT.format(what="the utilization of {r} or of the node")),
-    "shutdown-lock": ("It is kept for {o}, which was shut down cleanly.", "start the node {o}"),
+    "shutdown-lock": ("It is kept for {o}, which was shut down cleanly.", "start the node {o}; ninefold cib property shutdown-lock false gives the locks up"),
     "instance-limit": ("{o} has enough instances already, there or altogether.",
                        EDIT.format(what="clone-max or clone-node-max of {o}")),
     "discovery": ("A constraint with resource-discovery=exclusive names other nodes only.",
                   EDIT.format(what="the location constraints of {r}")),
-    "removed": ("It is no longer configured.", _CLEANUP),
-    "unmanaged": ("It is not managed, and stays where it is.", EDIT.format(what="is-managed of {r}")),
+    "removed": ("It is no longer configured.", ""),
+    "unmanaged": ("It is not managed, and stays where it is.", ""),
     "promotion": ("The promotion score that its agent set there.",
                   EDIT.format(what="the constraints of role Promoted")),
     "multiply-active": ("It was active more than once, and multiple-active=stop_only.", _CLEANUP),
-    "health": ("The health of the node.", EDIT.format(what="node-health-strategy")),
 }  # fmt: skip
 
 
-def contribution(root: Element, placement: Placement, one: Contribution) -> Cause:
-    """Return where a part of a score came from."""
-    name = plain(placement.resource)
-    score = text(one.score)
-    if one.code in {"location", "colocation", "dependent"}:
-        return _constraint(root, placement, one)
-    sentence, command = _ORIGINS.get(one.code, (f"{one.code} {one.origin}", ""))
-    words = {"o": one.origin, "r": name, "s": score}
-    if one.code == "target-role":
+def origin(root: Element, resource: str, code: str, source: str, score: int) -> Cause:
+    """Return what is to be said of a part of a score that no constraint gave."""
+    sentence, command = _ORIGINS.get(code, (f"{code} {source}", ""))
+    name = plain(resource)
+    words = {"o": source, "r": name, "s": text(score)}
+    if code == "target-role":
         words["r"] = movable(root, name)
-    return Cause(one.code, sentence.format(**words), command.format(**words))
-
-
-def _constraint(root: Element, placement: Placement, one: Contribution) -> Cause:
-    element = next(
-        (e for e in root.iterfind("configuration/constraints//*") if e.get("id") == one.origin),
-        None,
-    )
-    score = text(one.score)
-    if one.origin.startswith(("cli-ban-", "cli-prefer-")):
-        kept = "keeps it away" if one.score < 0 else "wants it there"
-        command = f"ninefold resource clear {movable(root, placement.resource)}"
-        return Cause(one.code, f"{one.origin}, left by a move or a ban, {kept}.", command)
-    if element is None:
-        if one.code == "location":
-            return Cause(one.code, f"Constraint {one.origin}.", edit(one.origin))
-        sentence = f"It runs where the rest of its group or bundle runs ({one.origin})."
-        return Cause(one.code, sentence, "")
-    if one.code == "location":
-        ruled = ", by a rule" if element.find("rule") is not None else ""
-        return Cause(
-            one.code, f"Constraint {one.origin} scores it {score}{ruled}.", edit(one.origin)
-        )
-    with_whom = element.get("with-rsc", "") if one.code == "colocation" else element.get("rsc", "")
-    strength = text(views.score(element.get("score", "INFINITY"), INFINITY))
-    if one.code == "colocation":
-        how = "away from" if strength.startswith("-") else "with"
-        sentence = f"Constraint {one.origin} ({strength}) places it {how} {with_whom or 'others'}."
-    else:
-        sentence = (
-            f"{with_whom or 'Others'}, placed with it by {one.origin} ({strength}), has a say."
-        )
-    return Cause(one.code, sentence, edit(one.origin))
+    return Cause(code, sentence.format(**words), command.format(**words))
 
 
 _REASONS: Final = {
@@ -158,9 +123,7 @@ _REASONS: Final = {
     "migration-threshold": _CLEANUP,
     "failed-stay-stopped": _CLEANUP,
     "target-role": "ninefold resource start {r}",
-    "unmanaged": EDIT.format(what="is-managed or maintenance of {r}"),
     "stickiness": EDIT.format(what="resource-stickiness of {r}"),
-    "removed": _CLEANUP,
 }
 
 
@@ -175,46 +138,86 @@ def unblock(root: Element, placement: Placement) -> str:
     words = placement.blocked
     if "no fence device" in words:
         return edit("the resources: add a primitive of class stonith")
+    if "blocked after a failure" in words and len(placement.nodes) > 1:
+        return f"stop it by hand on all nodes but one, then {_CLEANUP.format(r=plain(placement.resource))}"
     if "blocked after a failure" in words:
         return f"ninefold resource cleanup {movable(root, placement.resource)}"
+    if "unfencing" in words:
+        return "ninefold events shows whether its device switches it on"
     if "fenc" in words:
         return "ninefold status shows the fencing; ninefold node declare-dead NODE if it cannot succeed"
-    return ""
+    before = re.search(r"waits for the \w+ of ([^ :]+)", words)
+    return f"ninefold explain {plain(before[1])}" if before else ""
 
 
-def own_score(transition: Transition, node: str) -> Cause:
-    """Return what a node brings by itself: nothing runs on one that is not there."""
-    for one in obstacles(transition, node):
+def own_score(root: Element, transition: Transition, resource: str, node: str) -> Cause:
+    """Return why a node begins with a score of its own: who may run there at all."""
+    for one in obstacles(root, transition, node):
         return one
-    return Cause("node", f"{node} has a score of its own, or is not allowed by default.", "")
+    name, kind = _outermost(root, resource)
+    connection = remote_connection(root, node)
+    inside = _outermost(root, connection)[1] == "bundle" if connection else False
+    if kind == "bundle":
+        sentence = f"What {name} holds runs inside its containers, each on its own."
+        return Cause("inside-bundle", sentence, f"ninefold explain {name}")
+    if inside:
+        sentence = f"{node} is inside a container of {connection}, for what that holds only."
+        return Cause("inside-bundle", sentence, "")
+    if connection:
+        return Cause(
+            "not-on-remote", f"{node} is a remote or guest node, which may not run it.", ""
+        )
+    tree = root.find("configuration")
+    if tree is None or views.cluster_property(tree, "symmetric-cluster", "true").lower() in _TRUE:
+        return Cause("node", f"{node} begins with a score of its own.", "")
+    sentence = "No constraint allows it there, which symmetric-cluster=false asks for."
+    return Cause(
+        "not-allowed", sentence, edit(f"the constraints: a rsc_location of {plain(resource)}")
+    )
 
 
-def obstacles(transition: Transition, node: str) -> list[Cause]:
+def obstacles(root: Element, transition: Transition, node: str) -> list[Cause]:
     """Return why nothing may be started on a node, whatever its score."""
+    view = next((one for one in transition.nodes if one.name == node), None)
+    if view is None:
+        return []
+    connection = remote_connection(root, node)
     found = []
-    for view in transition.nodes:
-        if view.name != node:
-            continue
-        if view.unclean:
-            why = f": {view.reason}" if view.reason else ""
-            found.append(Cause("node-unclean", f"{node} is lost and must be fenced{why}.",
-                               f"ninefold node fence {node}"))  # fmt: skip
-        elif view.pending:
-            found.append(Cause("node-pending", f"{node} is joining.", "ninefold status"))
-        elif not view.online:
-            found.append(
-                Cause("node-offline", f"{node} is not online.", f"start ninefoldd on {node}")
-            )
-        if view.standby:
-            found.append(
-                Cause("node-standby", f"{node} is in standby.", f"ninefold node online {node}")
-            )
-        if view.maintenance:
-            command = f"ninefold node unmaintenance {node}"
-            found.append(Cause("node-maintenance", f"{node} is in maintenance.", command))
-        if view.shutdown:
-            found.append(Cause("node-shutdown", f"{node} is shutting down.", ""))
+    if view.unclean:
+        why = f": {view.reason}" if view.reason else ""
+        found.append(Cause("node-unclean", f"{node} is lost and must be fenced{why}.",
+                           f"ninefold node fence {node}"))  # fmt: skip
+    elif view.pending:
+        found.append(Cause("node-pending", f"{node} is joining.", "ninefold status"))
+    elif not view.online and connection:
+        sentence = f"{node} is reached through {connection}, which does not run."
+        found.append(Cause("remote-down", sentence, f"ninefold explain {connection}"))
+    elif not view.online:
+        found.append(Cause("node-offline", f"{node} is not online.", f"start ninefoldd on {node}"))
+    if view.standby:
+        found.append(
+            Cause("node-standby", f"{node} is in standby.", f"ninefold node online {node}")
+        )
+    if view.maintenance:
+        command = f"ninefold node unmaintenance {node}"
+        found.append(Cause("node-maintenance", f"{node} is in maintenance.", command))
+    if view.shutdown and not connection:
+        found.append(Cause("node-shutdown", f"{node} is shutting down.", ""))
     return found
+
+
+def remote_connection(root: Element, node: str) -> str:
+    """Return the resource that connects a remote or guest node; "" for a member of the ring."""
+    for element in root.iterfind("configuration/resources//primitive"):
+        if element.get("id") == node and element.get("type") == "remote":
+            return node
+        for pair in element.iterfind("meta_attributes/nvpair"):
+            if pair.get("name") == "remote-node" and pair.get("value") == node:
+                return element.get("id", "")
+    for element in root.iterfind("configuration/resources//bundle"):
+        if node.startswith(f"{element.get('id')}-"):
+            return element.get("id", "")
+    return ""
 
 
 def of_cluster(root: Element, transition: Transition) -> Iterator[Cause]:

@@ -15,7 +15,7 @@ import msgspec
 from ninefold.cib import configuration as configuring
 from ninefold.cib import views
 from ninefold.cib.model import MoveResource
-from ninefold.forecast import causes
+from ninefold.forecast import causes, circumstances, grounds
 from ninefold.scheduler import schedule_document
 from ninefold.scheduler.model import ActionKind
 from ninefold.scheduler.scores import INFINITY, add
@@ -131,28 +131,41 @@ def _explained(
         placement.nodes,
         placement.next_role,
         placement.next_node,
-        verdict(transition, placement),
-        _reasons(root, transition, placement),
+        verdict(root, transition, placement),
+        _reasons(root, now, transition, placement),
         places,
-        tuple(_waits(transition, placement)),
+        tuple(_waits(root, transition, placement)),
         tried,
     )
 
 
-def verdict(transition: Transition, placement: Placement) -> str:
+def verdict(root: Element, transition: Transition, placement: Placement) -> str:
     """Say in a sentence or two where it is, where it shall be, and what decided between the nodes."""
     name, here, there = placement.resource, " and ".join(placement.nodes), placement.next_node
     role = placement.next_role
     now = f"is {placement.role} on {here}" if here else "is stopped"
     if not there or role == "stopped":
         return f"{name} {now}, and shall be stopped." if here else f"{name} {now}, and stays so."
+    tasks = {one.task for one in transition.actions if _owner(one) == name}
+    if placement.blocked and "start" not in tasks:
+        if "stop" in tasks:
+            return f"{name} {now}, and shall be stopped: {_lower(placement.blocked)}"
+        if here and not tasks:
+            return f"{name} {now}, and stays so: {_lower(placement.blocked)}"
+        if not here:
+            wish = f"shall be {role} on {there}, but cannot be yet"
+            return f"{name} {now}, and {wish}: {_lower(placement.blocked)}"
+    if placement.nodes == (there,) and {"stop", "start"} <= tasks:
+        return f"{name} {now}, and shall be restarted there.{_margin(root, transition, placement)}"
     stays = placement.nodes == (there,) and role == placement.role
     place = "stays there" if stays else f"shall be {role} on {there}"
-    return f"{name} {now}, and {place}.{_margin(transition, placement)}"
+    return f"{name} {now}, and {place}.{_margin(root, transition, placement)}"
 
 
-def _margin(transition: Transition, placement: Placement) -> str:
-    usable = {view.name for view in transition.nodes if not causes.obstacles(transition, view.name)}
+def _margin(root: Element, transition: Transition, placement: Placement) -> str:
+    usable = {
+        view.name for view in transition.nodes if not causes.obstacles(root, transition, view.name)
+    }
     scores = {
         name: _score(placement, name)
         for name in placement.scores
@@ -160,7 +173,8 @@ def _margin(transition: Transition, placement: Placement) -> str:
     }
     best = max(scores, key=lambda one: scores[one], default=None)
     if best is None or scores[best] < 0:
-        return " No other node may have it."
+        leader = _leader(root, placement, [*usable])
+        return f" It goes where {leader} goes." if leader else " No other node may have it."
     mine, theirs = _score(placement, placement.next_node), scores[best]
     if mine > theirs:
         return (
@@ -170,6 +184,29 @@ def _margin(transition: Transition, placement: Placement) -> str:
         "of equal nodes the one with fewest resources is taken, then the first by name"
     )  # fmt: skip
     return f" {best} scores {causes.text(theirs)} too; {tie}."
+
+
+def _lower(sentence: str) -> str:
+    """Return a sentence as the end of another."""
+    keep = sentence.split(" ", maxsplit=1)[0] not in {"It", "Its", "Fencing", "The"}
+    return sentence if keep else sentence[0].lower() + sentence[1:]
+
+
+def _leader(root: Element, placement: Placement, usable: Sequence[str]) -> str:
+    """Return the one resource that keeps it from every other usable node, if there is one; else ""."""
+    refused = {
+        one.node: one.origin if one.code == "colocation" else ""
+        for one in placement.contributions
+        if one.total <= -INFINITY and one.node in usable and one.node != placement.next_node
+    }
+    leaders = dict.fromkeys(refused.values())
+    if len(leaders) != 1:
+        return ""
+    origin = next(iter(leaders))
+    element = grounds.constraint(root, origin)
+    if element is None:
+        return causes.plain(origin)
+    return "" if element.get("score", "").startswith("-") else element.get("with-rsc", "")
 
 
 def _score(placement: Placement, node: str) -> int:
@@ -183,7 +220,7 @@ def _place(root: Element, transition: Transition, placement: Placement, node: st
         _score(placement, node),
         chosen=node == placement.next_node,
         parts=parts_of(root, transition, placement, node),
-        obstacles=tuple(causes.obstacles(transition, node)),
+        obstacles=tuple(causes.obstacles(root, transition, node)),
     )
 
 
@@ -197,7 +234,7 @@ def parts_of(
     before = _own_score(placement, node)
     if before:
         total = before
-        cause = causes.own_score(transition, node)
+        cause = causes.own_score(root, transition, placement.resource, node)
         parts.append(Part(before, total, cause.code, node, cause.sentence, cause.command))
     for one in given:
         if one.total == total and add(total, one.score) != total:
@@ -206,9 +243,9 @@ def parts_of(
         if add(total, one.score) != one.total:
             parts.append(_rest(one.total - total, one.total))
         else:
-            cause = causes.contribution(root, placement, one)
+            cause = grounds.contribution(root, transition, placement, one)
             parts.append(
-                Part(one.score, one.total, one.code, one.origin, cause.sentence, cause.command)
+                Part(one.score, one.total, cause.code, one.origin, cause.sentence, cause.command)
             )
         total = one.total
     score = _score(placement, node)
@@ -233,11 +270,14 @@ def _own_score(placement: Placement, node: str) -> int:
     return first.total - first.score
 
 
-def _reasons(root: Element, transition: Transition, placement: Placement) -> tuple[Cause, ...]:
+def _reasons(
+    root: Element, now: WallSeconds, transition: Transition, placement: Placement
+) -> tuple[Cause, ...]:
     """Return what the engine noted about it, and the state of the cluster that concerns it."""
     found = list(causes.of_cluster(root, transition))
     if placement.blocked:
         found.append(causes.Cause("blocked", placement.blocked, causes.unblock(root, placement)))
+    found += circumstances.of_resource(root, now, transition, placement)
     noted = list(placement.reasons)
     for action in transition.actions:
         if action.task in causes.TASKS and _owner(action) == placement.resource:
@@ -255,7 +295,7 @@ def _owner(action: Action) -> str:
     return action.key.removesuffix(f"_{action.task}_{action.interval_ms}")
 
 
-def _waits(transition: Transition, placement: Placement) -> list[str]:
+def _waits(root: Element, transition: Transition, placement: Placement) -> list[str]:
     """Say for each of its steps which steps of others come right before, pseudo ones left out."""
     by_id = {action.id: action for action in transition.actions}
     sentences = []
@@ -264,7 +304,10 @@ def _waits(transition: Transition, placement: Placement) -> list[str]:
             continue
         if action.kind is ActionKind.PSEUDO:
             continue
-        earlier = [_step(by_id[one]) for one in _before(by_id, action)]
+        earlier = [
+            _step(by_id[one]) + circumstances.ordered_by(root, by_id[one].resource, action.resource)
+            for one in _before(by_id, action)
+        ]
         start = f"Its {action.task} on {action.node}"
         told = f" waits for the {', the '.join(earlier)}" if earlier else " waits for nothing"
         sentences.append(f"{start}{told} (at most {action.timeout_ms / 1000:g} s itself).")
@@ -289,7 +332,8 @@ def _before(by_id: dict[int, Action], action: Action) -> list[int]:
 
 def _step(action: Action) -> str:
     if action.kind is ActionKind.FENCING:
-        return f"fencing of {action.node}"
+        word = "unfencing" if action.meta.get("stonith_action") == "on" else "fencing"
+        return f"{word} of {action.node}"
     what = "probe" if action.task == "monitor" and not action.interval_ms else action.task
     return f"{what} of {_owner(action)} on {action.node}" if action.node else f"{what}"
 

@@ -133,7 +133,9 @@ def _row(
         reason for task in _MOVES if task in actions for reason in actions[task].reasons
     ] or list(placement.reasons)
     why = f"  due to {found[0].sentence.rstrip('.')}" if found and verb != "Start" else ""
-    if blocked:
+    if verb == "Stop" and placement.next_node and placement.blocked:
+        why = f"  due to {placement.blocked.removeprefix('Its start cannot run: ').rstrip('.')}"
+    elif blocked:
         why = f"  due to {placement.blocked.rstrip('.')} (blocked)"
     yield verb, placement.resource, places, why
 
@@ -148,7 +150,7 @@ def _verb(placement: Placement, tasks: dict[str, Action], *, failed: bool) -> tu
         return "Migrate", f"{here} -> {there}"
     if not here:
         return ("Promote", f"Stopped -> {will} {there}") if will == "Promoted" else ("Start", there)
-    if not there or will == "Stopped":
+    if not there or will == "Stopped" or ("stop" in tasks and "start" not in tasks):
         return "Stop", stay
     if here != there:
         return "Move", f"{stay} -> {will} {there}" if promoted else f"{here} -> {there}"

@@ -317,10 +317,15 @@ def _blocked(work: Workspace, resource: Resource) -> str:
         waits = action.task == "start" and resource.next_role > Role.STOPPED and not resource.active
         if action.task not in {"start", "stop"} or (action.optional and not waits):
             continue
-        lost = [e.first.node for e in action.before if e.first.kind == "fencing"]
-        names = ", ".join(node.name for node in lost if node is not None)
-        if action.runnable and names and action.task == "start":
-            return f"It waits for the fencing of {names}."
+        silenced = [e.first for e in action.before if e.first.kind == "fencing" and _counts(e)]
+        for word, on in (("fencing", False), ("unfencing", True)):
+            lost = [
+                one.node.name
+                for one in silenced
+                if one.node is not None and (one.meta.get("stonith_action") == "on") is on
+            ]
+            if action.runnable and lost and action.task == "start":
+                return f"It waits for the {word} of {', '.join(dict.fromkeys(lost))}."
         if not action.runnable and action.why_not:
             return f"Its {action.task} cannot run: {action.why_not}."
     if resource.blocked:

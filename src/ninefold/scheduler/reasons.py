@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ninefold.scheduler.model import Reason
-from ninefold.scheduler.scores import render
+from ninefold.scheduler.scores import INFINITY, render
 
 if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Action, Colocation, Location, Node, Resource
@@ -58,6 +58,12 @@ def multiply_active(resource: Resource) -> Reason:
 
 def threshold(resource: Resource, node: Node, count: int) -> Reason:
     """It failed too often on a node."""
+    if count >= INFINITY:
+        sentence = (
+            f"{resource.id} failed to start or stop on {node.name}, which is final"
+            " (start-failure-is-fatal)."
+        )
+        return Reason("migration-threshold", sentence)
     sentence = (
         f"{resource.id} failed {render(count)} times on {node.name},"
         f" its migration-threshold is {render(resource.migration_threshold)}."

@@ -42,6 +42,15 @@ def has_room(node: Node, needs: dict[str, int]) -> bool:
     return all(amount <= node.utilization.get(name, 0) for name, amount in needs.items())
 
 
+def _lacks(node: Node, needs: dict[str, int]) -> str:
+    """Say of the first thing that a node has not enough of how much is needed and how much is left."""
+    return next(
+        f"{amount} {name}, {node.utilization.get(name, 0)} left"
+        for name, amount in needs.items()
+        if amount > node.utilization.get(name, 0)
+    )
+
+
 def ban_full_nodes(work: Workspace, resource: Resource) -> Node | None:
     """Avoid nodes without room; if no node has room for all, return the one with the most."""
     if not work.utilization:
@@ -68,7 +77,7 @@ def ban_full_nodes(work: Workspace, resource: Resource) -> Node | None:
     wanted = needs if capable else resource.utilization
     for node in candidates:
         if not has_room(node, wanted):
-            scoring.contribute(resource, node, -INFINITY, "utilization", resource.id)
+            scoring.contribute(resource, node, -INFINITY, "utilization", _lacks(node, wanted))
     return None if capable else most
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,16 +22,19 @@ if TYPE_CHECKING:
 
     from ninefold.forecast.explain import Part
 
-CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "scheduler"
+CORPUS = (
+    Path(os.environ.get("NINEFOLD_CORPUS", Path(__file__).parents[4] / "shared" / "corpus"))
+    / "scheduler"
+)
 
 
 def sums(root: etree._Element) -> Iterator[tuple[int, tuple[Part, ...], bool]]:
     """Yield the score used, the parts, and whether the node was chosen."""
     transition = schedule_document(root, NOW)
     for placement in transition.placements:
-        for node in placement.scores:
+        for node in (view.name for view in transition.nodes):
             given_parts = [one for one in placement.contributions if one.node == node]
-            used = given_parts[-1].total if given_parts else placement.scores[node]
+            used = given_parts[-1].total if given_parts else placement.scores.get(node, -INFINITY)
             parts = parts_of(root, transition, placement, node)
             yield used, parts, node == placement.next_node
 
@@ -74,11 +78,15 @@ def test_chosen_node_has_no_negative_sum(root: etree._Element) -> None:
     not (CORPUS / "manifest.json").exists(), reason="the recorded states are elsewhere"
 )
 def test_parts_add_up_in_all_recorded_states() -> None:
-    rest = 0
+    explained = rest = 0
     for case in json.loads((CORPUS / "manifest.json").read_text()):
         root = etree.parse(CORPUS / "xml" / f"{case['name']}.xml").getroot()
         for used, parts, _ in sums(root):
             check(used, parts)
+            assert all(part.sentence for part in parts)
+            explained += 1
             rest += any(part.code == "rest" for part in parts)
 
+    # Every node in the eyes of every resource, of all recorded states: 24,854 when this was written.
+    assert explained > 20_000
     assert rest == 0

@@ -172,7 +172,10 @@ def test_colocation_with_something_stopped_is_told() -> None:
 
     said = causes_of(one(cluster(DB.format("") + web, rule)))
 
-    assert "Constraint together (INFINITY) places it with web." in said["colocation"][0]
+    assert said["colocation"][0] == (
+        "Constraint together (INFINITY) places it with web, which is to run nowhere:"
+        " web is wanted stopped."
+    )
 
 
 def test_what_it_waits_for_passes_through_points_that_only_others_wait_for() -> None:
