@@ -164,6 +164,8 @@ class Life:
             name = call.parameters.get("plug", "")
             self.story.append(f"{name} is fenced")
             self.power_off(int(name[1:]))
+        if call.action == "on":
+            self.story.append(f"{call.parameters.get('plug', '')} is unfenced")
         return Outcome(Rc.OK, OpStatus.DONE)
 
     def power_off(self, node: NodeId) -> None:

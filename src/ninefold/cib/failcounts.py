@@ -6,7 +6,7 @@ They stand in `<transient_attributes>` of a node's state and last until the node
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ninefold.cib import edit, views
 from ninefold.cib.model import INFINITY
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
     from ninefold.cib.model import Operation
     from ninefold.core.instants import WallSeconds
+
+
+# When a node was let in by the devices that ask for it, and with which.
+UNFENCED: Final = "#node-unfenced"
+UNFENCED_WITH: Final = "#digests-all"
 
 
 def set_attribute(state: Element, name: str, value: str | None) -> bool:

@@ -28,6 +28,16 @@ _CANCELLED: Final = 1
 _FOUND: Final = (0, 7, 8)
 
 
+def recorded_task(task: str, *, ok: bool) -> str:
+    """Return the task under which a finished operation is kept.
+
+    A reload gave the resource its parameters as a start does; one that failed says only how it is.
+    """
+    if task not in ("reload", "reload-agent"):
+        return task
+    return "start" if ok else "monitor"
+
+
 def operation_failed(operation: Operation) -> bool:
     """Tell whether a finished operation did not end as it was asked to.
 

@@ -312,16 +312,25 @@ class Direction:
             return []
         ids = {name: node for node, name in self._replica.working.node_names().items()}
         target = ids.get(action.node, 0)
+        kind = action.meta.get("stonith_action", "reboot")
         others = [n for n in situation.members if n != situation.me]
-        candidates = [n for n in (situation.me, *others) if n != target]
+        candidates = [n for n in (situation.me, *others) if (n == target) is (kind == "on")]
         if not candidates:
             carrier.confirm(action.id, ok=False)
             return []
         attempt = 0 if failure is None else failure.attempts
         node = candidates[attempt % len(candidates)]
         self._fencing[action.node] = node
-        kind = action.meta.get("stonith_action", "reboot")
-        order = FenceOrder(situation.ring, node, target, action.node, kind, carrier.name, action.id)
+        order = FenceOrder(
+            situation.ring,
+            node,
+            target,
+            action.node,
+            kind,
+            carrier.name,
+            action.id,
+            action.meta.get("digests_all", ""),
+        )
         why = "; ".join(reason.sentence for reason in action.reasons) or "the policy engine asks"
         fields = {"node": action.node, "action": kind}
         text = f"fencing {action.node} ({kind}): {why}"

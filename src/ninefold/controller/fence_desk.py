@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ninefold.cib.model import NodeFenced
+from ninefold.cib.failcounts import UNFENCED, UNFENCED_WITH
+from ninefold.cib.model import NodeFenced, SetTransientAttribute
 from ninefold.controller.events import Effect, Happened, Multicast, RunAgent
 from ninefold.controller.messages import FenceOrder, FenceReport, encode
 from ninefold.controller.situation import FenceFailure
+from ninefold.fencing.devices import Covers
 from ninefold.fencing.events import (
     AgentEnded,
     Cancel,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from ninefold.core.ids import NodeId
     from ninefold.core.instants import Instant, Millis
     from ninefold.fencing.devices import Device
+    from ninefold.fencing.topology import Fencing, Levels
 
 # A failed fencing is tried again after 2, 4, 8 ... at most 60 s: a device that reboots needs time,
 # and an operator who mends it should not wait much longer than they look at the screen.
@@ -102,7 +105,7 @@ class FenceDesk:
             self._order_id,
             order.name,
             order.action,
-            fencing.levels(order.name),
+            levels_for(fencing, order),
             timeout_ms=fencing.timeout_ms,
         )
         return effects + self._perform(self._fencer.step(self._situation.now, event))
@@ -178,6 +181,8 @@ class FenceDesk:
             self._situation.wall,
             order.transition,
             order.action_id,
+            order.action,
+            order.devices,
         )
         return self.tell(report)
 
@@ -195,6 +200,8 @@ class FenceDesk:
         if not report.ok:
             return Standing.FAILED, [self._failed(report, fields)]
         situation.fence_failures.pop(report.name, None)
+        if report.action == "on":
+            return Standing.SILENT, self._let_in(report, fields)
         change = NodeFenced(report.target, report.name, report.by, report.at)
         cause = msgspec.structs.replace(
             situation.cause("cluster", f"{report.name} was fenced by {report.by}"),
@@ -206,6 +213,20 @@ class FenceDesk:
             text = f"{report.name} was fenced by {report.by}"
             effects.append(Happened("fenced", text, fields))
         return Standing.SILENT, effects
+
+    def _let_in(self, report: FenceReport, fields: dict[str, str]) -> list[Effect]:
+        """Note that a member was unfenced: what it runs runs on."""
+        situation = self._situation
+        cause = msgspec.structs.replace(
+            situation.cause("cluster", f"{report.name} was unfenced"),
+            at=report.at,
+            node=situation.dc,
+        )
+        effects: list[Effect] = []
+        for name, value in ((UNFENCED, str(report.at)), (UNFENCED_WITH, report.devices)):
+            change = SetTransientAttribute(report.target, name, value)
+            effects += self._replica.amend(change, cause)[1]
+        return [*effects, Happened("unfenced", f"{report.name} was unfenced", fields)]
 
     def _is_void(self, report: FenceReport) -> bool:
         """Is the report about an earlier life of the node than the one that must be silenced?
@@ -232,3 +253,13 @@ class FenceDesk:
             f"ninefold node declare-dead {report.name}"
         )
         return Happened("fence-failed", text, fields | {"attempts": str(attempts)})
+
+
+def levels_for(fencing: Fencing, order: FenceOrder) -> Levels:
+    """Return the levels of devices for an order; a node lets itself in by those that ask for it, all."""
+    if order.action != "on":
+        return fencing.levels(order.name)
+    names = [entry.partition(":")[0] for entry in order.devices.split(",")]
+    devices = [device for name in names if (device := fencing.device(name)) is not None]
+    level = tuple(one for one in devices if one.covers(order.name) is not Covers.NO)
+    return (level,) if level else ()

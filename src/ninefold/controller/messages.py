@@ -69,7 +69,10 @@ class Perform(msgspec.Struct, frozen=True, tag="perform"):
 
 
 class FenceOrder(msgspec.Struct, frozen=True, tag="fence"):
-    """The DC orders `node` to silence `target`. Void in any other ring than `ring`."""
+    """The DC orders `node` to silence `target`. Void in any other ring than `ring`.
+
+    With the action `on` it lets itself in: `devices` is what it is unfenced with.
+    """
 
     ring: RingId
     node: NodeId
@@ -78,6 +81,7 @@ class FenceOrder(msgspec.Struct, frozen=True, tag="fence"):
     action: str
     transition: str
     action_id: int
+    devices: str = ""
 
 
 class FenceReport(msgspec.Struct, frozen=True, tag="fenced"):
@@ -96,6 +100,8 @@ class FenceReport(msgspec.Struct, frozen=True, tag="fenced"):
     at: WallSeconds
     transition: str = ""
     action_id: int = -1
+    action: str = ""
+    devices: str = ""
 
 
 class Formed(msgspec.Struct, frozen=True, tag="formed"):

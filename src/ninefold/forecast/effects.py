@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 from lxml import etree
 
 from ninefold.cib import edit, failcounts, status, views
+from ninefold.cib.failcounts import UNFENCED, UNFENCED_WITH
 from ninefold.cib.model import Cause, NodeFenced, Operation, RecordOperation, SetNodeState
+from ninefold.cib.operations import recorded_task
 from ninefold.scheduler.digests import operation_digest
 from ninefold.scheduler.model import ActionKind
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from ninefold.scheduler.model import Action
 
 _MIGRATIONS: Final = ("migrate_to", "migrate_from")
+_ONCE: Final = ("start", "stop", "promote", "demote", "monitor")
 _FALSE: Final = ("false", "no", "off", "n", "0")
 
 # What the writing functions of `cib.status` want beside the tree; the tree alone decides.
@@ -82,6 +85,8 @@ def record(root: Element, state: Element, operation: Operation, now: WallSeconds
         _NOBODY, operation, counts=failed and not probe, fatal=failed and fatal
     )
     status.record_operation(state, change, Cause("", "", now, _NOBODY))
+    if not failed:
+        _drop_superseded(state, operation)
 
 
 def _drop_pending(state: Element, operation: Operation) -> None:
@@ -93,6 +98,29 @@ def _drop_pending(state: Element, operation: Operation) -> None:
             resource.remove(entry)
 
 
+def _drop_superseded(state: Element, operation: Operation) -> None:
+    """Let go of what old nodes wrote under other ids: today's keep one last operation."""
+    name = operation.resource
+    kept = (f"{name}_last_0", f"{name}_last_failure_0", operation.key)
+    for resource in [one for one in state.iter("lrm_resource") if one.get("id") == name]:
+        for entry in list(resource):
+            interval = entry.get("interval", "0")
+            once = interval == "0" and entry.get("operation") in _ONCE
+            again = (entry.get("operation"), interval) == (
+                operation.task, str(operation.interval_ms),
+            )  # fmt: skip
+            if entry.get("id") in kept or not (once if not operation.interval_ms else again):
+                continue
+            if entry.get("rc-code") == _expected(entry):
+                resource.remove(entry)
+
+
+def _expected(entry: Element) -> str:
+    """Return the code that an entry was to have: the third part of its transition key."""
+    parts = (entry.get("transition-key") or "").split(":")
+    return parts[2] if len(parts) > 2 else "0"
+
+
 def operation_of(state: Element, action: Action, rc: int, now: WallSeconds) -> Operation:
     """Return the entry for a resource action that ended with `rc`."""
     return Operation(
@@ -100,7 +128,7 @@ def operation_of(state: Element, action: Action, rc: int, now: WallSeconds) -> O
         agent_class=action.agent_class,
         provider=action.provider,
         agent_type=action.agent_type,
-        task=action.task,
+        task=recorded_task(action.task, ok=rc == action.expected_rc),
         interval_ms=action.interval_ms,
         call_id=next_call(state),
         rc=rc,
@@ -163,7 +191,8 @@ def _fenced(root: Element, action: Action, now: WallSeconds) -> None:
     state = node_state(root, action.node)
     order = action.meta.get("stonith_action") or action.meta.get("fencing_action", "")
     if order == "on":
-        failcounts.set_attribute(state, "#node-unfenced", str(now))
+        failcounts.set_attribute(state, UNFENCED, str(now))
+        failcounts.set_attribute(state, UNFENCED_WITH, action.meta.get("digests_all", ""))
         return
     silence(state, action.node, now)
 

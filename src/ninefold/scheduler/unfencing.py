@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ninefold.cib.failcounts import UNFENCED, UNFENCED_WITH
 from ninefold.scheduler.actions import cluster_action, key_of, link
 from ninefold.scheduler.digests import operation_digest
 from ninefold.scheduler.model import Reason
@@ -32,24 +33,33 @@ def unfence(work: Workspace, node: Node) -> Action:
     known = key in work.singletons
     action = cluster_action(work, "stonith", key, node, "fencing")
     if not known:
-        action.meta = {"stonith_action": "on", "on_node": node.name, "on_node_uuid": node.id}
-        action.optional = not _devices_changed(work, node)
+        devices = _devices(work, node)
+        action.meta = {
+            "stonith_action": "on",
+            "on_node": node.name,
+            "on_node_uuid": node.id,
+            "digests_all": "".join(devices),
+        }
+        action.optional = not _devices_changed(node, devices)
     return action
 
 
-def _devices_changed(work: Workspace, node: Node) -> bool:
+def _devices(work: Workspace, node: Node) -> list[str]:
+    """Return what `node` would be unfenced with: each device, its kind, a digest of its parameters."""
+    return [
+        f"{device.id}:{device.agent_type}:{operation_digest(parameters_on(work, device, node))},"
+        for top in work.resources
+        for device in top.primitives()
+        if device.fence_device and device.meta.get("provides") == "unfencing"
+    ]
+
+
+def _devices_changed(node: Node, devices: list[str]) -> bool:
     """Whether a device that unfences is not the one that `node` was unfenced with."""
-    recorded = node.attributes.get("#digests-all")
+    recorded = node.attributes.get(UNFENCED_WITH)
     if recorded is None or not node.online or node.unclean:
         return False
-    for top in work.resources:
-        for device in top.primitives():
-            if not device.fence_device or device.meta.get("provides") != "unfencing":
-                continue
-            digest = operation_digest(parameters_on(work, device, node))
-            if f"{device.id}:{device.agent_type}:{digest}," not in recorded:
-                return True
-    return False
+    return any(device not in recorded for device in devices)
 
 
 def _concerned(work: Workspace, resource: Resource) -> bool:
@@ -79,7 +89,7 @@ def order_after_unfencing(
         return
     first = unfence(work, node)
     link(first, action, relation)
-    if integer(node.attributes.get("#node-unfenced"), 0) <= 0:
+    if integer(node.attributes.get(UNFENCED), 0) <= 0:
         _require(work, node, f"{resource.id} requires it")
 
 

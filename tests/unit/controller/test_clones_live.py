@@ -133,3 +133,26 @@ def test_a_score_can_be_set_at_the_door_and_only_for_nodes_that_are() -> None:
     # The last is the first to be answered for good: it waits for the disks.
     assert life.ring.answers(1) == [False, False, False, True]
     assert life.where("db", PROMOTED) == [3]
+
+
+def test_nodes_are_unfenced_before_they_run_anything_and_stay_members() -> None:
+    device = (
+        '<primitive id="scsi" class="stonith" type="fence_test"><meta_attributes id="sm">'
+        '<nvpair id="s1" name="provides" value="unfencing"/></meta_attributes>'
+        '<instance_attributes id="sp"><nvpair id="s2" name="pcmk_host_check" value="static-list"/>'
+        '<nvpair id="s3" name="pcmk_host_list" value="n1 n2 n3"/></instance_attributes></primitive>'
+    )
+    life = Life(3, document(device + clone()))
+    life.begin()
+
+    assert life.settle(lambda _: 0)
+
+    assert life.where("db") == [1, 2, 3]
+    assert sorted(line for line in life.story if "unfenced" in line) == [
+        "n1 is unfenced", "n2 is unfenced", "n3 is unfenced",
+    ]  # fmt: skip
+    state = life.ring.all[1].replica.working.node_state(2)
+    assert state is not None
+    assert state.in_ccm
+    assert state.attributes["#digests-all"].startswith("scsi:fence_test:")
+    assert life.members == [1, 2, 3]
