@@ -16,6 +16,7 @@ from ninefold.cib.verify import too_large
 from ninefold.cli.answers import USAGE, complain, end, fail, show_json
 from ninefold.cli.line import Argument, Option
 from ninefold.core.findings import errors
+from ninefold.scheduler import schedule_document
 from ninefold.scheduler.rules import instant
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def document(file: Path | None, socket: str | None) -> tuple[Element, str]:
     huge = too_large(root)
     if huge:
         refuse_document([msgspec.structs.replace(one, file=source, line=0) for one in huge])
+    for warning in _left_alone(root) if file is None else []:
+        complain(f"warning: {warning}")
     if "have-quorum" not in root.attrib:
         complain(
             f"warning: {source} does not say whether there is quorum, and is taken to have none. If there is, "
@@ -78,6 +81,14 @@ def document(file: Path | None, socket: str | None) -> tuple[Element, str]:
         count = "one error" if len(bad) == 1 else f"{len(bad)} errors"
         complain(f"warning: {source} has {count}: ninefold cib verify {source}")
     return root, source
+
+
+def _left_alone(root: Element) -> list[str]:
+    """Return what the running cluster leaves alone, though the decision is about all of it."""
+    at = moment(None, root)
+    complete = schedule_document(root, at).warnings
+    live = schedule_document(root, at, live=True).warnings
+    return [warning for warning in live if warning not in complete]
 
 
 def refuse_document(findings: list[Finding], *, as_json: bool = False) -> NoReturn:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from ninefold.api.client import Client
 from ninefold.cli.documents import NowOption, document, moment, refuse_document
-from ninefold.cli.out import JsonFlag, SocketOption, console, show_json
+from ninefold.cli.out import JsonFlag, SocketOption, ask, console, show_json
 from ninefold.forecast import causes
 from ninefold.forecast import explain as explaining
 from ninefold.forecast.events import node_names, unknown_node, unknown_resource
@@ -47,13 +48,15 @@ def explain(
     at = moment(now, root)
     known = [name.lower() for name in node_names(root)]
     findings = [unknown_node(root, name) for name in on or [] if name.lower() not in known]
-    found = explaining.explain(root, at, resource, on or []) if not findings else ()
+    found = () if findings else explaining.explain(root, at, resource, on or [], live=cib is None)
     if (findings and not meant(root, schedule_document(root, at), resource)) or (
         not found and not findings
     ):
         findings.append(unknown_resource(root, resource))
     if findings:
         refuse_document(findings, as_json=json)
+    if cib is None:
+        found = _with_quorum(found, socket)
     if json:
         show_json({"now": at, "explanations": msgspec.to_builtins(found)})
         return
@@ -62,6 +65,27 @@ def explain(
             console.print()
         for line in lines(one):
             console.print(line, markup=False)
+
+
+def _with_quorum(found: tuple[Explanation, ...], socket: str | None) -> tuple[Explanation, ...]:
+    """Add why there is no quorum, which the running node knows and its document does not."""
+    if not any(cause.code == "no-quorum" for one in found for cause in one.reasons):
+        return found
+    told = ask(Client(socket).statistics).get("quorum") or {}
+    if told.get("quorate", True):
+        return found
+    return tuple(
+        msgspec.structs.replace(
+            one,
+            reasons=tuple(
+                msgspec.structs.replace(cause, sentence=f"{cause.sentence} {told['reason']}")
+                if cause.code == "no-quorum" and cause.command
+                else cause
+                for cause in one.reasons
+            ),
+        )
+        for one in found
+    )
 
 
 def lines(one: Explanation) -> Iterator[str]:

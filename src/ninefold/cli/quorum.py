@@ -107,6 +107,7 @@ def table(
     if config is None:
         print_findings(findings)
         raise typer.Exit(REFUSED)
+    print_findings([one for one in findings if one.subject.startswith(("quorum", "nodelist"))])
     name = config.totem.cluster_name or str(file)
     group = Group(name, tuple(node.name for node in config.nodes), corosync=str(file))
     found = quorum_table(Infrastructure(name, {}), group)

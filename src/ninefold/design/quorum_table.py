@@ -299,7 +299,13 @@ def _machine_notes(voters: Voters) -> Iterator[str]:
         yield (
             f"last_man_standing: when nodes leave one at a time, each {options.last_man_standing_window / 1000:g} s "
             f"or more after the one before, {counts[-1]} of {len(nodes)} go on; losses closer together "
-            "are judged by the table."
+            "are judged by the table. Who was counted out may have quorum elsewhere when it comes back."
+        )
+    if options.allow_downscale:
+        least = max(1, options.expected_votes)
+        yield (
+            f"allow_downscale: nodes that leave cleanly are no longer expected, down to {least} "
+            f"vote{'s' * (least != 1)}; the table is for nodes that are lost."
         )
     if options.auto_tie_breaker:
         yield (
@@ -331,6 +337,9 @@ def _tolerance(group: Group, voters: Voters) -> Iterator[str]:
         if left < needed or lost + 1 >= len(nodes):
             break
         lost += 1
+    if not lost:
+        yield "Quorum does not survive the loss of just any node."
+        return
     yield (
         f"Quorum survives the loss of any {lost} node{'s' * (lost != 1)} at once"
         + (" while the witness answers." if voters.witness else ".")

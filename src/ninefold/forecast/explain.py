@@ -82,13 +82,20 @@ class Explanation(msgspec.Struct, frozen=True):
 
 
 def explain(
-    root: Element, now: WallSeconds, name: str, nodes: Sequence[str] = (), *, trials: bool = True
+    root: Element,
+    now: WallSeconds,
+    name: str,
+    nodes: Sequence[str] = (),
+    *,
+    trials: bool = True,
+    live: bool = False,
 ) -> tuple[Explanation, ...]:
     """Explain `name`, and each instance or member if it is more than one; nothing if it is unknown.
 
-    `nodes` limits the places that are told of.
+    `nodes` limits the places that are told of; `live` explains what the running cluster decides, which
+    leaves some alone.
     """
-    transition = schedule_document(root, now)
+    transition = schedule_document(root, now, live=live)
     return tuple(
         _explained(root, now, transition, one, nodes, trials=trials)
         for one in meant(root, transition, name)

@@ -157,6 +157,18 @@ def test_the_table_of_a_file_says_that_two_nodes_without_two_node_stop_alone(
     }
 
 
+def test_the_table_says_what_is_switched_off_and_what_clean_leaves_do(tmp_path: Path) -> None:
+    path = tmp_path / "corosync.conf"
+    path.write_text(CONF.replace("votequorum", "votequorum\n allow_downscale: 1\n two_node: 0"))
+
+    result = CliRunner().invoke(app, ["quorum", "table", str(path)])
+
+    assert "quorum.allow_downscale: Nodes that leave cleanly" in result.stderr
+    shown = " ".join(result.stdout.split())
+    assert "nodes that leave cleanly are no longer expected, down to 1 vote" in shown
+    assert "Quorum does not survive the loss of just any node." in shown
+
+
 def test_a_file_that_cannot_be_run_has_no_table(tmp_path: Path) -> None:
     path = tmp_path / "corosync.conf"
     path.write_text(CONF.replace("nodeid: 2", "nodeid: 1"))
