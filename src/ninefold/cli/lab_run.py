@@ -65,6 +65,8 @@ def _reason(command: str, *, first: bool) -> str:
         except StageError as error:
             return str(error)
         return _no_time(words[1]) if words[0] == "within" else ""
+    if verb == "clone":
+        return "the lab's own agent cannot be promoted, and its checkers expect one instance of it"
     if verb in DEFINITIONS:
         return "" if first else f"{verb} must come before the first row of dashes"
     if verb not in ACTIONS:

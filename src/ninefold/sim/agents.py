@@ -62,11 +62,21 @@ class Resources:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self.active: dict[str, bool] = {}
+        self.promoted: dict[str, bool] = {}
         self.faults: list[Fault] = []
 
     def is_active(self, resource: str) -> bool:
         """Does it run here?"""
         return self.active.get(resource, False)
+
+    def is_promoted(self, resource: str) -> bool:
+        """Is it promoted here?"""
+        return self.promoted.get(resource, False)
+
+    def end(self, resource: str) -> None:
+        """Let its process be gone."""
+        self.active[resource] = False
+        self.promoted.pop(resource, None)
 
     def running(self) -> list[str]:
         """Return what runs here, sorted."""
@@ -91,6 +101,8 @@ class Resources:
             duration = call.timeout_ms * SLOW_PERCENT // 100
         if call.action == "monitor" and fault != "lies":
             rc = Rc.OK if self.is_active(call.resource) else Rc.NOT_RUNNING
+            if self.is_promoted(call.resource):
+                rc = Rc.RUNNING_PROMOTED
             return duration, Outcome(rc, OpStatus.DONE)
         return duration, Outcome(Rc.OK, OpStatus.DONE)
 
@@ -105,7 +117,11 @@ class Resources:
         if call.action == "start" and (good or half):
             self.active[call.resource] = True
         elif call.action == "stop" and good:
-            self.active[call.resource] = False
+            self.end(call.resource)
+        elif call.action == "promote" and (good or half) and self.is_active(call.resource):
+            self.promoted[call.resource] = True
+        elif call.action == "demote" and good:
+            self.promoted.pop(call.resource, None)
 
     def _fault(self, call: Call) -> str:
         for fault in self.faults:

@@ -12,9 +12,13 @@ import msgspec
 
 from ninefold.cib.document import Cib
 from ninefold.core.instants import Millis
+from ninefold.sim.clones import Clone, clone_xml
 
 # One network a link; the last number is the node's id.
 _NETWORK: Final = "10.{link}.0.{node}"
+
+# How often a promoted instance is looked at.
+PROMOTED_MONITOR: Final = "1001ms"
 
 OPERATION_TIMEOUT: Final = "20s"
 
@@ -26,6 +30,7 @@ class Primitive(msgspec.Struct):
     prefers: str = ""
     monitor: str = "1s"
     timeouts: dict[str, str] = {}
+    on_fail: dict[str, str] = {}
     options: dict[str, str] = {}
 
 
@@ -43,6 +48,7 @@ class Shape(msgspec.Struct):
     properties: dict[str, str] = {}
     resources: list[Primitive] = []
     groups: dict[str, list[str]] = {}
+    clones: dict[str, Clone] = {}
     stickiness: int = 100
     # What carries the messages: `embedded`, or `corosync` for a virtual one on every host.
     cluster: str = "embedded"
@@ -94,13 +100,21 @@ def cib_xml(shape: Shape) -> str:
         "cluster-name": "sim",
     } | shape.properties
     grouped = [member for members in shape.groups.values() for member in members]
+    cloned = {clone.member: name for name, clone in shape.clones.items()}
     alone = [primitive for primitive in shape.resources if primitive.name not in grouped]
     by_name = {primitive.name: primitive for primitive in shape.resources}
     resources = [_FENCE.format(names=",".join(shape.names))] if shape.fencing else []
-    resources += [_primitive(primitive) for primitive in alone]
+    promotable = [
+        clone.member for clone in shape.clones.values() if clone.options.get("promotable") == "true"
+    ]
+    tops = {p.name: _primitive(p, roles=p.name in promotable) for p in alone}
     for group, members in shape.groups.items():
-        inner = "".join(_primitive(by_name[member]) for member in members)
-        resources.append(f"<group id={quoteattr(group)}>{inner}</group>")
+        roles = group in promotable
+        inner = "".join(_primitive(by_name[member], roles=roles) for member in members)
+        tops[group] = f"<group id={quoteattr(group)}>{inner}</group>"
+    for top, xml in tops.items():
+        clone = cloned.get(top)
+        resources.append(xml if clone is None else clone_xml(clone, shape.clones[clone], xml))
     return _CIB.format(
         options="".join(_pair(f"opt-{name}", name, value) for name, value in properties.items()),
         resources="".join(resources),
@@ -121,17 +135,21 @@ def _pair(pair_id: str, name: str, value: str) -> str:
     return f"<nvpair id={quoteattr(pair_id)} name={quoteattr(name)} value={quoteattr(value)}/>"
 
 
-def _primitive(primitive: Primitive) -> str:
+def _primitive(primitive: Primitive, *, roles: bool) -> str:
+    """Return a primitive; with `roles` each role has a monitor of its own."""
     name = primitive.name
     operations = []
     if primitive.monitor not in ("", "0"):
         operations.append(("monitor", primitive.monitor))
     operations += [("start", "0"), ("stop", "0")]
-    rows = "".join(
-        f'<op id="{name}-{task}" name="{task}" interval="{interval}" '
-        f'timeout="{primitive.timeouts.get(task, OPERATION_TIMEOUT)}"/>'
-        for task, interval in operations
-    )
+    operations += [(task, "0") for task in primitive.on_fail if task in ("promote", "demote")]
+    rows = "".join(_operation(primitive, task, interval) for task, interval in operations)
+    if roles and primitive.monitor not in ("", "0"):
+        # Two operations of the same name need two intervals.
+        rows += (
+            f'<op id="{name}-promoted" name="monitor" interval="{PROMOTED_MONITOR}"'
+            ' role="Promoted" timeout="20s"/>'
+        )
     meta = "".join(
         _pair(f"{name}-meta-{key}", key, value) for key, value in primitive.options.items()
     )
@@ -140,6 +158,14 @@ def _primitive(primitive: Primitive) -> str:
         f'<primitive id="{name}" class="ocf" provider="sim" type="service">{options}'
         f"<operations>{rows}</operations></primitive>"
     )
+
+
+def _operation(primitive: Primitive, task: str, interval: str) -> str:
+    on_fail = primitive.on_fail.get(task)
+    extra = f" on-fail={quoteattr(on_fail)}" if on_fail else ""
+    timeout = primitive.timeouts.get(task, OPERATION_TIMEOUT)
+    own = quoteattr(f"{primitive.name}-{task}")
+    return f'<op id={own} name="{task}" interval="{interval}" timeout="{timeout}"{extra}/>'
 
 
 def _preference(primitive: Primitive) -> str:

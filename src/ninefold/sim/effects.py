@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, assert_never
 
 from ninefold.agents.model import OpStatus, Outcome, Rc
+from ninefold.controller import requests as rq
 from ninefold.node import events as ev
 from ninefold.sim.agents import FENCE_METADATA, QUICK_MS
 from ninefold.sim.checkers import Partition
+from ninefold.sim.clones import promotion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,9 @@ PROBE_MS: Final = 2
 
 # How likely a start that is killed in the middle has done its work already.
 ORPHAN_HAS_STARTED: Final = 0.5
+
+# What an agent that can be promoted says of itself after each action, as Pacemaker's Stateful does.
+SCORES: Final = {"start": "5", "demote": "5", "promote": "10"}
 
 # What a recorder of packets keeps: some seconds of a small cluster.
 TAPPED_MAX: Final = 2000
@@ -195,9 +200,10 @@ class Effects:
         if call.agent.standard == "stonith":
             self._run_fence_agent(host, token, call)
             return
-        if call.action == "start":
+        if call.action in ("start", "promote"):
             self._check_launch(host, call.resource)
         world.ordering.on_launch(world.now, host, call)
+        world.instances.on_launch(world.now, host, call)
         duration, outcome = host.resources.begin(call)
         life, boot = host.life, host.boot
         self._agents += 1
@@ -221,20 +227,43 @@ class Effects:
         A start that is killed may have started its resource by then, or not.
         """
         for call in host.agents.values():
-            if call.action == "start" and host.rng.random() < ORPHAN_HAS_STARTED:
+            begun = call.action in ("start", "promote")
+            if begun and host.rng.random() < ORPHAN_HAS_STARTED:
                 self._take_effect(host, call, Outcome(Rc.OK, OpStatus.DONE))
         host.agents.clear()
 
     def _take_effect(self, host: Host, call: Call, outcome: Outcome) -> None:
         world = self.world
         before = host.resources.is_active(call.resource)
+        was_promoted = host.resources.is_promoted(call.resource)
         host.resources.finish(call, outcome)
         after = host.resources.is_active(call.resource)
         world.ordering.on_effect(host.id, call, active=after)
+        world.instances.on_effect(world.now, host, call)
+        self._promotion(host, call, was=was_promoted)
+        if call.resource in world.instances.limits:
+            return
         if after and not before:
             world.checkers.on_start(world.now, host.id, call.resource)
         elif call.action == "stop" and not after:
             world.checkers.on_stop(world.now, host.id, call.resource)
+
+    def _promotion(self, host: Host, call: Call, *, was: bool) -> None:
+        """Pass the promoted role on, and let the agent rate itself, as agents do."""
+        world, name = self.world, call.resource
+        limits = world.instances.limits.get(name)
+        if limits is None or not limits.promoted:
+            return
+        promoted = host.resources.is_promoted(name)
+        if limits.promoted == 1 and promoted and not was:
+            world.checkers.on_start(world.now, host.id, promotion(name))
+        elif was and not promoted:
+            world.checkers.on_stop(world.now, host.id, promotion(name))
+        score = SCORES.get(call.action)
+        changed = call.action == "start" or promoted is not was
+        if score is not None and changed and host.alive and host.resources.is_active(name):
+            request = rq.SetAttribute(f"master-{name}", score)
+            world.ask(host.id, "root", rq.encode(request))
 
     def _check_launch(self, host: Host, resource: str) -> None:
         world = self.world

@@ -30,6 +30,13 @@ def _on(stage: Stage, words: list[str]) -> None:
         raise Unmet(f"{words[0]} runs on {where or 'no node'}")
 
 
+def _promoted(stage: Stage, words: list[str]) -> None:
+    """`expect db promoted on node2`, `expect db promoted nowhere`."""
+    where = stage.world.promoted(words[0])
+    if where != sorted(words[3:]):
+        raise Unmet(f"{words[0]} is promoted on {where or 'no node'}")
+
+
 def _nowhere(stage: Stage, words: list[str]) -> None:
     """`expect db nowhere`."""
     where = stage.world.where(words[0])
@@ -104,6 +111,7 @@ EXPECTATIONS: Final[dict[str, Callable[[Stage, list[str]], None]]] = {
     "refused": _refused,
     "property": _attribute,
     "members": _members,
+    "promoted": _promoted,
     "nowhere": _nowhere,
     "on": _on,
 }

@@ -125,4 +125,5 @@ class Host:
         self.frozen = False
         self.boot += 1
         self.resources.active.clear()
+        self.resources.promoted.clear()
         self.agents.clear()

@@ -75,7 +75,9 @@ def wanting(world: World) -> list[str]:
     wanted = startable(world)
     for resource in wanted:
         where = world.where(resource)
-        if len(where) != 1:
+        if resource in world.instances.limits:
+            reasons += [missing] if (missing := world.instances.wanting(resource)) else []
+        elif len(where) != 1:
             reasons.append(f"{resource} runs on {where or 'no node'}")
     reasons += [f"{name} still runs" for name in running(world) if name not in wanted]
     return reasons

@@ -23,6 +23,11 @@ def outlook(world: World) -> list[str]:
     runs = [
         f"{name} on {', '.join(world.where(name))}" for name in sorted(names) if world.where(name)
     ]
+    runs += [
+        f"{name} promoted on {', '.join(promoted)}"
+        for name in sorted(world.instances.limits)
+        if (promoted := world.promoted(name))
+    ]
     lines = [f"  => {'; '.join(runs) or 'nothing runs'}"]
     gone = [f"{host.name} {_gone(host)}" for host in world.hosts.values() if not host.alive]
     if gone:

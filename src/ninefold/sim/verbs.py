@@ -15,6 +15,7 @@ from ninefold.cib import model as cib
 from ninefold.controller import requests as rq
 from ninefold.sim import hostile
 from ninefold.sim.agents import Fault
+from ninefold.sim.clones import define_clone
 from ninefold.sim.cluster import Primitive
 from ninefold.sim.network import Weather
 from ninefold.sim.promises import mark as request_mark
@@ -78,6 +79,8 @@ def define_resource(stage: Asking, words: Words) -> None:
             primitive.prefers = f"node{value.removeprefix('node')}"
         elif key == "monitor":
             primitive.monitor = value
+        elif key.endswith("-on-fail"):
+            primitive.on_fail[key.removesuffix("-on-fail")] = value
         elif task in _TIMEOUTS and key != task:
             primitive.timeouts[task] = value
         else:
@@ -416,6 +419,7 @@ DEFINITIONS: Final[dict[str, Request]] = {
     "cluster": define_cluster,
     "resource": define_resource,
     "group": define_group,
+    "clone": define_clone,
     "property": define_property,
 }
 

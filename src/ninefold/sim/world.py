@@ -19,6 +19,7 @@ from ninefold.core.instants import NEVER, Instant
 from ninefold.node import events as ev
 from ninefold.scheduler import schedule
 from ninefold.sim.checkers import Checkers, Health, Partition, check_needed
+from ninefold.sim.clones import Instances, promotion
 from ninefold.sim.corosync import VirtualCorosync
 from ninefold.sim.documents import Documents
 from ninefold.sim.effects import Effects
@@ -98,6 +99,7 @@ class World:
         self.views = Views()
         self.documents = Documents(self.hosts, plain=self._plain_majority)
         self.ordering = Ordering(cib)
+        self.instances = Instances(cib, self.hosts)
         self.promises = Promises()
         self.effects = Effects(self, decide)
         self.corosync = VirtualCorosync(self, seed) if cluster == "corosync" else None
@@ -299,8 +301,9 @@ class World:
         """Let a resource's process die wherever it runs."""
         for host in self.hosts.values():
             if host.resources.is_active(resource):
-                host.resources.active[resource] = False
+                host.resources.end(resource)
                 self.checkers.on_stop(self.now, host.id, resource)
+                self.checkers.on_stop(self.now, host.id, promotion(resource))
                 self.say(host.name, "died", f"the process of {resource} dies")
 
     # The door.
@@ -442,6 +445,12 @@ class World:
             host.name
             for host in self.hosts.values()
             if host.powered and host.resources.is_active(resource)
+        ]
+
+    def promoted(self, resource: str) -> list[str]:
+        """Return the hosts on which a resource is promoted, in truth."""
+        return [
+            h.name for h in self.hosts.values() if h.powered and h.resources.is_promoted(resource)
         ]
 
     def partitions(self) -> dict[str, tuple[NodeId, ...]]:
