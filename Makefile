@@ -46,10 +46,14 @@ packages:
 test: setup packages
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup `sh packaging/system-tests` $(PYTEST_ARGS)
 
+# Of each decoder with atheris, where it installs.
+FUZZ_SECONDS = 30
+
 fuzz: setup
 	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/unit/totem/test_messages.py \
 	    tests/unit/totem/test_packing.py tests/properties/totem tests/properties/quorum/test_quorum_partitions.py \
-	    tests/properties/config
+	    tests/properties/config tests/properties/test_every_decoder.py
+	FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz/run $(BIN)/python
 
 # Of each option so many histories; a thousand of each take about an hour of waiting on two cores.
 VQSIM_SEEDS = 250

@@ -30,6 +30,6 @@ def decode(data: bytes) -> Change:
         raise MalformedChange(f"{len(data)} bytes are too many for a change")
     try:
         change: Change = _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedChange(str(error)) from error
     return change

@@ -150,7 +150,7 @@ def decode(payload: bytes) -> Message:
     """Return the message; raise `MalformedMessage` if it is none."""
     try:
         return _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessage(str(error)) from error
 
 
@@ -158,5 +158,5 @@ def decode_annex(payload: bytes) -> Annex:
     """Return the annex; raise `MalformedMessage` if it is none."""
     try:
         return _annex_decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessage(str(error)) from error

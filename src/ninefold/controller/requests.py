@@ -102,7 +102,7 @@ def decode(body: bytes) -> Request:
     """Return the request; raise `MalformedRequest` if it is none."""
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedRequest(str(error)) from error
 
 
