@@ -133,10 +133,11 @@ def _row(
         reason for task in _MOVES if task in actions for reason in actions[task].reasons
     ] or list(placement.reasons)
     why = f"  due to {found[0].sentence.rstrip('.')}" if found and verb != "Start" else ""
-    if verb == "Stop" and placement.next_node and placement.blocked:
-        why = f"  due to {placement.blocked.removeprefix('Its start cannot run: ').rstrip('.')}"
+    hindered = placement.blocked.removeprefix("Its start cannot run: ").rstrip(".")
+    if verb == "Stop" and placement.next_node and hindered:
+        why = f"  due to {hindered}"
     elif blocked:
-        why = f"  due to {placement.blocked.rstrip('.')} (blocked)"
+        why = f"  due to {hindered} (blocked)"
     yield verb, placement.resource, places, why
 
 

@@ -305,7 +305,7 @@ class Quorum:
         )
         if self._waiting:
             missing = [n.nodeid for n in self._config.nodes if n.nodeid not in self._members]
-            reason = f"Waiting for all nodes once after the start: {_listed(missing)} missing."
+            reason = f"Waiting until all nodes have been seen once: {_listed(missing)} missing."
             return self._judged(quorate=False, votes=votes, reason=reason)
         if votes >= needed:
             reason = f"{votes} of {self._expected} votes are present; {needed} are needed."
