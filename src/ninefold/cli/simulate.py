@@ -132,7 +132,7 @@ def simulate(
     root, source = document(file, socket)
     at = moment(now, root)
     if what:
-        _what_if(root, what, at, as_json=json)
+        _what_if(root, what, at, as_json=json, running=file is None, socket=socket)
         return
     specs, findings = _specs([*(op_inject or []), *(op_fail or [])])
     told: list[ev.Event] = [
@@ -161,10 +161,13 @@ def simulate(
     _warn(first, unsettled=to_settle and not idle(final))
 
 
-def _what_if(root: Element, phrases: list[str], now: int, *, as_json: bool) -> None:
-    from ninefold.cli.survive import what_if  # noqa: PLC0415 - it needs Typer
+def _what_if(
+    root: Element, phrases: list[str], now: int, *, as_json: bool, running: bool, socket: str | None
+) -> None:
+    from ninefold.cli.survive import voters_of_running, what_if  # noqa: PLC0415 - it needs Typer
 
-    what_if(root, phrases, now, as_json=as_json)
+    voters = voters_of_running(socket) if running else None
+    what_if(root, phrases, now, as_json=as_json, voters=voters)
 
 
 def _tell(printed: str, data: dict[str, Any] | None) -> None:

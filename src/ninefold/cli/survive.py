@@ -10,10 +10,11 @@ import msgspec
 import typer
 from lxml import etree
 
+from ninefold.api.client import Client
 from ninefold.cli.documents import DocumentArgument, NowOption, document, moment, refuse_document
-from ninefold.cli.out import REFUSED, JsonFlag, SocketOption, complaints, console, show_json
+from ninefold.cli.out import REFUSED, JsonFlag, SocketOption, ask, complaints, console, show_json
 from ninefold.core.findings import Finding
-from ninefold.forecast.faults import parse_fault
+from ninefold.forecast.faults import Voters, parse_fault
 from ninefold.forecast.outage import services
 from ninefold.forecast.survive import at_rest, every, judge, judge_text, minimal
 from ninefold.scheduler import schedule_document
@@ -127,7 +128,31 @@ def seconds(length_ms: int) -> str:
     return f"{length_ms / 1000:g} s"
 
 
-def what_if(root: Element, phrases: list[str], now: int, *, as_json: bool) -> None:
+def voters_of_running(socket: str | None) -> Voters | None:
+    """Return who votes in the running cluster; `None` if its node does not count votes itself."""
+    told = ask(Client(socket).statistics)
+    found, names = told.get("quorum"), told["names"]
+    if not found:
+        return None
+    votes = {names.get(node, node): count for node, count in found["configured"].items()}
+    votes |= {names.get(node, node): said["votes"] for node, said in found["members"].items()}
+    members = sorted(found["members"], key=int)
+    wanted = found["tie_breaker"]
+    if wanted in {"lowest", "highest"}:
+        first = members[:1] if wanted == "lowest" else members[-1:]
+    else:
+        first = [node for node in wanted.split() if node in members][:1]
+    return Voters(
+        votes,
+        found["expected"] if found["provider"] else 0,
+        two_node="two_node" in found["options"],
+        tie_breaker=names.get(first[0], "") if first else "",
+    )
+
+
+def what_if(
+    root: Element, phrases: list[str], now: int, *, as_json: bool, voters: Voters | None = None
+) -> None:
     """Show what becomes of a cluster if all this happens at once."""
     rested = at_rest(root, now)
     read = [parse_fault(rested, phrase, now) for phrase in phrases]
@@ -135,7 +160,7 @@ def what_if(root: Element, phrases: list[str], now: int, *, as_json: bool) -> No
     if findings:
         refuse_document(findings, as_json=as_json)
     faults = [one for one in read if not isinstance(one, Finding)]
-    outcome = judge(rested, faults, now)
+    outcome = judge(rested, faults, now, voters)
     if as_json:
         data: dict[str, Any] = {"now": now, **msgspec.to_builtins(outcome)}
         show_json(data)

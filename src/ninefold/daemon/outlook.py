@@ -60,6 +60,7 @@ def _quorum(node: Node) -> dict[str, Any] | None:
             if options.provider and getattr(options, name)
         ],
         "provider": options.provider,
+        "tie_breaker": options.auto_tie_breaker_node if options.auto_tie_breaker else "",
         "members": {
             str(member): {
                 "votes": info.votes,

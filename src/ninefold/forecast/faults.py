@@ -17,6 +17,7 @@ from ninefold.core.findings import Finding, Severity
 from ninefold.fencing.topology import read_fencing
 from ninefold.forecast import events as ev
 from ninefold.forecast.opspec import OpSpec
+from ninefold.quorum.threshold import threshold
 from ninefold.scheduler import schedule_document
 
 if TYPE_CHECKING:
@@ -68,6 +69,35 @@ class Broken(msgspec.Struct, frozen=True):
     document: Element
     failing: tuple[OpSpec, ...]
     unfenceable: tuple[str, ...]
+
+
+class Voters(msgspec.Struct, frozen=True):
+    """Who votes: votes by node name, how many are expected, and whether either of two may go on.
+
+    Of two equal halves the one with `tie_breaker` goes on; "" if none does.
+    """
+
+    votes: dict[str, int]
+    expected: int
+    two_node: bool = False
+    tie_breaker: str = ""
+
+    def quorate(self, present: Sequence[str]) -> bool:
+        """Tell whether these nodes may act, all votes being expected that were before."""
+        there = [name for name in present if name in self.votes]
+        needed = threshold(self.expected, two_node=self.two_node, members=len(there))
+        votes = sum(self.votes[name] for name in there)
+        return votes >= needed or (2 * votes == self.expected and self.tie_breaker in there)
+
+
+def voters_of(root: Element) -> Voters:
+    """Return what a document lets one assume: one vote for each node, and `two_node` with two."""
+    names = [
+        str(node.get("uname"))
+        for node in root.iterfind("configuration/nodes/node")
+        if node.get("type") != "remote"
+    ]
+    return Voters(dict.fromkeys(names, 1), len(names), two_node=len(names) == 2)
 
 
 def parse_fault(root: Element, phrase: str, now: WallSeconds) -> Fault | Finding:
@@ -134,8 +164,13 @@ def all_faults(root: Element, placements: Sequence[Placement]) -> list[Fault]:
     return [*dict.fromkeys(faults), *(Fault("device", name) for name in devices)]
 
 
-def broken(root: Element, faults: Sequence[Fault], now: WallSeconds) -> Broken:
-    """Return a copy of the document in which all the faults have happened."""
+def broken(
+    root: Element, faults: Sequence[Fault], now: WallSeconds, voters: Voters | None = None
+) -> Broken:
+    """Return a copy of the document in which all the faults have happened.
+
+    `voters` are those of a running cluster; left out, they are assumed as `voters_of` says.
+    """
     document = copy.deepcopy(root)
     failing: list[OpSpec] = []
     events: list[ev.Event] = []
@@ -156,26 +191,19 @@ def broken(root: Element, faults: Sequence[Fault], now: WallSeconds) -> Broken:
                 pass
     problems = ev.inject(document, events, now)
     assert not problems, problems
-    if lost and not _majority(document):
+    if lost and not (voters or voters_of(document)).quorate(_present(document)):
         ev.inject(document, [ev.Quorum(quorate=False)], now)
     dead = [fault.name for fault in faults if fault.kind == "device"]
     return Broken(document, tuple(failing), tuple(unfenceable(document, dead)))
 
 
-def _majority(root: Element) -> bool:
-    """Tell whether those left are more than half; of two nodes, one goes on (`two_node`)."""
-    members = [
-        str(node.get("uname"))
-        for node in root.iterfind("configuration/nodes/node")
-        if node.get("type") != "remote"
-    ]
-    there = [
-        state.get("uname")
+def _present(root: Element) -> list[str]:
+    """Return the names of those that are members now."""
+    return [
+        str(state.get("uname"))
         for state in root.iterfind("status/node_state")
         if state.get("in_ccm", "").lower() not in ("", *_FALSE)
     ]
-    left = [name for name in members if name in there]
-    return (len(members) == 2 and len(left) == 1) or 2 * len(left) > len(members)
 
 
 def unfenceable(root: Element, dead: Sequence[str]) -> list[str]:

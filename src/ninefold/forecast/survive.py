@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ninefold.core.instants import WallSeconds
     from ninefold.forecast.execute import Story
+    from ninefold.forecast.faults import Voters
     from ninefold.scheduler.model import Transition
 
 
@@ -63,11 +64,13 @@ def every(root: Element, now: WallSeconds, *, double: bool) -> list[tuple[Fault,
     return [*((fault,) for fault in single), *pairs]
 
 
-def judge(root: Element, faults: Sequence[Fault], now: WallSeconds) -> Outcome:
-    """Say what becomes of a cluster at rest after `faults`."""
+def judge(
+    root: Element, faults: Sequence[Fault], now: WallSeconds, voters: Voters | None = None
+) -> Outcome:
+    """Say what becomes of a cluster at rest after `faults`; see `broken` for `voters`."""
     first = schedule_document(root, now)
     before = outage.services(root, first)
-    after = broken(root, faults, now)
+    after = broken(root, faults, now, voters)
     story = settle(after.document, now, after.failing, unfenceable=after.unfenceable)
     lost = [
         Loss(service.name, _why(service, story.final))

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from ninefold.cli.main import app
 from ninefold.core.findings import Finding
 from ninefold.forecast.execute import execute
-from ninefold.forecast.faults import Fault, broken, parse_fault, unfenceable
+from ninefold.forecast.faults import Fault, Voters, broken, parse_fault, unfenceable
 from ninefold.forecast.survive import every, judge, minimal
 from ninefold.scheduler import schedule_document
 from tests.forecast_world import NOW, cluster
@@ -108,6 +108,17 @@ def test_majority_that_is_lost_takes_quorum_with_it() -> None:
 
     assert [loss.service for loss in outcome.lost] == ["db"]
     assert outcome.chain[-1] == "There is no quorum."
+
+
+def test_votes_of_a_running_cluster_are_counted_as_they_are() -> None:
+    heavy = Voters({"n1": 3, "n2": 1, "n3": 1}, 5)
+    both = [Fault("node", "n2"), Fault("node", "n3")]
+
+    alone = judge(cluster(running={"db": "n1"}), both, NOW, heavy)
+    without = judge(cluster(running={"db": "n2"}), [Fault("node", "n1")], NOW, heavy)
+
+    assert alone.lost == ()
+    assert [loss.service for loss in without.lost] == ["db"]
 
 
 def test_resource_that_fails_for_good_goes_elsewhere_or_is_lost() -> None:
