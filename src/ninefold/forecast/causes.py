@@ -146,8 +146,9 @@ def unblock(root: Element, placement: Placement) -> str:
         return "ninefold events shows whether its device switches it on"
     if "fenc" in words:
         return "ninefold status shows the fencing; ninefold node declare-dead NODE if it cannot succeed"
-    before = re.search(r"waits for the \w+ of ([^ :]+)", words)
-    return f"ninefold explain {plain(before[1])}" if before else ""
+    # The last of a chain is the one to begin with.
+    before = re.findall(r"for the \w+ of ([^ :,]+)", words)
+    return f"ninefold explain {plain(before[-1])}" if before else ""
 
 
 def own_score(root: Element, transition: Transition, resource: str, node: str) -> Cause:

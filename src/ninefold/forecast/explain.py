@@ -290,7 +290,8 @@ def _reasons(
         if action.task in causes.TASKS and _owner(action) == placement.resource:
             noted += action.reasons
     for reason in noted:
-        if reason.code in _IN_PARTS:
+        told = [one.code for one in found]
+        if reason.code in _IN_PARTS or (reason.code == "no-node" and "no-node" in told):
             continue
         cause = causes.reason(placement.resource, reason)
         if cause not in found:

@@ -161,7 +161,7 @@ def _colocation(
     strength = text(views.score(element.get("score", "INFINITY"), INFINITY))
     primary = element.get("with-rsc", "")
     if one.code != "colocation":
-        dependent = element.get("rsc", "") or "what is placed with it"
+        dependent = element.get("rsc", "") or "Another of its set"
         why = refusal(root, transition, dependent, one.node) if one.score <= -INFINITY else ""
         told = f", and may not be there{why}" if why else ", has a say"
         return Cause(one.code, f"{dependent}, placed with it by {name} ({strength}){told}.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ninefold.scheduler import reasons
 from ninefold.scheduler.actions import DEFAULT_TIMEOUT_MS, can_fence
 from ninefold.scheduler.model import Action as GraphAction
 from ninefold.scheduler.model import (
@@ -327,7 +328,7 @@ def _blocked(work: Workspace, resource: Resource) -> str:
             if action.runnable and lost and action.task == "start":
                 return f"It waits for the {word} of {', '.join(dict.fromkeys(lost))}."
         if not action.runnable and action.why_not:
-            return f"Its {action.task} cannot run: {action.why_not}."
+            return f"Its {action.task} cannot run: {reasons.in_turn(action.why_not)}."
     if resource.blocked:
         return "It is blocked after a failure, until somebody cleans it up."
     return ""

@@ -5,13 +5,50 @@ Nothing here decides; each function words one decision that was just taken.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler.model import Reason
 from ninefold.scheduler.scores import INFINITY, render
 
 if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Action, Colocation, Location, Node, Resource
+
+
+# Points of a transition that others wait for, in an operator's words.
+_POINTS: Final = {
+    "running": "start",
+    "stopped": "stop",
+    "promoted": "promotion",
+    "promote": "promotion",
+    "demoted": "demotion",
+    "demote": "demotion",
+}
+_WAIT: Final = re.compile(r"it waits for the (?P<task>\S+) of (?P<owner>.+?)(: |$)")
+
+
+def in_turn(why: str) -> str:
+    """Word why an action cannot run; of those that wait for each other in turn the first and the last."""
+    waits = list(_WAIT.finditer(why))
+    if not waits:
+        return why
+    end = why[waits[-1].end() :].strip(": ")
+    steps = [_point(found["task"], found["owner"]) for found in waits]
+    told = f"it waits for {steps[0]}"
+    if len(steps) == 2:
+        told += f", which waits for {steps[1]}"
+    elif len(steps) > 2:
+        told += f", which waits for {len(steps) - 2} more in turn and in the end for {steps[-1]}"
+    return f"{told}: {end}" if end else told
+
+
+def _point(task: str, owner: str) -> str:
+    if task.startswith("clone-one-or-more"):
+        name = owner.removeprefix("clone-one-or-more:")
+        return f"enough of what {name} asks for"
+    if task.startswith("one-or-more"):
+        return "one of the others of its set"
+    return f"the {_POINTS.get(task, task)} of {owner}"
 
 
 def removed(resource: Resource) -> Reason:
