@@ -80,15 +80,29 @@ def forget_operation(state: Element, change: ForgetOperation) -> bool:
 
 
 def forget_resources(state: Element, resources: tuple[str, ...] | None) -> bool:
-    """Remove the history and fail counts of these resources, and of instances; all if `None`."""
+    """Remove the history and fail counts of these resources, and of instances; all if `None`.
+
+    What is under way stays: as long as the document shows it, nothing is decided that it could thwart.
+    """
     found = [
-        resource
-        for resource in state.iterfind("lrm/lrm_resources/lrm_resource")
+        entry
+        for resource in state.findall("lrm/lrm_resources/lrm_resource")
         if resources is None or belongs(resource.get("id", ""), resources)
+        for entry in _forgettable(resource)
     ]
-    for resource in found:
-        edit.remove(resource)
+    for entry in found:
+        edit.remove(entry)
     return failcounts.forget_failures(state, resources) or bool(found)
+
+
+def _forgettable(resource: Element) -> list[Element]:
+    """Return the entries that are no longer under way; the history itself if they are all."""
+    done = [entry for entry in resource if not _pending(entry)]
+    return done if len(done) < len(resource) else [resource]
+
+
+def _pending(entry: Element) -> bool:
+    return entry.get("op-status") == "-1"
 
 
 def replace_history(state: Element, change: ReplaceHistory) -> None:
@@ -165,8 +179,15 @@ def _put(resource: Element, entry_id: str, operation: Operation, node_name: str)
         return True
     if 0 <= operation.call_id < _call_id(known) or known.items() == entry.items():
         return False
+    if _pending(known) and not operation_pending(operation) and not _same_order(known, entry):
+        # The late answer to an earlier order says nothing about what has begun since.
+        return False
     resource.replace(known, entry)
     return True
+
+
+def _same_order(known: Element, entry: Element) -> bool:
+    return known.get("transition-key") == entry.get("transition-key")
 
 
 def _stale(resource: Element, operation: Operation) -> bool:
@@ -188,7 +209,7 @@ def _end_recurring(resource: Element) -> bool:
 def _drop_pending(resource: Element, entry_id: str) -> bool:
     """A recurring operation that failed at once leaves only its failure, not its beginning."""
     entry = edit.find_by(resource, "lrm_rsc_op", "id", entry_id)
-    if entry is None or entry.get("op-status") != "-1":
+    if entry is None or not _pending(entry):
         return False
     edit.remove(entry)
     return True

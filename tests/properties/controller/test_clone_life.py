@@ -261,7 +261,7 @@ def check_notices(transition: Transition, shape: Shape) -> None:
         and "clone" in action.meta
     ]
     strangers = {
-        (action.resource, action.node)
+        key_of(action)
         for action in transition.actions
         if action.task == "stop" and "clone" not in action.meta
     }
@@ -271,7 +271,7 @@ def check_notices(transition: Transition, shape: Shape) -> None:
         for node in placement.nodes
         if node in able
         and placement.resource.partition(":")[0] in shape.members
-        and (placement.resource, node) not in strangers
+        and (placement.resource.partition(":")[0], node) not in strangers
     }
     starting = {key_of(action) for action in changes if action.task == "start"}
     stopping = {key_of(action) for action in changes if action.task == "stop"}

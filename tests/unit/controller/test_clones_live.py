@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
 from ninefold.cib import model as cib
 from ninefold.controller import requests as rq
 from tests.controller_life import PROMOTED, RUNNING, STOPPED, Life, document
+
+if TYPE_CHECKING:
+    from tests.controller_life import Job
 
 PRIMITIVE = (
     '<primitive id="db" class="ocf" provider="sim" type="service"><operations>'
@@ -156,3 +164,30 @@ def test_nodes_are_unfenced_before_they_run_anything_and_stay_members() -> None:
     assert state.in_ccm
     assert state.attributes["#digests-all"].startswith("scsi:fence_test:")
     assert life.members == [1, 2, 3]
+
+
+@pytest.mark.parametrize("seed", [81, 112, 145, 272, 290, 317, 365, 540])
+def test_a_cleanup_in_the_middle_of_anything_starts_nothing_twice(seed: int) -> None:
+    # What is under way stays in the document, and a probe's late answer does not hide a start. These
+    # seeds once started `db` on two nodes.
+    chance = random.Random(seed)
+    life = Life(
+        3, document(PRIMITIVE.replace(' role="Promoted"', "").replace(' role="Unpromoted"', ""))
+    )
+
+    def judge(_: Job) -> None:
+        assert len(life.where("db")) <= 1, life.story
+
+    life.on_change.append(judge)
+    life.begin()
+    for _ in range(chance.randint(1, 3)):
+        life.settle(chance.randrange, steps=chance.randrange(6))
+        life.ask(1, rq.ChangeCib(cib.ForgetHistory()))
+        if chance.random() < 0.5:
+            life.drain()
+        life.settle(chance.randrange, steps=chance.randrange(12))
+        node, value = f"n{chance.randint(1, 3)}", chance.choice(["on", "off"])
+        life.ask(1, rq.ChangeCib(cib.SetNodeAttribute(node, "standby", value)))
+        life.drain()
+
+    assert life.settle(chance.randrange)
