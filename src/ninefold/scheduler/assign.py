@@ -174,7 +174,8 @@ def _stays_stopped(resource: Resource) -> None:
         if action.task == "stop":
             action.optional = False
         elif action.task == "start" or (
-            action.task == "monitor" and action.meta.get("op_target_rc") != "7"
+            # With the stop ends whatever repeats: it needs no cancellation either.
+            action.task in {"monitor", "cancel"} and action.meta.get("op_target_rc") != "7"
         ):
             action.runnable = False
             action.why_not = action.why_not or "it has no node"

@@ -103,7 +103,7 @@ def _has_changed(work: Workspace, resource: Resource, node: Node, entry: Entry) 
         # Its address is that of the container, which has no node yet.
         return False
     match compare(work, resource, node, entry):
-        case Digest.SAME | Digest.UNKNOWN:
+        case Digest.SAME:
             return False
         case Digest.RESTART:
             _restart(work, resource, node, entry)

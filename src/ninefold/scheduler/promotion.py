@@ -82,11 +82,21 @@ def _counts(resource: Resource, node: Node) -> bool:
         )
         if here is resource:
             return True
-        if here is None and node.name in resource.known_on:
+        if here is None and _known_to_any(clone, resource, node):
             return True
     if not resource.active and not resource.known_on:
         return True
     return node.name in resource.known_on or node in resource.active
+
+
+def _known_to_any(clone: Resource, resource: Resource, node: Node) -> bool:
+    """Whether some instance was looked for on a node: which one cannot be told apart."""
+    return any(
+        node.name in leaf.known_on
+        for child in clone.children
+        for leaf in child.primitives()
+        if leaf.config_id == resource.config_id
+    )
 
 
 def add_scores(work: Workspace, clone: Resource) -> None:
