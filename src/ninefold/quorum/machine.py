@@ -54,6 +54,7 @@ class Quorum:
         self._floor = floor if self._tracks else 0
         # A part that was once cut off must not take itself for all there is after it has restarted.
         self._expected = max(threshold.configured_expected(config), self._floor)
+        self._counted: tuple[NodeId, ...] = ()
         self._ring = _NO_RING
         self._synced = False
         self._members: tuple[NodeId, ...] = ()
@@ -149,18 +150,20 @@ class Quorum:
         if not self._votes_count:
             return [self._judged(quorate=True, votes=len(event.members), reason=_NO_PROVIDER)]
         self._infos = self._readable(event)
-        votes = self._votes()
-        self._expected = threshold.agreed_expected(self._infos.values(), votes)
+        self._expected, self._counted = threshold.agreed(self._infos.values())
+        self._expected = max(self._expected, self._votes())
         was_quorate = any(info.quorate for info in self._infos.values())
         if self._options.allow_downscale and event.left_cleanly and was_quorate:
             # Those that left cleanly run nothing any more, so they need not be outvoted.
-            self._expected = max(self._options.expected_votes, votes)
+            self._counted = ()
+            self._expected = max(self._options.expected_votes, self._votes())
         if any(info.quorate and not info.waiting for info in self._infos.values()):
             self._waiting = False
-        verdict = self._judge()
+        self._judge()
+        self._let_in()
         self._remember()
         self._watch_for_last_man(now, lost=lost)
-        return [verdict, SendInfo(self.info())]
+        return [self._verdict, SendInfo(self.info())]
 
     def _on_info(self, now: Instant, node: NodeId, data: bytes) -> list[Effect]:
         try:
@@ -198,6 +201,7 @@ class Quorum:
             return []
         before = self._info()
         if proposal.expected:
+            self._counted = proposal.counted
             self._expected = max(proposal.expected, self._votes())
         if proposal.cancel:
             self._waiting = False
@@ -220,14 +224,15 @@ class Quorum:
         least = 1 if self._options.auto_tie_breaker else _LAST_MEN
         if len(self._members) < least or votes >= self._expected:
             return []
-        return [SendInfo(encode(Proposal(self._ring, expected=votes)))]
+        proposal = Proposal(self._ring, expected=votes, counted=self._members)
+        return [SendInfo(encode(proposal))]
 
     def _on_set_expected(self, votes: int) -> list[Effect]:
         if not self._votes_count:
             return [Refused("There is no quorum provider, so no votes are expected.")]
         if not self._synced:
             return [Refused("The ring is re-forming; try again when it stands.")]
-        present = self._votes()
+        present = self._all_votes()
         if votes < max(1, present):
             return [Refused(f"{votes} is less than the {present} votes that are present.")]
         if self.quorate and present < threshold.majority(votes):
@@ -256,7 +261,7 @@ class Quorum:
         effects: list[Effect] = [*self._judge_again(), SendInfo(self.info())]
         wanted = threshold.configured_expected(config)
         if wanted != before:
-            effects += self._on_set_expected(max(wanted, self._votes()))
+            effects += self._on_set_expected(max(wanted, self._all_votes()))
         return effects
 
     def _info(self) -> NodeInfo:
@@ -268,6 +273,7 @@ class Quorum:
             waiting=self._waiting,
             memories=self._memories,
             forgetful=self._forgetful,
+            counted=self._counted,
         )
 
     def _readable(self, event: Synced) -> dict[NodeId, NodeInfo]:
@@ -286,7 +292,27 @@ class Quorum:
         return infos
 
     def _votes(self) -> int:
+        """Return the votes that are present and count."""
+        return sum(
+            info.votes
+            for node, info in self._infos.items()
+            if not self._counted or node in self._counted
+        )
+
+    def _all_votes(self) -> int:
         return sum(info.votes for info in self._infos.values())
+
+    def _let_in(self) -> None:
+        """Count those too that came back after they were no longer expected, now that there is quorum.
+
+        Not before: theorem: of all parts into which a quorate partition breaks up at most one goes on, as each
+        needs a majority of the votes that this partition counted with, and strangers to it add none.
+        """
+        new = [node for node in self._members if node not in self._counted]
+        if self._counted and self._verdict.quorate and new:
+            self._counted = tuple(sorted((*self._counted, *new)))
+            self._expected += sum(self._infos[node].votes for node in new if node in self._infos)
+            self._judge()
 
     def _judge(self) -> Verdict:
         """Give the verdict on what is known now; losing quorum arms wait_for_all again."""
@@ -316,12 +342,16 @@ class Quorum:
         if self._options.wait_for_all:
             self._waiting = True
         reason = f"Only {votes} of {self._expected} votes are present; {needed} are needed."
+        back = [node for node in self._members if self._counted and node not in self._counted]
+        if back:
+            reason += f" Back and not counted before there is quorum: {', '.join(map(str, back))}."
         return self._judged(quorate=False, votes=votes, reason=reason)
 
     def _judge_again(self) -> list[Effect]:
         before = self._verdict
-        after = self._judge()
-        return [after] if after != before else []
+        self._judge()
+        self._let_in()
+        return [self._verdict] if self._verdict != before else []
 
     def _judged(self, *, quorate: bool, votes: int, reason: str) -> Verdict:
         needed = threshold.threshold(

@@ -31,7 +31,8 @@ class NodeInfo(msgspec.Struct, frozen=True, tag="node"):
 
     `ring` is the last one it synchronised on. `waiting` says that wait_for_all holds it back.
     `memories` are for the tie-breaker: the last membership known to be known to all its members,
-    then the later ones. `forgetful` says that there were too many to remember.
+    then the later ones. `forgetful` says that there were too many to remember. `counted` are the nodes that
+    `expected` is about, once it was lowered; until then it is about all, and empty.
     """
 
     ring: RingId
@@ -41,17 +42,20 @@ class NodeInfo(msgspec.Struct, frozen=True, tag="node"):
     waiting: bool
     memories: tuple[Memory, ...] = ()
     forgetful: bool = False
+    counted: tuple[NodeId, ...] = ()
 
 
 class Proposal(msgspec.Struct, frozen=True, tag="proposal"):
     """A member asks all members of `ring` to change together, at this point of the order.
 
-    `expected` is the new number of expected votes, 0 to leave it; `cancel` ends wait_for_all.
+    `expected` is the new number of expected votes, 0 to leave it, and `counted` the nodes that it is about, empty
+    for all; `cancel` ends wait_for_all.
     """
 
     ring: RingId
     expected: _Votes = 0
     cancel: bool = False
+    counted: tuple[NodeId, ...] = ()
 
 
 Message: TypeAlias = NodeInfo | Proposal

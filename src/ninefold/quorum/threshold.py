@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ninefold.config.model import ClusterConfig
+    from ninefold.core.ids import NodeId
     from ninefold.quorum.messages import NodeInfo
 
 
@@ -35,12 +36,16 @@ def configured_expected(config: ClusterConfig) -> int:
     return sum(node.quorum_votes for node in config.nodes) + device
 
 
-def agreed_expected(infos: Iterable[NodeInfo], votes: int) -> int:
-    """Return the expected votes of a partition from what its members say.
+def agreed(infos: Iterable[NodeInfo]) -> tuple[int, tuple[NodeId, ...]]:
+    """Return the expected votes of a partition from what its members say, and which nodes they are about.
 
     Those that were quorate are right, since they know of what happened while the others were away;
-    among equals the highest counts. Never less than the `votes` that are present.
+    among equals the highest counts. No nodes means all.
     """
     known = list(infos)
-    quorate = [info.expected for info in known if info.quorate]
-    return max([votes, *(quorate or [info.expected for info in known])])
+    right = [info for info in known if info.quorate] or known
+    expected = max((info.expected for info in right), default=0)
+    counted = [info.counted for info in right if info.expected == expected]
+    if not all(counted):
+        return expected, ()
+    return expected, tuple(sorted({node for nodes in counted for node in nodes}))

@@ -124,3 +124,38 @@ def test_no_bytes_of_a_peer_raise(cluster_of: Any, data: bytes) -> None:
     machine.step(0, InfoReceived(2, data))
 
     assert machine.quorate
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_of_the_parts_of_a_shrunk_partition_at_most_one_goes_on_and_the_majority_does(
+    cluster_of: Any, data: st.DataObject
+) -> None:
+    # The twin knows whom the one quorate partition counts with. Parts that hold none of its members have forgotten
+    # nothing and are not judged here: that they may go on too is what last_man_standing costs.
+    size = data.draw(st.integers(3, 7))
+    everyone = tuple(range(1, size + 1))
+    cluster = cluster_of([1] * size, last_man_standing=True, last_man_standing_window=1_000)
+    cluster.start(*everyone)
+    cluster.ring(*everyone)
+    last, counted = everyone, set(everyone)
+
+    for _ in range(data.draw(st.integers(1, 8))):
+        labels = data.draw(st.lists(st.integers(0, 2), min_size=size, max_size=size))
+        split = [
+            tuple(n for n in everyone if labels[n - 1] == label) for label in sorted(set(labels))
+        ]
+        quorate = form(cluster, tuple(split))
+
+        near = [part for part in split if set(part) & set(last)]
+        going = [part for part in near if part in quorate]
+        wanted = [part for part in near if 2 * len(counted & set(part)) > len(counted)]
+        assert going == wanted, (last, counted, split)
+        if len(quorate) != 1 or quorate != going:
+            return
+        lost = not set(last) <= set(going[0])
+        last = going[0]
+        counted |= set(last)
+        if lost and data.draw(st.booleans()):
+            cluster.advance(1_000)
+            counted = set(last)

@@ -239,6 +239,37 @@ def test_nodes_lost_without_quorum_do_not_shrink_the_partition_they_join(cluster
     assert not cluster.ring(2, 4)
 
 
+def test_node_that_was_counted_out_gives_no_part_of_the_rest_quorum(cluster_of: Any) -> None:
+    cluster = cluster_of([1] * 4, last_man_standing=True)
+    cluster.start(1, 2, 3, 4)
+    cluster.ring(1, 2, 3, 4)
+    cluster.ring(1, 3, 4)
+    cluster.advance(10_000)
+    cluster.ring(2)
+
+    assert not cluster.ring(1, 2)
+    assert "1 of 3 votes" in cluster.verdict(1).reason
+    assert "not counted before there is quorum: 2." in cluster.verdict(1).reason
+    assert cluster.ring(3, 4)
+    assert cluster.ring(1, 2, 3, 4)
+    assert cluster.verdict(2).expected == 4
+
+
+def test_operator_that_sets_the_expected_votes_counts_everybody(cluster_of: Any) -> None:
+    cluster = cluster_of([1] * 4, last_man_standing=True)
+    cluster.start(1, 2, 3, 4)
+    cluster.ring(1, 2, 3, 4)
+    cluster.ring(1, 3, 4)
+    cluster.advance(10_000)
+    cluster.ring(2)
+    cluster.ring(1, 2)
+
+    cluster.set_expected(1, 2)
+
+    assert cluster.quorate(1, 2)
+    assert cluster.verdict(1).votes == 2
+
+
 def test_lost_nodes_that_return_raise_the_expected_votes(cluster_of: Any) -> None:
     cluster = cluster_of([1] * 4, last_man_standing=True)
     cluster.start(1, 2, 3, 4)
