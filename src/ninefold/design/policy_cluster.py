@@ -14,6 +14,7 @@ from lxml import etree
 
 from ninefold.cib.document import Cib
 from ninefold.controller.carrier import Carrier
+from ninefold.scheduler.digests import operation_digest
 from ninefold.scheduler.model import ActionKind
 from ninefold.scheduler.schedule import schedule_document
 
@@ -61,6 +62,8 @@ class Policy:
         )
         self._known: dict[tuple[object, ...], Transition] = {}
         self.decisions = 0
+        self._digests: dict[str, str] = {}
+        self._digests = self._digests_of_starts()
 
     def decide(
         self,
@@ -83,6 +86,17 @@ class Policy:
             )
             self.decisions += 1
         return self._known[key]
+
+    def _digests_of_starts(self) -> dict[str, str]:
+        """Return what a start of each resource leaves in the history; without it each would count as changed."""
+        members = dict.fromkeys(self.names, Standing.MEMBER)
+        stopped = {name: dict.fromkeys(self.primitives, STOPPED) for name in self.names}
+        first = schedule_document(self._document(members, stopped, quorate=True), NOW)
+        return {
+            action.resource: operation_digest(action.parameters)
+            for action in first.actions
+            if action.task == "start"
+        }
 
     def _document(
         self,
@@ -133,6 +147,8 @@ class Policy:
             operation.set("op-status", "0")
             operation.set("interval", "0")
             operation.set("last-rc-change", str(NOW - 3600))
+            if resource in self._digests:
+                operation.set("op-digest", self._digests[resource])
 
 
 def _with_nodes(root: Element, ids: Mapping[str, int]) -> None:
