@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ninefold.cib import views, vocabulary
+from ninefold.cib.allowed import allowed
 from ninefold.cib.check import check
 from ninefold.cib.contradictions import contradictions
 from ninefold.cib.document import Cib, is_element, line_of, parse_xml
@@ -50,6 +51,7 @@ def verify(text: str | bytes, file: str = "") -> list[Finding]:
         configuration = root.find("configuration")
         if configuration is not None and root.tag == "cib":
             findings += sizes(configuration)
+            findings += allowed(configuration)
             findings += references(configuration)
             findings += contradictions(configuration)
     ordered = sorted(findings, key=lambda finding: finding.line)

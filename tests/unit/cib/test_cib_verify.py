@@ -183,3 +183,71 @@ def test_long_circles_and_deep_chains_are_walked_without_recursion() -> None:
 
     assert len(findings) == 1
     assert len(findings[0].sentence) < 1000
+
+
+def prop(name: str, value: str) -> str:
+    return (
+        '</constraints><crm_config><cluster_property_set id="set">'
+        f'<nvpair id="pair" name="{name}" value="{value}"/></cluster_property_set></crm_config>'
+        "<constraints>"
+    )
+
+
+def level(index: str, devices: str) -> str:
+    return (
+        f'</constraints><fencing-topology><fencing-level id="v" target="n1" index="{index}"'
+        f' devices="{devices}"/></fencing-topology><constraints>'
+    )
+
+
+RULE = '<rsc_location id="l" rsc="a"><rule id="r" score="1">{}</rule></rsc_location>'
+
+
+@pytest.mark.parametrize(
+    ("resources", "constraints", "code"),
+    [
+        (ABC, prop("no-quorum-policy", "sometimes"), "bad-value"),
+        (ABC, prop("stonith-enabled", "perhaps"), "bad-value"),
+        (ABC, prop("placement_strategy", "tetris"), "bad-value"),
+        (ABC, prop("batch-limit", "many"), "bad-number"),
+        (ABC, prop("no-quorum-polici", "stop"), "unknown-property"),
+        (ABC, '<rsc_order id="o" first="a" then="b" kind="Perhaps"/>', "bad-value"),
+        (ABC, '<rsc_order id="o" first="a" then="b" first-action="dance"/>', "bad-value"),
+        (ABC, colocation("k", "a", "b", "INFINITY", 'with-rsc-role="King"'), "bad-value"),
+        (ABC, '<rsc_order id="o"><resource_set id="s"/></rsc_order>', "empty-set"),
+        (ABC, '<rsc_order id="a b" first="a" then="b"/>', "bad-id"),
+        (ABC, RULE.format(""), "empty-rule"),
+        (ABC, RULE.format('<expression id="e" attribute="x" operation="near"/>'), "bad-value"),
+        (ABC, RULE.format('<expression id="e" attribute="x" operation="eq"/>'), "incomplete"),
+        (ABC, RULE.format('<date_expression id="e" operation="gt" start="soon"/>'), "bad-date"),
+        (ABC, RULE.format('<date_expression id="e" operation="gt"/>'), "incomplete"),
+        (
+            ABC,
+            RULE.format(
+                '<date_expression id="e" operation="date_spec"><date_spec id="d" hours="25-9"/>'
+                "</date_expression>"
+            ),
+            "bad-date",
+        ),
+        (primitive("a", '<utilization id="u"><nvpair id="n" name="cpu" value="much"/></utilization>'),
+         "", "bad-number"),
+        (primitive("a", '<meta_attributes id="m"><nvpair id="n" name="target-role" value="Up"/>'
+                        "</meta_attributes>"), "", "bad-value"),
+        (primitive("a", '<operations><op id="p" name="monitor" interval="5" on-fail="cry"/>'
+                        "</operations>"), "", "bad-value"),
+        (f'<group id="g">{primitive("a")}<group id="h">{primitive("b")}</group></group>', "",
+         "bad-nesting"),
+        (f'<clone id="g"><clone id="h">{primitive("b")}</clone></clone>', "", "bad-nesting"),
+        (f'<bundle id="g">{primitive("b")}</bundle>', "", "bad-bundle"),
+        (ABC, level("0", "f"), "bad-level"),
+        (ABC, level("1", "a"), "unknown-device"),
+    ],
+)  # fmt: skip
+def test_value_that_means_nothing_is_found_with_a_remedy(
+    resources: str, constraints: str, code: str
+) -> None:
+    found = [one for one in verify(document(resources, constraints)) if one.code == code]
+
+    assert len(found) == 1
+    assert found[0].line > 0
+    assert found[0].remedy
