@@ -103,6 +103,8 @@ _INTEGER: Final = re.compile(r"\s*[+-]?(INFINITY|[0-9]{1,18})\s*", re.IGNORECASE
 # xs:ID: begins with a letter or an underscore, no blanks, no slashes, no colons.
 _ID: Final = re.compile(r"[^\W\d][\w.-]*")
 _INDEX_MAX: Final = 9
+# A letter too many or two too few.
+_SLIP: Final = 2
 
 # What may stand inside of a collective resource; other words are its own.
 _INSIDE: Final = {
@@ -186,11 +188,16 @@ def _property(pair: Element, name: str, value: str) -> Iterator[Finding]:
         sentence = f"{name}={value[:100]!r} is no whole number."
         yield _finding("bad-number", pair, sentence, "Write a whole number.")
     known = (*PROPERTIES, *_NUMBERS, *_SCORES, *_OTHERS, *TIME_PROPERTIES)
-    if name not in known and (near := get_close_matches(name[:100], known, n=1, cutoff=0.85)):
+    near = get_close_matches(name[:100], known, n=1)
+    # Agents keep properties of their own: only what looks like a slip of the pen is told.
+    if name not in known and near and _alike(name, near[0]):
         sentence = f"Nothing reads the property {name[:100]}."
-        yield _finding(
-            "unknown-property", pair, sentence, f"Did you mean {near[0]}?", Severity.WARNING
-        )
+        remedy = f"Did you mean {near[0]}?"
+        yield _finding("unknown-property", pair, sentence, remedy, Severity.WARNING)
+
+
+def _alike(one: str, other: str) -> bool:
+    return one[:3] == other[:3] and abs(len(one) - len(other)) <= _SLIP
 
 
 def _rule(element: Element) -> Iterator[Finding]:
