@@ -175,7 +175,7 @@ def _stays_stopped(resource: Resource) -> None:
             action.optional = False
         elif action.task == "start" or (
             # With the stop ends whatever repeats: it needs no cancellation either.
-            action.task in {"monitor", "cancel"} and action.meta.get("op_target_rc") != "7"
+            action.interval_ms > 0 and action.meta.get("op_target_rc") != "7"
         ):
             action.runnable = False
             action.why_not = action.why_not or "it has no node"

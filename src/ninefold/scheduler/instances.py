@@ -125,6 +125,8 @@ def removed(work: Workspace, element: Element) -> Resource:
     resource = unpack(work, made, None)
     resource.removed = True
     work.resources.append(resource)
+    if resource.fence_device:
+        work.has_fence_device = True
     if resource.remote_connection:
         node = create_remote(work, name)
         connect(work, resource)

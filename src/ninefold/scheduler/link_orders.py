@@ -27,11 +27,11 @@ def link_orderings(work: Workspace) -> None:
     """Turn every ordering into edges."""
     for ordering in list(work.orderings):
         _link_one(work, ordering)
-    for ordering in work.orderings:
-        _stops_wait_for_probes(ordering)
     for resource in work.resources:
         for leaf in resource.primitives():
             _restarts_wait_for_probes(work, leaf)
+    for ordering in work.orderings:
+        _stops_wait_for_probes(ordering)
 
 
 def _link_one(work: Workspace, ordering: Ordering) -> None:

@@ -72,9 +72,9 @@ def chained(factor: float, score: int) -> float:
 
 @lru_cache(_PRODUCTS_MAX)
 def scaled(score: int, factor: float) -> int:
-    """Multiply by a factor, half away from zero; what is not zero never becomes zero."""
+    """Multiply by a factor, half away from zero; what is not zero becomes 1 with the factor's sign."""
     product = single(single(factor) * single(float(score)))
     rounded = int(product + 0.5) if product >= 0 else -int(-product + 0.5)
     if rounded == 0 and score != 0 and factor != 0:
-        return 1 if product > 0 else -1
+        return 1 if factor > 0 else -1
     return rounded
