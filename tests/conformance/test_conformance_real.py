@@ -73,17 +73,45 @@ SAVED = "/var/lib/ninefold/ring-seq"
 STANDING = ("regular", "active", "quorum")
 
 
+def wait(wanted: Callable[[], bool], limit_ms: int) -> bool:
+    """Wait until something holds; say whether it came to hold."""
+    end_s = time.monotonic() + limit_ms / 1000
+    while not wanted():
+        if time.monotonic() > end_s:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def needs_corosync() -> None:
+    """Skip where no real Corosync can run."""
+    if reason := start.permitted():
+        pytest.skip(reason)
+    if os.geteuid() != 0:
+        pytest.skip("Corosync takes no other user's clients than root's")
+    if shutil.which("corosync", path="/usr/sbin") is None:
+        pytest.skip("the package corosync is not installed")
+
+
 class Process:
     """A driver on a host, and what it says."""
 
-    def __init__(self, lab: Lab, node: int, cluster: str) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        node: int,
+        cluster: str,
+        *,
+        within: Sequence[str] = (),
+        saved: str = SAVED,
+    ) -> None:
         self.name = f"node{node}"
         self.log: list[Seen] = []
         self.leaving = False
         self._lab = lab
         self._popen = lab.start(
             self.name,
-            *(sys.executable, DRIVER, cluster, CONF, SAVED),
+            *(*within, sys.executable, DRIVER, cluster, CONF, saved),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -112,6 +140,15 @@ class Process:
         rest = line.encode() + b"\n"
         while rest:
             rest = rest[self._input.write(rest) or 0 :]
+
+    def until(self, holds: Callable[[list[Seen]], bool], limit_ms: int = MEMBERSHIP_MS) -> bool:
+        """Wait until something holds of what it was told."""
+        return wait(lambda: holds(self.log), limit_ms)
+
+    def end(self) -> None:
+        """Close its input, and let go of it."""
+        self._input.close()
+        self.wait()
 
     def forget(self) -> None:
         """Begin a new test: of what was told only the present standing is left."""
@@ -178,12 +215,7 @@ class RealBench:
         self.processes[node].tell(f"submit x{short.hex()} {len(payload) - len(short)}")
 
     def until(self, wanted: Callable[[], bool], limit_ms: int) -> bool:
-        end_s = time.monotonic() + limit_ms / 1000
-        while not wanted():
-            if time.monotonic() > end_s:
-                return False
-            time.sleep(0.005)
-        return True
+        return wait(wanted, limit_ms)
 
     def partition(self, *sides: Sequence[int]) -> None:
         names = [[f"node{node}" for node in side] for side in sides]
@@ -216,10 +248,8 @@ def members(request: pytest.FixtureRequest) -> Iterator[RealBench]:
     cluster = str(request.param)
     if reason := start.permitted():
         pytest.skip(reason)
-    if cluster == "corosync" and os.geteuid() != 0:
-        pytest.skip("Corosync takes no other user's clients than root's")
-    if cluster == "corosync" and shutil.which("corosync", path="/usr/sbin") is None:
-        pytest.skip("the package corosync is not installed")
+    if cluster == "corosync":
+        needs_corosync()
     name = f"t{os.getpid()}-{cluster[:4]}"
     settings = Settings(
         nodes=len(NODES), name=name, stack="none", token_ms=TOKEN_MS, token_coefficient_ms=0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 import msgspec
 
 from ninefold.lab import cables, enter, processes, start
-from ninefold.lab.errors import BY_NAME, LabBroken, NotRunning, WrongPower
+from ninefold.lab.errors import BY_NAME, LabBroken, LabError, NotRunning, WrongPower
 from ninefold.lab.model import (
     CONTROL,
     Crash,
@@ -201,6 +201,7 @@ class Lab:
 
     def down(self) -> None:
         """End the lab and return when nothing of it is left."""
+        self._wake_wrappers()
         if self._launcher is not None:
             start.end(self._launcher)
             self._launcher = None
@@ -217,6 +218,13 @@ class Lab:
             time.sleep(0.01)
         # Only if the launcher was killed too: it removes the link last.
         start.clear(self._link)
+
+    def _wake_wrappers(self) -> None:
+        """Let commands be reaped whose wrappers stopped with them: a host ends with its last process."""
+        with contextlib.suppress(LabError):
+            for host in self.status().hosts:
+                if host.init_pid:
+                    processes.wake_wrappers(host.init_pid)
 
     def _changed(self, request: Request) -> PowerEvent:
         event = self._ask(request, Done).event

@@ -10,7 +10,7 @@ from ctypes import POINTER, c_int, c_uint
 from functools import cache
 from typing import Any, Final
 
-from ninefold.host.corosync.libraries import DISPATCH_ONE, HANDLE, Guard, Library, Status, check
+from ninefold.host.corosync.libraries import HANDLE, Library, Source, check
 
 _REPLY_NO: Final = 0
 _Shutdown: Final = ctypes.CFUNCTYPE(None, HANDLE, c_uint)
@@ -38,38 +38,17 @@ def _calls() -> _Calls:
     return _Calls()
 
 
-class ShutdownVeto:
+class ShutdownVeto(Source):
     """Refuses a shutdown of Corosync; `asked` counts how often that was tried."""
 
     def __init__(self) -> None:
         self._calls = _calls()
-        self._guard = Guard()
-        self._callbacks = _Callbacks(_Shutdown(self._guard.wrap(self._on_shutdown)))
-        self._handle = HANDLE()
+        super().__init__("corosync_cfg", self._calls)
+        self._callbacks = _Callbacks(_Shutdown(self.guard.wrap(self._on_shutdown)))
         self.asked = 0
-        status = self._calls.initialize(ctypes.byref(self._handle), ctypes.byref(self._callbacks))
+        status = self._calls.initialize(ctypes.byref(self.handle), ctypes.byref(self._callbacks))
         check("corosync_cfg_initialize", status)
-        check("corosync_cfg_trackstart", self._calls.track(self._handle, 0))
-
-    @property
-    def fd(self) -> int:
-        """The descriptor that is readable when there is something to dispatch."""
-        found = c_int()
-        check("corosync_cfg_fd_get", self._calls.fd_get(self._handle, ctypes.byref(found)))
-        return found.value
-
-    def dispatch(self) -> bool:
-        """Answer one question at most; False if there is none."""
-        status = self._calls.dispatch(self._handle, DISPATCH_ONE)
-        self._guard.release()
-        if status in (Status.TRY_AGAIN, Status.TIMEOUT):
-            return False
-        check("corosync_cfg_dispatch", status)
-        return True
-
-    def close(self) -> None:
-        """Give the handle back."""
-        self._calls.finalize(self._handle)
+        check("corosync_cfg_trackstart", self._calls.track(self.handle, 0))
 
     def _on_shutdown(self, handle: Any, _flags: int) -> None:
         self.asked += 1

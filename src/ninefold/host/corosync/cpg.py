@@ -17,14 +17,12 @@ from ninefold.corosync.events import (
     TotemConfigured,
 )
 from ninefold.host.corosync.libraries import (
-    DISPATCH_ONE,
     HANDLE,
-    CorosyncError,
-    Guard,
     Library,
     RingIdC,
-    Status,
+    Source,
     check,
+    taken,
 )
 
 if TYPE_CHECKING:
@@ -97,7 +95,7 @@ def _calls() -> _Calls:
     return _Calls()
 
 
-class Cpg:
+class Cpg(Source):
     """One handle, hence one group. `told` takes what the library reports, during `dispatch`.
 
     The calls that wait for the daemon (all but `send` and `dispatch`) belong into a thread.
@@ -107,66 +105,41 @@ class Cpg:
         self, told: Callable[[GroupConfigured | GroupMessage | TotemConfigured], None]
     ) -> None:
         self._calls = _calls()
+        super().__init__("cpg", self._calls)
         self._told = told
-        self._guard = Guard()
         # C calls these for as long as the handle lives, so they live as long as this object.
         self._model = _Model(
             _MODEL_V1,
-            _Deliver(self._guard.wrap(self._on_deliver)),
-            _Confchg(self._guard.wrap(self._on_confchg)),
-            _TotemConfchg(self._guard.wrap(self._on_totem)),
+            _Deliver(self.guard.wrap(self._on_deliver)),
+            _Confchg(self.guard.wrap(self._on_confchg)),
+            _TotemConfchg(self.guard.wrap(self._on_totem)),
             _INITIAL_TOTEM_CONF,
         )
         self._name = _Name(len(GROUP), GROUP)
-        self._handle = HANDLE()
         status = self._calls.initialize(
-            ctypes.byref(self._handle), _MODEL_V1, ctypes.byref(self._model), None
+            ctypes.byref(self.handle), _MODEL_V1, ctypes.byref(self._model), None
         )
         check("cpg_model_initialize", status)
-
-    @property
-    def fd(self) -> int:
-        """The descriptor that is readable when there is something to dispatch, or the daemon is dead."""
-        found = c_int()
-        check("cpg_fd_get", self._calls.fd_get(self._handle, ctypes.byref(found)))
-        return found.value
 
     def me(self) -> Process:
         """Return this process as the group knows it."""
         node = c_uint()
-        check("cpg_local_get", self._calls.local_get(self._handle, ctypes.byref(node)))
+        check("cpg_local_get", self._calls.local_get(self.handle, ctypes.byref(node)))
         return Process(node.value, os.getpid())
 
     def join(self) -> bool:
         """Ask to join; False if it has to be tried again. Our own change of configuration completes it."""
-        return self._tried("cpg_join", self._calls.join(self._handle, ctypes.byref(self._name)))
+        return taken("cpg_join", self._calls.join(self.handle, ctypes.byref(self._name)))
 
     def leave(self) -> bool:
         """Ask to leave; False if it has to be tried again."""
-        return self._tried("cpg_leave", self._calls.leave(self._handle, ctypes.byref(self._name)))
+        return taken("cpg_leave", self._calls.leave(self.handle, ctypes.byref(self._name)))
 
     def send(self, data: bytes) -> bool:
         """Multicast; False if it has to be tried again. Nothing is proven until it comes back."""
         piece = _Iovec(data, len(data))
-        status = self._calls.mcast(self._handle, _AGREED, ctypes.byref(piece), 1)
-        return self._tried("cpg_mcast_joined", status)
-
-    def dispatch(self) -> bool:
-        """Take one report at most; False if there is none."""
-        status = self._calls.dispatch(self._handle, DISPATCH_ONE)
-        self._guard.release()
-        return self._tried("cpg_dispatch", status)
-
-    def close(self) -> None:
-        """Give the handle back; the others see the process gone if it has not left."""
-        self._calls.finalize(self._handle)
-
-    def _tried(self, call: str, status: int) -> bool:
-        if status in (Status.TRY_AGAIN, Status.TIMEOUT):
-            return False
-        if status != Status.OK:
-            raise CorosyncError(call, status)
-        return True
+        status = self._calls.mcast(self.handle, _AGREED, ctypes.byref(piece), 1)
+        return taken("cpg_mcast_joined", status)
 
     def _on_deliver(
         self, _handle: int, _name: Any, node: int, pid: int, data: int, size: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +82,14 @@ def check(call: str, status: int) -> None:
         raise CorosyncError(call, status)
 
 
+def taken(call: str, status: int) -> bool:
+    """Say whether a call was taken, or has to be made again; raise `CorosyncError` if neither."""
+    if status in (Status.TRY_AGAIN, Status.TIMEOUT):
+        return False
+    check(call, status)
+    return True
+
+
 class Guard:
     """Carries an exception of a callback past the C code that called it, which would lose it."""
 
@@ -104,6 +112,53 @@ class Guard:
         error, self._error = self._error, None
         if error is not None:
             raise error
+
+
+class Calls(Protocol):
+    """The calls of one library that every handle with callbacks needs."""
+
+    @property
+    def fd_get(self) -> Callable[..., int]:
+        """`*_fd_get`."""
+
+    @property
+    def dispatch(self) -> Callable[..., int]:
+        """`*_dispatch`."""
+
+    @property
+    def finalize(self) -> Callable[..., int]:
+        """`*_finalize`."""
+
+
+class Source:
+    """A handle whose callbacks are called while `dispatch` runs, one at a time.
+
+    `name` is what the calls of the library begin with. Whoever inherits initialises the handle, with callbacks that are
+    wrapped by `guard` and kept for as long as the handle lives.
+    """
+
+    def __init__(self, name: str, calls: Calls) -> None:
+        self.guard = Guard()
+        self.handle = HANDLE()
+        self._prefix = name
+        self._library = calls
+
+    @property
+    def fd(self) -> int:
+        """The descriptor that is readable when there is something to dispatch, or the daemon is dead."""
+        found = ctypes.c_int()
+        check(f"{self._prefix}_fd_get", self._library.fd_get(self.handle, ctypes.byref(found)))
+        return found.value
+
+    def dispatch(self) -> bool:
+        """Take one report at most; False if there is none."""
+        status = self._library.dispatch(self.handle, DISPATCH_ONE)
+        self.guard.release()
+        return taken(f"{self._prefix}_dispatch", status)
+
+    def close(self) -> None:
+        """Give the handle back."""
+        self._library.finalize(self.handle)
 
 
 class RingIdC(ctypes.Structure):

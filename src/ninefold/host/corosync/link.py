@@ -26,7 +26,7 @@ from ninefold.corosync.events import (
 from ninefold.host.corosync.cfg import ShutdownVeto
 from ninefold.host.corosync.cmap import STATISTICS, Cmap
 from ninefold.host.corosync.cpg import Cpg
-from ninefold.host.corosync.libraries import CorosyncAbsent, CorosyncError, Status
+from ninefold.host.corosync.libraries import CorosyncAbsent, CorosyncError, Source, Status
 from ninefold.host.corosync.quorum import Notice, QuorumTracker, Votes
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class _Handles:
             if handle is not None:
                 handle.close()
 
-    def dispatchers(self) -> list[Cpg | QuorumTracker | ShutdownVeto]:
+    def dispatchers(self) -> list[Source]:
         """Return what is read by the loop."""
         assert self.tracker is not None
         assert self.veto is not None
@@ -115,7 +115,7 @@ class CorosyncLink:
         self._post = post
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="corosync")
         self._handles: _Handles | None = None
-        self._fds: dict[int, Cpg | QuorumTracker | ShutdownVeto] = {}
+        self._fds: dict[int, Source] = {}
         # What callbacks have told during a dispatch, in order.
         self._told: deque[Report] = deque()
         self._queue: deque[bytes] = deque()
@@ -223,7 +223,7 @@ class CorosyncLink:
 
     # Reading and sending.
 
-    def _drain(self, source: Cpg | QuorumTracker | ShutdownVeto, life: int) -> None:
+    def _drain(self, source: Source, life: int) -> None:
         for _ in range(REPORTS_PER_TURN):
             if life != self._life:
                 return  # a report that was handed over has ended this connection

@@ -12,12 +12,11 @@ import msgspec
 from ninefold.core.ids import NodeId, RingId
 from ninefold.corosync.events import VotesSeen
 from ninefold.host.corosync.libraries import (
-    DISPATCH_ONE,
     HANDLE,
     CorosyncError,
-    Guard,
     Library,
     RingIdC,
+    Source,
     Status,
     check,
 )
@@ -84,7 +83,7 @@ class Notice(msgspec.Struct, frozen=True):
     members: tuple[NodeId, ...]
 
 
-class QuorumTracker:
+class QuorumTracker(Source):
     """The quorum service's notices. `told` takes one during `dispatch`.
 
     The lists of joined and left nodes come before the notice, and decide nothing: they are not used.
@@ -92,16 +91,15 @@ class QuorumTracker:
 
     def __init__(self, told: Callable[[Notice], None]) -> None:
         self._calls = _calls()
+        super().__init__("quorum", self._calls)
         self._told = told
-        self._guard = Guard()
         # Kept for as long as C may call them.
         self._model = _Model(
-            _MODEL_V1, _Notified(self._guard.wrap(self._on_notice)), _Listed(_ignored)
+            _MODEL_V1, _Notified(self.guard.wrap(self._on_notice)), _Listed(_ignored)
         )
-        self._handle = HANDLE()
         kind = c_uint32()
         status = self._calls.initialize(
-            ctypes.byref(self._handle),
+            ctypes.byref(self.handle),
             _MODEL_V1,
             ctypes.byref(self._model),
             ctypes.byref(kind),
@@ -109,27 +107,7 @@ class QuorumTracker:
         )
         check("quorum_model_initialize", status)
         self.provided = kind.value != _NO_PROVIDER
-        check("quorum_trackstart", self._calls.track(self._handle, _TRACK))
-
-    @property
-    def fd(self) -> int:
-        """The descriptor that is readable when there is something to dispatch."""
-        found = c_int()
-        check("quorum_fd_get", self._calls.fd_get(self._handle, ctypes.byref(found)))
-        return found.value
-
-    def dispatch(self) -> bool:
-        """Take one notice at most; False if there is none."""
-        status = self._calls.dispatch(self._handle, DISPATCH_ONE)
-        self._guard.release()
-        if status in (Status.TRY_AGAIN, Status.TIMEOUT):
-            return False
-        check("quorum_dispatch", status)
-        return True
-
-    def close(self) -> None:
-        """Give the handle back."""
-        self._calls.finalize(self._handle)
+        check("quorum_trackstart", self._calls.track(self.handle, _TRACK))
 
     def _on_notice(self, _handle: int, quorate: int, ring: RingIdC, count: int, nodes: Any) -> None:
         members = tuple(sorted(nodes[index] for index in range(count)))
