@@ -97,6 +97,8 @@ class Stacked:
 
     def perform(self, effect: Any) -> None:
         match effect:
+            case totem.SendPacket():
+                self.wire.perform(effect)
             case totem.Delivered(sender=sender, payload=payload):
                 self.got(sender.node == self.me, payload)
             case totem.SaveRingSeq(seq):

@@ -47,8 +47,10 @@ class Packer:
     def __init__(self, frame_bytes: int) -> None:
         assert _HEADER.size + CHUNK_BYTES_MIN < frame_bytes <= 65_535
         self._frame_bytes = frame_bytes
-        self._lanes: dict[Lane, deque[bytes]] = {lane: deque() for lane in Lane}
-        self._partial: tuple[Lane, int] | None = None
+        # Attributes, not a dict by lane: an Enum is hashed in Python, six times a frame.
+        self._barrier: deque[bytes] = deque()
+        self._application: deque[bytes] = deque()
+        self._partial: tuple[deque[bytes], int] | None = None
         self._bytes = 0
         self.blocked = True
 
@@ -60,10 +62,9 @@ class Packer:
     @property
     def backlog(self) -> int:
         """Frames that could be sent now, roughly: each message counts at least one per frame."""
-        waiting = self._lanes[Lane.BARRIER]
-        if not self.blocked and self._lanes[Lane.APPLICATION]:
+        if not self.blocked and self._application:
             return -(-self._bytes // self._frame_bytes)
-        return -(-sum(map(len, waiting)) // self._frame_bytes)
+        return -(-sum(map(len, self._barrier)) // self._frame_bytes)
 
     def push(self, message: bytes, lane: Lane) -> bool:
         """Queue a message; False if the queue is full."""
@@ -71,14 +72,14 @@ class Packer:
         assert len(message) <= MESSAGE_BYTES_MAX
         if self._bytes + len(message) > QUEUE_BYTES_MAX:
             return False
-        self._lanes[lane].append(message)
+        (self._barrier if lane is Lane.BARRIER else self._application).append(message)
         self._bytes += len(message)
         return True
 
     def restart(self) -> None:
         """A new ring: barrier messages are void, a half-sent message starts anew."""
-        self._bytes -= sum(map(len, self._lanes[Lane.BARRIER]))
-        self._lanes[Lane.BARRIER].clear()
+        self._bytes -= sum(map(len, self._barrier))
+        self._barrier.clear()
         self._partial = None
 
     def take(self) -> bytes | None:
@@ -89,25 +90,25 @@ class Packer:
             lane, offset = self._partial or (self._next_lane(), 0)
             if lane is None:
                 break
-            message = self._lanes[lane][0]
+            message = lane[0]
             piece = message[offset : offset + room - _HEADER.size]
             end = offset + len(piece)
             flags = (FIRST if offset == 0 else 0) | (LAST if end == len(message) else 0)
             chunks += (_HEADER.pack(flags, len(piece)), piece)
             room -= _HEADER.size + len(piece)
             if flags & LAST:
-                self._lanes[lane].popleft()
+                lane.popleft()
                 self._bytes -= len(message)
                 self._partial = None
             else:
                 self._partial = (lane, end)
         return b"".join(chunks) if chunks else None
 
-    def _next_lane(self) -> Lane | None:
-        if self._lanes[Lane.BARRIER]:
-            return Lane.BARRIER
-        if not self.blocked and self._lanes[Lane.APPLICATION]:
-            return Lane.APPLICATION
+    def _next_lane(self) -> deque[bytes] | None:
+        if self._barrier:
+            return self._barrier
+        if not self.blocked and self._application:
+            return self._application
         return None
 
 

@@ -54,6 +54,8 @@ class Peer:
         self._mode = link_mode
         self._by_preference = sorted(self.addresses, key=lambda link: (-links[link].priority, link))
         self._usable = list(self._by_preference)
+        # Whether those are up; kept by `turned`, for a packet must not ask every link.
+        self._any_up = False
         self._turn = 0
         self._challenged_at: Instant = NEVER_HEARD
         self._sources = {
@@ -72,7 +74,7 @@ class Peer:
 
     def route(self) -> list[int]:
         """Choose the links for one packet."""
-        if self._mode == "active" or not self.up:
+        if self._mode == "active" or not self._any_up:
             return self._usable
         if self._mode == "passive":
             return self._usable[:1]
@@ -82,6 +84,7 @@ class Peer:
     def turned(self) -> None:
         """Choose anew after a link was raised or lowered."""
         usable = [link for link in self._by_preference if self.heartbeats[link].up]
+        self._any_up = bool(usable)
         self._usable = usable or list(self._by_preference)
         self._turn = 0
 
