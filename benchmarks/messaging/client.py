@@ -57,6 +57,7 @@ class Carrier(Protocol):
     def send(self, payload: bytes) -> None: ...
     def leave(self) -> None: ...
     def retransmits(self) -> int: ...
+    async def close(self) -> None: ...
 
 
 class Stacked:
@@ -121,6 +122,9 @@ class Stacked:
     def retransmits(self) -> int:
         return self.backend.messaging.statistics.retransmits
 
+    async def close(self) -> None:
+        await self.wire.close()
+
 
 class Bare:
     """A process group of Corosync and nothing above it."""
@@ -166,6 +170,9 @@ class Bare:
 
     def retransmits(self) -> int:
         return 0
+
+    async def close(self) -> None:
+        self.cpg.close()
 
 
 class Member:
@@ -257,6 +264,7 @@ async def main(kind: str, config: ClusterConfig, key: bytes, load: Load) -> None
     as_ninefoldd()
     member = Member(kind, config, key, load)
     await (member.measure() if load.size else member.watch())
+    await member.carrier.close()
 
 
 if __name__ == "__main__":

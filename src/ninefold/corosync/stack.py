@@ -16,6 +16,7 @@ from ninefold.corosync import events as co
 from ninefold.corosync import messages as msg
 from ninefold.corosync.agreement import Agreement, View
 from ninefold.corosync.outlook import Outlook
+from ninefold.corosync.reconnect import Reconnect
 from ninefold.corosync.signs import PATIENCE_MIN_MS, Signs
 from ninefold.corosync.stable import Stable
 from ninefold.corosync.states import Effect, Event, ViewState
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 FRAME_BYTES: Final = 65_000
 # A proposal may be lost with its sender's view only; it is told again this often all the same.
 PROPOSE_AGAIN_MS: Final[Millis] = 1_000
-# Corosync is looked for after 0.1, 0.2, 0.4 ... at most 3.2 s; a failed look costs a millisecond.
-RECONNECT_MIN_MS: Final[Millis] = 100
-RECONNECT_MAX_MS: Final[Millis] = 3_200
 
 
 class CorosyncStack:
@@ -58,8 +56,8 @@ class CorosyncStack:
         self._goodbyes: list[co.Process] = []
         self._signs = Signs(config.totem)
         self._again_at: Instant = NEVER
-        self._overdue_at = self._connect_at = NEVER
-        self._backoff: Millis = RECONNECT_MIN_MS
+        self._overdue_at: Instant = NEVER
+        self._reconnect = Reconnect()
         self._began_at: Instant = 0
         self._save_again_at: Instant = NEVER
         self._saved = ring_seq
@@ -89,7 +87,7 @@ class CorosyncStack:
     def deadline(self) -> Instant:
         """Wake me no later than this."""
         fresh = self.outlook.stale_at if self._waits_for_votes else NEVER
-        waits = (self._signs.due_at, self._again_at, self._overdue_at, self._connect_at, fresh)
+        waits = (self._signs.due_at, self._again_at, self._overdue_at, self._reconnect.at, fresh)
         return min(*waits, self._save_again_at, self._groups.deadline)
 
     def step(self, now: Instant, event: Event) -> list[Effect]:
@@ -195,8 +193,7 @@ class CorosyncStack:
         """Without the group there is no quorum, whatever else is on its way: say so at once."""
         already = self.state is ViewState.ALONE
         self.outlook.forget()
-        self._connect_at = now + self._backoff
-        self._backoff = min(RECONNECT_MAX_MS, 2 * self._backoff)
+        self._reconnect.later(now)
         self._agreement.restart()
         self._signs.end()
         self._again_at = self._overdue_at = NEVER
@@ -391,7 +388,7 @@ class CorosyncStack:
         self._movers = view.processes
         self._signs.begin(view.processes, now)
         self._overdue_at = NEVER
-        self._backoff = RECONNECT_MIN_MS
+        self._reconnect.succeeded()
         self.outlook.present = True
         self._regular(now, view.ring, view.nodes, out)
 
@@ -410,8 +407,7 @@ class CorosyncStack:
     # Time.
 
     def _on_woke(self, now: Instant, out: list[Effect]) -> None:
-        if now >= self._connect_at:
-            self._connect_at = NEVER
+        if self._reconnect.due(now):
             out.append(co.Connect())
         if now >= self._again_at:
             self._propose(now, out)
@@ -493,7 +489,8 @@ class CorosyncStack:
         out.append(co.Disconnect())
         self.state = ViewState.STOPPED
         self._signs.end()
-        self._again_at = self._overdue_at = self._connect_at = self._save_again_at = NEVER
+        self._reconnect.rest()
+        self._again_at = self._overdue_at = self._save_again_at = NEVER
 
     def _drop(self, reason: str) -> None:
         dropped = self.statistics.dropped
