@@ -172,6 +172,7 @@ class Bare:
         return 0
 
     async def close(self) -> None:
+        self.loop.remove_reader(self.cpg.fd)
         self.cpg.close()
 
 
