@@ -72,7 +72,7 @@ def _reason(command: str, *, first: bool) -> str:
     if verb not in ACTIONS:
         known = ", ".join(sorted([*DEFINITIONS, *ACTIONS, "expect"]))
         return refusal(command) or f"there is no command {verb!r}. There are: {known}"
-    if first:
+    if first and verb not in AT_ONCE:
         return (
             "the lab's hosts boot all together at the first row of dashes; nothing can come before"
         )

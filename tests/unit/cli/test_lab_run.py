@@ -66,6 +66,12 @@ def test_actions_before_the_cluster_is_on_are_refused() -> None:
     assert "boot all together" in found
 
 
+def test_what_only_says_how_power_and_fencing_behave_may_come_first() -> None:
+    text = "cluster nodes=3\nkeep-off node2\nfence-device slow\npatience 0s\n----\n"
+
+    assert check(read(text)) == []
+
+
 def test_the_command_ends_as_wrong_usage_and_starts_nothing(tmp_path: Path) -> None:
     file = tmp_path / "storm.scenario"
     file.write_text(f"{BEGIN}weather loss=20%\n----\n")
