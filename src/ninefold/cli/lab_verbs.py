@@ -247,9 +247,9 @@ def fence(stage: LabStage, words: Words) -> None:
 def declare_dead(stage: LabStage, words: Words) -> None:
     """`declare-dead node2 [confirmed]`; the word must be true."""
     host, confirmed = stage.host(words[0]), "confirmed" in words
-    if confirmed and host.power is Power.ON:
-        raise StageError(f"{host.name} has power: who declares it dead now loses data")
     stage.ask(rq.DeclareDead(host.name, confirmed=confirmed), words)
+    if confirmed and stage.reply.ok and host.power is Power.ON:
+        raise StageError(f"{host.name} has power: who declares it dead now loses data")
 
 
 def remove(stage: LabStage, words: Words) -> None:
