@@ -370,6 +370,21 @@ def test_down_leaves_nothing() -> None:
 
 
 @pytest.mark.usefixtures("running")
+def test_a_lab_ends_though_a_command_in_it_was_killed_while_it_stood_still() -> None:
+    lab = Lab.up(Settings(nodes=2, name=f"{RUN}-still", stack="none"))
+    with lab.start("node1", "sleep", "1000") as command:
+        # Its wrapper outside stops with it, and would never reap it.
+        assert within(5, lambda: lab.freeze("node1", "sleep 1000") == 1)
+        lab.run("node1", "pkill", "-KILL", "-f", "sleep 1000")
+
+        began = time.monotonic()
+        lab.down()
+
+        assert time.monotonic() - began < 10
+        assert command.wait(5) != 0
+
+
+@pytest.mark.usefixtures("running")
 def test_killing_the_supervisor_leaves_nothing() -> None:
     lab = Lab.up(Settings(nodes=2, name=f"{RUN}-kill", stack="none"))
     what = remains(lab)
