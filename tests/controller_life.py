@@ -34,8 +34,8 @@ FENCE_METADATA = (
 
 STOPPED, RUNNING, PROMOTED = 0, 1, 2
 
-# The role after each action that succeeds, and from which ones it may be asked for. A start of what
-# runs and a stop of what is stopped are harmless: every agent must be able to do that.
+# The role after each action that succeeds. A start of what runs and a stop of what is stopped are
+# harmless: every agent must be able to do that.
 AFTER = {"start": RUNNING, "stop": STOPPED, "promote": PROMOTED, "demote": RUNNING}
 
 
@@ -142,6 +142,8 @@ class Life:
             return fault
         if call.action == "monitor":
             return {STOPPED: Rc.NOT_RUNNING, RUNNING: Rc.OK, PROMOTED: Rc.RUNNING_PROMOTED}[role]
+        if call.action in ("promote", "demote") and role == STOPPED:
+            return Rc.NOT_RUNNING
         if call.action in AFTER:
             self.roles[(node, call.resource)] = AFTER[call.action]
             for judge in self.on_change:

@@ -204,7 +204,7 @@ class Direction:
         ring = self._situation.ring
         self._orders = {}
         name = f"{self._number}:{self._situation.me}-{ring.seq}"
-        self.carrier = Carrier(name, leaving_after_probes(transition))
+        self.carrier = Carrier(name, superfluous_first(leaving_after_probes(transition)))
         count = sum(1 for action in transition.actions if action.kind is not ActionKind.PSEUDO)
         fields = {"transition": self.carrier.name, "actions": str(count)}
         return [Happened("transition", f"{count} actions to carry out", fields)]
@@ -350,6 +350,27 @@ def leaving_after_probes(transition: Transition) -> Transition:
     actions = [
         msgspec.structs.replace(action, inputs=(*action.inputs, *probes.get(action.node, [])))
         if action.task == "do_shutdown"
+        else action
+        for action in transition.actions
+    ]
+    return msgspec.structs.replace(transition, actions=tuple(actions))
+
+
+def superfluous_first(transition: Transition) -> Transition:
+    """Return the transition with what a clone begins behind what ends of its superfluous instances.
+
+    An instance beyond clone-max belongs to no clone any more, so nothing orders it: without this there
+    could be one promoted too many, or one running too many, for a moment. It ends in any case.
+    """
+    ending: dict[str, list[int]] = {}
+    for action in transition.actions:
+        if action.task in ("demote", "stop") and action.resource and "clone" not in action.meta:
+            ending.setdefault(action.resource.partition(":")[0], []).append(action.id)
+    actions = [
+        msgspec.structs.replace(action, inputs=(*action.inputs, *before))
+        if action.task in ("start", "promote")
+        and "clone" in action.meta
+        and (before := ending.get(action.resource.partition(":")[0]))
         else action
         for action in transition.actions
     ]

@@ -182,7 +182,9 @@ class Judge:
             self.stubborn.append((node, name))
         if action == "promote":
             assert role >= RUNNING, f"{name} is promoted on {node} though it does not run"
-        if action == "stop" and (node, name) not in self.stubborn:
+        # A probe that fails tells nothing of a role that was forgotten.
+        lied = (node, name, "monitor") in self.life.faults
+        if action == "stop" and (node, name) not in self.stubborn and not lied:
             assert role < PROMOTED, f"{name} is stopped on {node} while it is promoted"
         if name == "app" or "clone" in job.call.meta:
             # An instance beyond clone-max belongs to nobody, and goes when it can.

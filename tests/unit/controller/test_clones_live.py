@@ -191,3 +191,25 @@ def test_a_cleanup_in_the_middle_of_anything_starts_nothing_twice(seed: int) -> 
         life.drain()
 
     assert life.settle(chance.randrange)
+
+
+def test_a_superfluous_promoted_instance_is_demoted_before_another_is_promoted() -> None:
+    life = begun(promotable="true", globally_unique="true")
+    assert [name for (_, name), role in life.roles.items() if role == PROMOTED] == ["db:0"]
+    # Of two unique instances the one that is promoted is beyond clone-max from now on.
+    life.ask(1, rq.SetAttribute("master-db:0", "-INFINITY", node="n2"))
+    life.ask(1, rq.SetAttribute("master-db:1", "50", node="n3"))
+    life.drain()
+    assert life.settle(lambda _: 0)
+    promoted = [key for key, role in life.roles.items() if role == PROMOTED]
+    assert [name for _, name in promoted] == ["db:1"]
+    life.story.clear()
+
+    life.ask(1, rq.SetAttribute("master-db:0", "9", node="n2"))
+    life.ask(1, rq.ChangeCib(cib.SetMetaAttribute("c", "clone-max", "1")))
+    life.drain()
+    # The latest that was begun ends first: whatever is not ordered would happen the wrong way round.
+    assert life.settle(lambda many: many - 1)
+
+    told = [line.split(" ", 1)[1] for line in life.story]
+    assert told.index("stop db:1") < told.index("promote db:0")
