@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler import reasons
-from ninefold.scheduler.actions import act, clear_failcount, stop
+from ninefold.scheduler.actions import act, clear_failcount, key_of, stop
 from ninefold.scheduler.digest_check import Digest, compare, needs_container_address
 from ninefold.scheduler.entries import Entry, active_span
 from ninefold.scheduler.failcounts import effective
@@ -47,6 +47,19 @@ def apply_changes(work: Workspace, histories: Histories) -> None:
                 continue
             for resource in owners.get(name, []):
                 _compare_history(work, resource, node, element, entries)
+
+
+def forget_removed(work: Workspace) -> None:
+    """Forget the failures of what is no longer configured, so that they do not wait for it."""
+    if not work.options.stop_removed_resources:
+        return
+    for resource in work.resources:
+        if not resource.removed:
+            continue
+        for node in work.nodes:
+            if node.online and effective(work, resource, node):
+                action = clear_failcount(work, resource, node, "it is not configured any more")
+                order_action(work, action, (resource, key_of(resource.id, "stop")), ORDERED)
 
 
 def _compare_history(

@@ -142,9 +142,7 @@ def _counts(edge: Edge) -> bool:
         where = then.node
         if resource is not None and then.task == "migrate_to":
             where = resource.assigned
-        if resource is not None and where is not first.node:
-            return False
-        return not first.optional
+        return where is first.node and not first.optional
     if relation == IF_REQUIRED_ON_SAME_NODE:
         if first.node is not None and then.node is not None and first.node is not then.node:
             return False

@@ -105,6 +105,7 @@ def _decide(work: Workspace, histories: Histories) -> Transition:
         )
     assign.assign_all(work)
     schedule_probes(work)
+    changes.forget_removed(work)
     for resource in work.resources:
         variants.of(resource).create(work, resource)
     order_remote_actions(work)
