@@ -49,6 +49,7 @@ def build(work: Workspace) -> Transition:
     for action in work.actions:
         action.graphed = _included(action)
     inputs = {action.id: _inputs(action) for action in work.actions if action.graphed}
+    _let_guests_pass(work, inputs)
     _break_cycles(work, inputs)
     actions = tuple(
         _export(work, action, inputs[action.id]) for action in work.actions if action.graphed
@@ -162,6 +163,35 @@ def _excused(first: Action, then: Action) -> bool:
         and first.task == "stop"
         and other.clone is not None
     )
+
+
+def _let_guests_pass(work: Workspace, inputs: dict[int, list[int]]) -> None:
+    """Let what moves alive not wait for room that only its own leaving makes.
+
+    The last to be created passes first, until nothing waits for itself.
+    """
+    if not work.utilization:
+        return
+    for action in reversed(work.actions):
+        if action.task != "migrate_to":
+            continue
+        for earlier in list(inputs.get(action.id, ())):
+            loaded = work.actions[earlier - 1].key.startswith("load_stopped_")
+            if loaded and _waits_for(inputs, earlier, action.id):
+                inputs[action.id].remove(earlier)
+
+
+def _waits_for(inputs: dict[int, list[int]], action: int, other: int) -> bool:
+    """Whether `action` waits, directly or not, for `other`."""
+    seen, todo = {action}, [action]
+    while todo:
+        for earlier in inputs.get(todo.pop(), ()):
+            if earlier == other:
+                return True
+            if earlier not in seen:
+                seen.add(earlier)
+                todo.append(earlier)
+    return False
 
 
 def _break_cycles(work: Workspace, inputs: dict[int, list[int]]) -> None:
