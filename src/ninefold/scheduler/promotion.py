@@ -44,10 +44,12 @@ def score_of(work: Workspace, resource: Resource, node: Node) -> int | None:
     if not _counts(resource, node):
         return None
     source = _attribute_node(resource, node)
-    names = [resource.history_id, resource.id, resource.config_id]
+    names = [resource.history_id or resource.id]
+    if not resource.unique:
+        names.append(resource.config_id)
     for name in names:
-        value = source.attributes.get(f"master-{name}") if name else None
-        if value is not None and (name != resource.config_id or not resource.unique):
+        value = source.attributes.get(f"master-{name}")
+        if value is not None:
             return parse(value)
     return None
 
@@ -67,7 +69,7 @@ def _attribute_node(resource: Resource, node: Node) -> Node:
 def _counts(resource: Resource, node: Node) -> bool:
     """Whether what an agent once said about a node can be taken for this instance."""
     allowed = resource.scores.get(node.name)
-    if allowed is None:
+    if allowed is None or allowed < 0:
         return False
     clone = resource.top
     if not clone.unique:
