@@ -76,6 +76,50 @@ def test_no_resource_is_started_where_it_may_still_run_elsewhere(root: etree._El
             may_run[action.resource] = [action.node]
 
 
+@settings(max_examples=100, deadline=None)
+@given(clusters())
+def test_mandatory_constraints_hold_at_every_prefix(root: etree._Element) -> None:
+    """What starts finds what it needs; what is needed is not taken away under what runs."""
+    ids = {one.get("id") for one in root.iter("rsc_order", "rsc_colocation", "rsc_location")}
+    orders = [("a", "d")] if "o1" in ids else []
+    orders.append(("b", "c"))
+    for step in settle(root, NOW).rounds:
+        transition = step.transition
+        where = {p.resource: p.nodes for p in transition.placements}
+        coming = {p.resource: p.next_node for p in transition.placements}
+        for done in step.execution.steps:
+            action = done.action
+            resource = action.resource
+            if action.task == "stonith":
+                where = {k: tuple(n for n in v if n != action.node) for k, v in where.items()}
+            elif action.task == "stop" and resource in where:
+                left = tuple(n for n in where[resource] if n != action.node)
+                for first, then in orders:
+                    # A node that is fenced takes both along, in no order.
+                    assert (
+                        resource != first
+                        or left
+                        or not where[then]
+                        or action.node
+                        not in (
+                            view.name
+                            for view in transition.nodes
+                            if view.online and not view.unclean
+                        )
+                    ), f"{action.key} while {then} runs on {where[then]}"
+                where[resource] = left
+            elif action.task == "start" and resource in where:
+                for first, then in orders:
+                    assert resource != then or where[first], f"{action.key} before {first}"
+                if resource == "d" and "c1" in ids:
+                    assert action.node in (*where["a"], coming["a"])
+                if resource == "c":
+                    assert action.node in where["b"]
+                if "l2" in ids and resource in ("b", "c"):
+                    assert action.node != "n1"
+                where[resource] = (action.node,)
+
+
 @settings(max_examples=150, deadline=None)
 @given(clusters())
 def test_mandatory_constraints_hold_settled(root: etree._Element) -> None:
