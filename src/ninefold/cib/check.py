@@ -226,7 +226,7 @@ def _property_sets(configuration: Element) -> Iterator[Finding]:
 
 
 def _fencing(configuration: Element) -> Iterator[Finding]:
-    names = ("fencing-enabled", "stonith-enabled")
+    names = ("fencing-enabled", "stonith-enabled", "stonith_enabled")
     values = [views.cluster_property(configuration, name, "") for name in names]
     enabled = next((value for value in values if value), "true").lower() not in _FALSE
     resources = list(views.resources(configuration))

@@ -251,3 +251,11 @@ def test_value_that_means_nothing_is_found_with_a_remedy(
     assert len(found) == 1
     assert found[0].line > 0
     assert found[0].remedy
+
+
+def test_an_old_document_that_turns_fencing_off_is_understood() -> None:
+    text = document(constraints=prop("stonith_enabled", "false")).replace(
+        'class="stonith"', 'class="lsb"'
+    )
+
+    assert [one for one in verify(text) if one.code == "no-fence-device"] == []
