@@ -55,7 +55,7 @@ fuzz: setup
 	    tests/properties/config tests/properties/test_every_decoder.py
 	FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz/run $(BIN)/python
 
-# Of each option so many histories; a thousand of each take about an hour of waiting on two cores.
+# Of each option so many histories; a thousand of each take six minutes, most of them waiting.
 VQSIM_SEEDS = 250
 
 vqsim: setup packages
