@@ -41,7 +41,7 @@ def two_nodes(two_nodes_made: Cluster) -> Cluster:
 def test_an_isolated_node_stops_is_fenced_and_only_then_replaced(cluster: Cluster) -> None:
     node = cluster.active()
     # Fencing takes so long that the node's own stop, for want of quorum, can be seen.
-    cluster.lab.fence_device(FenceDevice(delay_ms=2500))
+    cluster.lab.fence_device(FenceDevice(delay_ms=5000))
 
     with cluster.story() as story:
         cluster.lab.cut([node])

@@ -76,13 +76,16 @@ class PowerSwitch:
     def _answer(self, by: str, line: str) -> str:
         action, _, plug = line.strip().partition(" ")
         device = self.device
-        time.sleep(device.delay_ms / 1000)
-        if device.mode is FenceMode.FAIL:
-            return "FAILED the fence device does not respond"
-        try:
-            return self._fence(by, action, plug)
-        except LabError as error:
-            return f"FAILED {error}"
+        # A slow device has acted some time before it says so, as slow devices do.
+        time.sleep(device.delay_ms / 2000)
+        answer = "FAILED the fence device does not respond"
+        if device.mode is not FenceMode.FAIL:
+            try:
+                answer = self._fence(by, action, plug)
+            except LabError as error:
+                answer = f"FAILED {error}"
+        time.sleep(device.delay_ms / 2000)
+        return answer
 
     def _fence(self, by: str, action: str, plug: str) -> str:
         match action:
