@@ -224,6 +224,7 @@ def apply_health(work: Workspace) -> None:
         "migrate-on-red": (0, 0, -INFINITY),
         "only-green": (0, -INFINITY, -INFINITY),
         "progressive": work.options.health_scores,
+        "custom": work.options.health_scores,
     }.get(strategy, (None, None, None))
     if green is None or yellow is None or red is None:
         return

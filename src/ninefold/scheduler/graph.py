@@ -105,10 +105,10 @@ def _included(action: Action) -> bool:
     if not action.runnable or (action.optional and not action.always):
         return False
     resource = action.resource
-    if resource is not None and not resource.managed and not action.pseudo:
-        probe = action.task == "monitor"
-        if not probe and not action.interval_ms and action.kind == "rsc":
-            return False
+    watches = action.task == "monitor" or action.interval_ms
+    if resource is not None and not resource.managed and not watches:
+        # What is not managed is watched, and no more; its collective points have nothing to hold.
+        return False
     if action.pseudo or action.kind in {"fencing", "shutdown"}:
         return True
     node = action.node
@@ -289,7 +289,9 @@ def _history_key(action: Action) -> str:
         return f"{resource.history_id}_notified_0"
     if resource.history_id == resource.id or not action.key.startswith(resource.id):
         return ""
-    return resource.history_id + action.key[len(resource.id) :]
+    rest = action.key[len(resource.id) :]
+    # What fencing implies is recorded as the stop that it amounts to.
+    return resource.history_id + rest.replace("_notify_stonith_", "_notify_stop_")
 
 
 def _clone_meta(resource: Resource, meta: dict[str, str]) -> None:

@@ -12,7 +12,6 @@ from ninefold.scheduler.relations import (
     IF_ON_SAME_NODE,
     IF_ON_SAME_NODE_OR_TARGET,
     IF_REQUIRED_ON_SAME_NODE,
-    MIN_RUNNABLE,
     ORDERED,
     UNRUNNABLE_FIRST_BLOCKS,
 )
@@ -87,7 +86,7 @@ def _stops_wait_for_probes(ordering: Ordering) -> None:
         return
     first, then = ordering.first, ordering.then
     key = first.key if first is not None else ordering.first_key
-    if task_of(key) != "stop" or ordering.relation & MIN_RUNNABLE:
+    if task_of(key) != "stop":
         return
     if then is not None and then.task == "do_shutdown":
         return

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 _TASKS: Final = ("start", "stop", "promote", "demote")
 
 
-def _point(work: Workspace, resource: Resource, about: Action, kind: str, task: str) -> Action:
-    name = f"{kind}_notify_{about.task}"
-    key = key_of(resource.id, name)
+def _point(
+    work: Workspace, resource: Resource, about: Action, kind: str, task: str, *, cause: str = ""
+) -> Action:
+    key = key_of(resource.id, f"{kind}_notify_{cause or about.task}")
     for action in resource.actions:
         if action.key == key:
             return action
@@ -45,9 +46,15 @@ def _point(work: Workspace, resource: Resource, about: Action, kind: str, task: 
 
 
 def create_for(
-    work: Workspace, clone: Resource, task: str, begin: Action | None, end: Action | None
+    work: Workspace,
+    clone: Resource,
+    task: str,
+    begin: Action | None,
+    end: Action | None,
+    *,
+    cause: str = "",
 ) -> Notices | None:
-    """Create the points around the action of a clone that notifies."""
+    """Create the points around the action of a clone that notifies; `cause` names them otherwise."""
     if not clone.notify:
         return None
     notices = Notices(task)
@@ -58,8 +65,8 @@ def create_for(
         link(notices.pre, notices.pre_done, ORDERED)
         link(notices.pre_done, begin, ORDERED)
     if end is not None:
-        notices.post = _point(work, clone, end, "post", "notify")
-        notices.post_done = _point(work, clone, end, "confirmed-post", "notified")
+        notices.post = _point(work, clone, end, "post", "notify", cause=cause)
+        notices.post_done = _point(work, clone, end, "confirmed-post", "notified", cause=cause)
         for action in (notices.post, notices.post_done):
             action.priority = INFINITY
             action.runnable = end.runnable
@@ -177,7 +184,7 @@ def _notify_after(
 
 def stopped_by_fencing(work: Workspace, leaf: Resource, stop: Action, fencing: Action) -> None:
     """Tell the others about an instance that was stopped by silencing its node."""
-    notices = create_for(work, leaf, "stop", None, stop)
+    notices = create_for(work, leaf, "stop", None, stop, cause="stonith")
     if notices is None or notices.post is None:
         return
     node = stop.node
