@@ -246,14 +246,23 @@ class Fencer:
 
     def _advance(self, now: Instant, effects: list[Effect]) -> None:
         """Begin what may begin, in the order in which it was asked for."""
-        self._begin_waiting(now)
-        for operation in list(self._operations.values()):
-            while self._is_due(now, operation):
-                operation.not_before = 0
-                if operation.steps is None and not self._plan(now, operation, effects):
-                    break
-                if not self._call(now, operation, effects):
-                    break
+        more = True
+        while more:
+            self._begin_waiting(now)
+            held = list(self._operations.values())
+            for operation in held:
+                self._go_on(now, operation, effects)
+            # An order that has just been given up leaves its target to the next one, which nothing
+            # else would wake.
+            more = len(self._operations) < len(held)
+
+    def _go_on(self, now: Instant, operation: Operation, effects: list[Effect]) -> None:
+        while self._is_due(now, operation):
+            operation.not_before = 0
+            if operation.steps is None and not self._plan(now, operation, effects):
+                break
+            if not self._call(now, operation, effects):
+                break
 
     def _is_due(self, now: Instant, operation: Operation) -> bool:
         held = operation.order.order_id in self._operations

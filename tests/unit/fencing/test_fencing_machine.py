@@ -193,6 +193,20 @@ def test_second_order_for_a_target_waits_and_power_does_not_come_back_before_it(
     assert called(machine.step(4, AgentEnded(3, OK))) == ["n1 ok a"]
 
 
+def test_waiting_order_begins_when_the_one_before_it_runs_out_of_time() -> None:
+    machine = fencer()
+    shared, other = device("a", timeouts_ms={"off": 700}), device("b")
+
+    machine.step(0, Fence(1, "n1", "off", ((shared,),)))
+    machine.step(1, AgentEnded(1, FAILED))
+    machine.step(2, Fence(2, "n2", "off", ((shared,),)))
+    machine.step(3, Fence(3, "n1", "off", ((other,),)))
+    machine.step(1 + RETRY_PAUSE_MS, Woke())  # the device is busy with the other target
+
+    assert called(machine.step(800, AgentEnded(2, OK))) == ["n2 ok a", "n1 failed", "b off p1"]
+    assert called(machine.step(801, AgentEnded(3, OK))) == ["n1 ok b"]
+
+
 def test_device_shared_by_two_targets_is_called_for_one_at_a_time() -> None:
     machine = fencer()
 
