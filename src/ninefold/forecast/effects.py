@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 _MIGRATIONS: Final = ("migrate_to", "migrate_from")
 _ONCE: Final = ("start", "stop", "promote", "demote", "monitor")
+_FORGETTING: Final = ("cancel", "delete", "lrm_delete")
 _FALSE: Final = ("false", "no", "off", "n", "0")
+
+# A node remembers an operation of every resource; a search of that runs in C.
+_HISTORIES: Final = etree.XPath(".//lrm_resource[@id = $name]")
+_CALLS: Final = etree.XPath(".//lrm_rsc_op/@call-id", smart_strings=False)
 
 # What the writing functions of `cib.status` want beside the tree; the tree alone decides.
 _NOBODY: Final = 0
@@ -49,11 +54,33 @@ def node_state(root: Element, name: str) -> Element:
     return found
 
 
-def complete(root: Element, action: Action, now: WallSeconds) -> None:
+class Calls:
+    """The last call id of each node, so that its whole history is not read for every operation.
+
+    What is recorded has the greatest id from then on; what is forgotten may have had it.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+
+    def next(self, state: Element) -> int:
+        """Return `next_call(state)`, which is going to be recorded."""
+        name = state.get("uname", "")
+        self._last[name] = self._last[name] + 1 if name in self._last else next_call(state)
+        return self._last[name]
+
+    def forget(self) -> None:
+        """Read anew: something was taken out of a history."""
+        self._last.clear()
+
+
+def complete(root: Element, action: Action, now: WallSeconds, calls: Calls) -> None:
     """Write into `root` that `action` ended as it should."""
+    if action.kind is not ActionKind.RESOURCE or action.task in _FORGETTING:
+        calls.forget()
     match action.kind:
         case ActionKind.RESOURCE:
-            _resource_done(root, action, now)
+            _resource_done(root, action, now, calls)
         case ActionKind.FENCING:
             _fenced(root, action, now)
         case ActionKind.CLUSTER:
@@ -65,10 +92,10 @@ def complete(root: Element, action: Action, now: WallSeconds) -> None:
             pass
 
 
-def fail(root: Element, action: Action, rc: int, now: WallSeconds) -> None:
+def fail(root: Element, action: Action, rc: int, now: WallSeconds, calls: Calls) -> None:
     """Write into `root` that a resource action ended with `rc`, and count the failure."""
     state = node_state(root, action.node)
-    record(root, state, operation_of(state, action, rc, now), now)
+    record(root, state, operation_of(state, action, rc, now, calls.next(state)), now)
 
 
 def record(root: Element, state: Element, operation: Operation, now: WallSeconds) -> None:
@@ -91,9 +118,7 @@ def record(root: Element, state: Element, operation: Operation, now: WallSeconds
 
 def _drop_pending(state: Element, operation: Operation) -> None:
     """What has ended is no longer under way, under whatever id its beginning was noted."""
-    for resource in [
-        one for one in state.iter("lrm_resource") if one.get("id") == operation.resource
-    ]:
+    for resource in _histories(state, operation.resource):
         for entry in [one for one in resource if one.get("op-status") == "-1"]:
             resource.remove(entry)
 
@@ -102,7 +127,7 @@ def _drop_superseded(state: Element, operation: Operation) -> None:
     """Let go of what old nodes wrote under other ids: today's keep one last operation."""
     name = operation.resource
     kept = (f"{name}_last_0", f"{name}_last_failure_0", operation.key)
-    for resource in [one for one in state.iter("lrm_resource") if one.get("id") == name]:
+    for resource in _histories(state, name):
         for entry in list(resource):
             interval = entry.get("interval", "0")
             once = interval == "0" and entry.get("operation") in _ONCE
@@ -121,7 +146,9 @@ def _expected(entry: Element) -> str:
     return parts[2] if len(parts) > 2 else "0"
 
 
-def operation_of(state: Element, action: Action, rc: int, now: WallSeconds) -> Operation:
+def operation_of(
+    state: Element, action: Action, rc: int, now: WallSeconds, call_id: int
+) -> Operation:
     """Return the entry for a resource action that ended with `rc`."""
     return Operation(
         resource=_kept_as(state, action),
@@ -130,7 +157,7 @@ def operation_of(state: Element, action: Action, rc: int, now: WallSeconds) -> O
         agent_type=action.agent_type,
         task=recorded_task(action.task, ok=rc == action.expected_rc),
         interval_ms=action.interval_ms,
-        call_id=next_call(state),
+        call_id=call_id,
         rc=rc,
         expected_rc=action.expected_rc,
         op_status=0,
@@ -156,13 +183,20 @@ def _kept_as(state: Element, action: Action) -> str:
     """Return the name in this node's history; old ones number instances that newer ones do not."""
     name = history_name(action)
     exact = action.key.removesuffix(f"_{action.task}_{action.interval_ms}")
-    known = [one.get("id", "") for one in state.iter("lrm_resource")]
-    return exact if exact in known and name not in known else name
+    if exact == name or not _histories(state, exact):
+        return name
+    return name if _histories(state, name) else exact
+
+
+def _histories(state: Element, name: str) -> list[Element]:
+    """Return the histories on this node that are kept under `name`."""
+    found: list[Element] = _HISTORIES(state, name=name)  # type: ignore[assignment]
+    return found
 
 
 def next_call(state: Element) -> int:
     """Return a call id greater than any in the history of this node."""
-    calls = [op.get("call-id", "") for op in state.iter("lrm_rsc_op")]
+    calls: list[str] = _CALLS(state)  # type: ignore[assignment]
     return 1 + max((int(call) for call in calls if call.isascii() and call.isdigit()), default=0)
 
 
@@ -171,7 +205,7 @@ def silence(state: Element, name: str, now: WallSeconds) -> None:
     status.node_fenced(state, NodeFenced(_NOBODY, name, "simulation", now))
 
 
-def _resource_done(root: Element, action: Action, now: WallSeconds) -> None:
+def _resource_done(root: Element, action: Action, now: WallSeconds, calls: Calls) -> None:
     state = node_state(root, action.node)
     match action.task:
         case "notify":
@@ -181,7 +215,8 @@ def _resource_done(root: Element, action: Action, now: WallSeconds) -> None:
         case "delete" | "lrm_delete":
             _forget_resource(state, _kept_as(state, action))
         case _:
-            operation = operation_of(state, action, action.expected_rc, now)
+            expected = action.expected_rc
+            operation = operation_of(state, action, expected, now, calls.next(state))
             record(root, state, operation, now)
             if action.task in _MIGRATIONS:
                 _note_ends(state, operation, action)
@@ -225,7 +260,7 @@ def _forget_entry(state: Element, action: Action) -> None:
 
 
 def _forget_resource(state: Element, name: str) -> None:
-    for found in [one for one in state.iter("lrm_resource") if one.get("id") == name]:
+    for found in _histories(state, name):
         edit.remove(found)
 
 

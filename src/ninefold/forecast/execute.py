@@ -90,6 +90,7 @@ def carry_out(
     The fencing of an unfenceable node never ends, and nothing that waits for it begins.
     """
     in_graph = {action.id for action in transition.actions}
+    calls = effects.Calls()
     done: dict[int, bool] = {}
     steps: list[Step] = []
     waiting = list(transition.actions)
@@ -106,9 +107,9 @@ def carry_out(
                 continue
             rc = _failure(action, failing)
             if rc is None:
-                effects.complete(root, action, now)
+                effects.complete(root, action, now, calls)
             else:
-                effects.fail(root, action, rc, now)
+                effects.fail(root, action, rc, now, calls)
                 broken = True
             done[action.id] = True
             steps.append(Step(action, rc))
