@@ -30,7 +30,7 @@ help:
 	@echo 'make lint         format, lint, types, import contracts'
 	@echo 'make docs         build the documentation into docs/_build'
 	@echo 'make screenshots  take the documentation pictures of the pages anew (needs chromium)'
-	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed; a design; messages'
+	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed; a design; messages; decisions'
 	@echo 'make mutants      break the machines on purpose; the simulator must find each fault'
 	@echo 'make soak         faults of every kind on five hosts for MINUTES (10); safe, whole and nothing leaked?'
 	@echo 'make corpus       compare the policy engine with the recorded decisions, by feature'
@@ -90,6 +90,7 @@ bench: setup packages
 	$(BIN)/python -m benchmarks.failover
 	$(BIN)/python -m benchmarks.design
 	$(BIN)/python -m benchmarks.messaging
+	$(BIN)/python -m benchmarks.scheduler
 
 corpus: setup
 	$(BIN)/python -m benchmarks.scheduler_corpus $(CORPUS_ARGS)

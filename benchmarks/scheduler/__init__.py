@@ -1,0 +1,1 @@
+"""The policy engine beside Pacemaker's: time and memory of whole commands."""
