@@ -243,7 +243,8 @@ def progress(steps: int) -> Iterator[tuple[Callable[[str], None], Callable[[floa
     def tell(text: str) -> None:
         nonlocal begun
         begun += 1
-        bar.update(task, completed=begun, description=text)
+        # The bar draws ten times a second by itself, and a step may be shorter than that.
+        bar.update(task, completed=begun, description=text, refresh=True)
 
     with Progress(*columns, console=complaints, transient=True) as bar:
         task = bar.add_task("", total=steps)
