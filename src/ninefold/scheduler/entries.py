@@ -61,7 +61,7 @@ def read_entry(element: Element) -> Entry:
             int(target),
             int(transition),
             owner,
-            int(get("last-rc-change", "0")),
+            int(get("last-rc-change", "-1")),
             get("operation_key", ""),
         )
     except ValueError:
@@ -85,7 +85,7 @@ def _read_patiently(element: Element) -> Entry:
         expected_rc=numbers[2],
         transition=numbers[1],
         owner=key[3] if len(key) > 3 else "",
-        last_rc_change=integer(element.get("last-rc-change"), 0),
+        last_rc_change=integer(element.get("last-rc-change"), -1),
         key=element.get("operation_key") or "",
     )
 
@@ -111,9 +111,9 @@ def compare(left: Entry, right: Entry, *, same_node: bool) -> int:
         if left.call_id != right.call_id:
             return -1 if left.call_id < right.call_id else 1
         # The same call again: a recurring operation whose result changed.
-        return _sign(left.last_rc_change - right.last_rc_change)
+        return _by_time(left, right)
     if not same_node:
-        return _sign(left.last_rc_change - right.last_rc_change)
+        return _by_time(left, right)
     if left.owner != right.owner or left.transition == right.transition:
         # A call still pending is the newest there can be.
         if right.call_id == -1:
@@ -124,8 +124,12 @@ def compare(left: Entry, right: Entry, *, same_node: bool) -> int:
     return 1
 
 
-def _sign(value: int) -> int:
-    return (value > 0) - (value < 0)
+def _by_time(left: Entry, right: Entry) -> int:
+    if left.last_rc_change < 0 or right.last_rc_change < 0:
+        # Nobody wrote down when it was: neither counts as the newer one.
+        return 0
+    gap = left.last_rc_change - right.last_rc_change
+    return (gap > 0) - (gap < 0)
 
 
 def changes_state_after(entries: list[Entry], event: Entry, *, same_node: bool) -> bool:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from ninefold.scheduler.workspace import Node, Resource, Workspace
 
-    # A node, its state, and the histories in there: name, element, what it says.
-    _Told: TypeAlias = tuple[Node, Element, list[tuple[str, Element, list[Entry]]]]
+    # The state of a node, and the histories in there: name, element, what it says.
+    _Told: TypeAlias = tuple[Element, list[tuple[str, Element, list[Entry]]]]
 
 _TASKS: Final = frozenset(
     {"monitor", "asyncmon", "start", "stop", "promote", "demote", "migrate_to", "migrate_from"}
@@ -72,9 +72,9 @@ def unpack_history(work: Workspace) -> Histories:
     known: list[_Told] = []
     for state in states:
         node = state_node(work, state)
-        if node is None:
-            continue
-        on_node = histories.known.setdefault(node.name.lower(), {})
+        # Whom a removed connection reaches is known only when its own history has been read.
+        name = state.get("uname", "") if node is None else node.name
+        on_node = histories.known.setdefault(name.lower(), {})
         told: list[tuple[str, Element, list[Entry]]] = []
         for element in state.iterfind("lrm/lrm_resources/lrm_resource"):
             name = element.get("id", "")
@@ -82,7 +82,7 @@ def unpack_history(work: Workspace) -> Histories:
             told.append((name, element, entries))
             # Written twice, each part is judged by itself.
             on_node[name] = [*on_node.get(name, ()), *entries]
-        known.append((node, state, told))
+        known.append((state, told))
     while _pass(work, histories, known, everything=False):
         pass
     _pass(work, histories, known, everything=work.options.fencing_enabled)
@@ -108,8 +108,9 @@ def _pass(
 ) -> bool:
     """Replay what can be replayed now; answer whether anything was."""
     progress = False
-    for node, state, told in known:
-        if node.unpacked or not (everything or _ready(work, node)):
+    for state, told in known:
+        node = state_node(work, state)
+        if node is None or node.unpacked or not (everything or _ready(work, node)):
             continue
         if node.remote:
             remote_standing(node)

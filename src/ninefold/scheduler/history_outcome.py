@@ -110,7 +110,8 @@ def _by_exit_code(resource: Resource, entry: Entry, rc: int, *, expired: bool) -
         case 2 | 3 | 4 | 5:
             return Verdict(done if expired else Outcome.HARD)
         case _:
-            return Verdict(done)
+            # Even where it was expected: an agent that only says that something is wrong has failed.
+            return Verdict(Outcome.FAILED)
 
 
 _ONCE: Final = frozenset({"migrate_to", "migrate_from", "promote", "demote", "start", "stop"})

@@ -278,4 +278,6 @@ def fence(node: Node, reason: str) -> None:
         return
     if not node.unclean or not node.reason:
         node.reason = reason
+    # What a remote node itself has recorded does not make up for what its connection says.
+    node.remote_reset = node.remote_reset or node.remote
     node.unclean = True

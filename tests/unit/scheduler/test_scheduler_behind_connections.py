@@ -21,12 +21,22 @@ TYPES = {"docker": ("heartbeat", "docker"), "remote": ("pacemaker", "remote")}
 DUMMY = ("pacemaker", "Dummy")
 
 
-def op(resource: str, task: str, rc: int = 0, *, call: int = 1, interval: int = 0) -> str:
+def op(
+    resource: str,
+    task: str,
+    rc: int = 0,
+    *,
+    call: int = 1,
+    interval: int = 0,
+    expected: int | None = None,
+    more: str = f'last-rc-change="{NOW - 100}"',
+) -> str:
     digest = operation_digest({}, interval_ms=interval, timeout_ms=20_000)
+    target = rc if expected is None else expected
     return (
         f'<lrm_rsc_op id="{resource}_{task}_{interval}" operation="{task}" interval="{interval}"'
-        f' call-id="{call}" rc-code="{rc}" op-status="0" transition-key="1:1:{rc}:x"'
-        f' last-rc-change="{NOW - 100}" op-digest="{digest}"/>'
+        f' call-id="{call}" rc-code="{rc}" op-status="0" transition-key="1:1:{target}:x"'
+        f' {more} op-digest="{digest}"/>'
     )
 
 
@@ -223,3 +233,54 @@ def test_promoted_replica_follows_the_promoted_replica_of_another_bundle() -> No
     ahead = next(number for number in range(3) if roles[f"b-in:{number}"] == "promoted")
     follower = next(number for number in range(3) if roles[f"a-in:{number}"] == "promoted")
     assert where[f"a-docker-{follower}"] == where[f"b-docker-{ahead}"] == "n2"
+
+
+def test_remote_node_whose_connection_broke_is_fenced_whatever_it_has_told_itself() -> None:
+    broke = op("r", "monitor", 1, call=2, interval=10_000, expected=0)
+    transition = decide(
+        primitive("r", "remote"),
+        "",
+        state("n1", history("r", op("r", "start"), broke, kind="remote")),
+        *(state(name, absent("r", "remote")) for name in ("n2", "n3")),
+        state("r", remote=True),
+    )
+
+    assert "stonith-r-reboot@r" in keys(transition)
+    assert "stonith-r-reboot@r" in waits(transition, "r_start_0")
+
+
+def test_start_that_was_expected_to_fail_has_failed_all_the_same() -> None:
+    attempt = history("p", op("p", "start", 1))
+    transition = decide(
+        primitive("p"), "", state("n1", attempt), *(state(n, absent("p")) for n in ("n2", "n3"))
+    )
+
+    assert "p_stop_0@n1" in keys(transition)
+
+
+def test_departure_that_failed_at_an_unknown_time_may_have_arrived() -> None:
+    # The probe on n2 has a time and the migration has none, so neither is the newer one.
+    ends = 'migrate_source="n1" migrate_target="n2"'
+    left = op("p", "migrate_to", 1, call=2, expected=0, more=ends)
+    transition = decide(
+        primitive("p", allow_migrate="true"),
+        "",
+        state("n1", history("p", op("p", "start"), left)),
+        *(state(name, absent("p")) for name in ("n2", "n3")),
+    )
+
+    assert {"p_stop_0@n1", "p_stop_0@n2"} <= keys(transition)
+
+
+def test_node_behind_a_removed_connection_is_emptied_before_it_is_let_go() -> None:
+    transition = decide(
+        primitive("p"),
+        "",
+        state("r", runs("p"), remote=True),
+        state("n1", runs("r", "remote"), absent("p")),
+        *(state(name, absent("p")) for name in ("n2", "n3")),
+    )
+
+    assert "stonith-r-reboot@r" not in keys(transition)
+    assert "p_stop_0@r" in waits(transition, "r_stop_0")
+    assert "p_stop_0@r" in waits(transition, "p_start_0")
