@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # When a node was let in by the devices that ask for it, and with which.
 UNFENCED: Final = "#node-unfenced"
 UNFENCED_WITH: Final = "#digests-all"
+# The same without their secrets: a document in which these are masked can be compared, too.
+UNFENCED_WITH_OPENLY: Final = "#digests-secure"
 
 
 def set_attribute(state: Element, name: str, value: str | None) -> bool:

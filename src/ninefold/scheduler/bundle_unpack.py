@@ -194,7 +194,8 @@ def _connect(
     replica.node = node
     bundle.scores.pop(name, None)
     for known in work.by_id.values():
-        if name in known.scores:
+        # The bundle's own parts keep off each other's nodes without being told.
+        if name in known.scores and known.outermost is not bundle:
             known.scores[name] = -INFINITY
     element = _connection(plan, name, replica.container.id, address or "#uname")
     connection = unpack(work, element, bundle, None)

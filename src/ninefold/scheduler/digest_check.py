@@ -12,7 +12,7 @@ from ninefold.scheduler.history_outcome import operation_for, timeout_ms
 from ninefold.scheduler.resources import operation_parameters, parameters_on
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from ninefold.scheduler.entries import Entry
     from ninefold.scheduler.workspace import Node, Resource, Workspace
@@ -27,14 +27,19 @@ class Digest(Enum):
     RESTART = "something has changed that needs a restart"
 
 
-def compare(work: Workspace, resource: Resource, node: Node, entry: Entry) -> Digest:
-    """Compare what an operation was run with and what it would be run with today."""
+def compare(
+    work: Workspace, resource: Resource, node: Node, entry: Entry, *, masked: bool = True
+) -> Digest:
+    """Compare what an operation was run with and what it would be run with today.
+
+    `masked` excuses secrets that were replaced by asterisks before the document was given away.
+    """
     op = operation_for(resource, entry.task, entry.interval_ms)
     own = {} if op is None else operation_parameters(work, op, node)
     parameters = dict(parameters_on(work, resource, node)) | own
     if entry.reschedule:
         return Digest.CHANGED
-    if _only_masked_differ(resource, entry, parameters):
+    if masked and _only_masked_differ(resource, entry, parameters):
         return Digest.SAME
     recorded_restart = entry.element.get("op-restart-digest")
     if recorded_restart is not None:
@@ -60,8 +65,7 @@ def _only_masked_differ(resource: Resource, entry: Entry, parameters: Mapping[st
     """Whether all that can be told is the same: the document was given away with secrets masked."""
     recorded = entry.element.get("op-secure-digest")
     secret = (entry.element.get("op-secure-params") or "").split()
-    masked = any(parameters.get(name, "").strip("*") == "" for name in secret if name in parameters)
-    if recorded is None or not masked:
+    if recorded is None or not any_masked(parameters, secret):
         return False
     open_to_all = {name: value for name, value in parameters.items() if name not in secret}
     if resource.fence_device:
@@ -70,13 +74,19 @@ def _only_masked_differ(resource: Resource, entry: Entry, parameters: Mapping[st
     return operation_digest(open_to_all) == recorded
 
 
+def any_masked(parameters: Mapping[str, str], secret: Collection[str]) -> bool:
+    """Whether asterisks stand in the place of a secret."""
+    return any(parameters[name].strip("*") == "" for name in secret if name in parameters)
+
+
 def definition_changed(work: Workspace, resource: Resource, node: Node, entry: Entry) -> bool:
     """Whether the operation that failed is defined differently now."""
     if entry.element.get("op-digest") is None or entry.task not in {"start", "monitor"}:
         return False
     if needs_container_address(resource):
         return False
-    return compare(work, resource, node, entry) in {Digest.CHANGED, Digest.RESTART}
+    found = compare(work, resource, node, entry, masked=False)
+    return found in {Digest.CHANGED, Digest.RESTART}
 
 
 def needs_container_address(resource: Resource) -> bool:

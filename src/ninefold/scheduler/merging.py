@@ -41,7 +41,9 @@ def attribute_of(node: Node, attribute: str, resource: Resource) -> str | None:
     """Return the value by which a colocation compares nodes."""
     target = resource.meta.get("container-attribute-target")
     connection = node.connection
-    inside_bundle = node.bundle_node and bool(resource.outermost.replicas)
+    # What is inside of a bundle is where the container is, as far as others are concerned.
+    inside_bundle = node.bundle_node and resource.top is not resource.outermost
+    inside_bundle = inside_bundle and resource.top.clone is not None
     host_wanted = inside_bundle or (target == "host" and attribute != "#uname")
     if host_wanted and node.guest and connection is not None and connection.launcher is not None:
         launcher = connection.launcher
@@ -109,7 +111,8 @@ def _merged(
         result, target = dict(source.scores), source
     else:
         assert one is not None
-        result = _weighted(work, dict(scores), source, one, factor=factor, flags=flags)
+        pair = source, target
+        result = _weighted(work, dict(scores), pair, one, factor=factor, flags=flags)
     if not any_available(work, result):
         if flags & ACTIVE:
             return None
@@ -133,13 +136,13 @@ def _merged(
 def _weighted(
     work: Workspace,
     result: dict[str, int],
-    source: Resource,
+    pair: tuple[Resource, Resource],
     one: Colocation,
     *,
     factor: float,
     flags: int,
 ) -> dict[str, int]:
-    wishes = _wishes(work, result, source, one.attribute)
+    wishes = _wishes(work, result, pair, one.attribute)
     for (name, current), score in zip(result.items(), wishes, strict=True):
         if factor < 0 and score < 0 and not _only_choice(one, score):
             continue
@@ -154,9 +157,12 @@ def _weighted(
     return result
 
 
-def _wishes(work: Workspace, names: Iterable[str], source: Resource, attribute: str) -> list[int]:
-    """Return, for each name, the best score of `source` on a usable node that is like that one."""
-    if attribute == "#uname" and not source.outermost.replicas:
+def _wishes(
+    work: Workspace, names: Iterable[str], pair: tuple[Resource, Resource], attribute: str
+) -> list[int]:
+    """Return, for each node of the second of `pair`, the first's best score on one like it."""
+    source, target = pair
+    if attribute == "#uname" and not source.outermost.replicas and not target.outermost.replicas:
         # The usual case: every node has a value of its own.
         return [
             score
@@ -166,7 +172,7 @@ def _wishes(work: Workspace, names: Iterable[str], source: Resource, attribute: 
             for name in names
         ]
     best = _best_by_value(work, source, attribute)
-    values = [attribute_of(work.named[name], attribute, source) for name in names]
+    values = [attribute_of(work.named[name], attribute, target) for name in names]
     return [best.get(None if value is None else value.lower(), -INFINITY) for value in values]
 
 

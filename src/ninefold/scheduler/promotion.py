@@ -44,6 +44,8 @@ def score_of(work: Workspace, resource: Resource, node: Node) -> int | None:
     if not _counts(resource, node):
         return None
     source = _attribute_node(resource, node)
+    if source is None:
+        return None
     names = [resource.history_id or resource.id]
     if not resource.unique:
         names.append(resource.config_id)
@@ -54,15 +56,14 @@ def score_of(work: Workspace, resource: Resource, node: Node) -> int | None:
     return None
 
 
-def _attribute_node(resource: Resource, node: Node) -> Node:
+def _attribute_node(resource: Resource, node: Node) -> Node | None:
+    """Return whose attributes count, `None` for a container's host if the container has none."""
     connection = node.connection
     target = resource.meta.get("container-attribute-target")
     if target == "host" and node.guest and connection is not None:
         launcher = connection.launcher
         assert launcher is not None
-        host = launcher.assigned or (launcher.active[0] if launcher.active else None)
-        if host is not None:
-            return host
+        return launcher.assigned
     return node
 
 

@@ -6,10 +6,11 @@ requires it, and after every stop.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ninefold.cib.failcounts import UNFENCED, UNFENCED_WITH
+from ninefold.cib.failcounts import UNFENCED, UNFENCED_WITH, UNFENCED_WITH_OPENLY
 from ninefold.scheduler.actions import cluster_action, key_of, link
+from ninefold.scheduler.digest_check import any_masked
 from ninefold.scheduler.digests import operation_digest
 from ninefold.scheduler.model import Reason
 from ninefold.scheduler.orders import order_action
@@ -26,6 +27,9 @@ from ninefold.scheduler.words import integer
 if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
 
+# What a fence device's parameters may call a secret.
+_SECRETS: Final = ("passwd", "password", "user")
+
 
 def unfence(work: Workspace, node: Node) -> Action:
     """Return the action that switches `node` on; optional unless the devices have changed."""
@@ -38,28 +42,42 @@ def unfence(work: Workspace, node: Node) -> Action:
             "stonith_action": "on",
             "on_node": node.name,
             "on_node_uuid": node.id,
-            "digests_all": "".join(devices),
+            "digests_all": "".join(device for device, _ in devices),
         }
         action.optional = not _devices_changed(node, devices)
     return action
 
 
-def _devices(work: Workspace, node: Node) -> list[str]:
-    """Return what `node` would be unfenced with: each device, its kind, a digest of its parameters."""
-    return [
-        f"{device.id}:{device.agent_type}:{operation_digest(parameters_on(work, device, node))},"
-        for top in work.resources
-        for device in top.primitives()
-        if device.fence_device and device.meta.get("provides") == "unfencing"
-    ]
+def _devices(work: Workspace, node: Node) -> list[tuple[str, str]]:
+    """Return what `node` would be unfenced with: each device, its kind, a digest of its parameters.
+
+    The second of each pair has the digest without the secrets; it is empty if none is masked.
+    """
+    found = []
+    for top in work.resources:
+        for device in top.primitives():
+            if not device.fence_device or device.meta.get("provides") != "unfencing":
+                continue
+            name = f"{device.id}:{device.agent_type}:"
+            parameters = parameters_on(work, device, node)
+            without = ""
+            if any_masked(parameters, _SECRETS):
+                open_to_all = {k: v for k, v in parameters.items() if k not in _SECRETS}
+                without = f"{name}{operation_digest(open_to_all)},"
+            found.append((f"{name}{operation_digest(parameters)},", without))
+    return found
 
 
-def _devices_changed(node: Node, devices: list[str]) -> bool:
+def _devices_changed(node: Node, devices: list[tuple[str, str]]) -> bool:
     """Whether a device that unfences is not the one that `node` was unfenced with."""
     recorded = node.attributes.get(UNFENCED_WITH)
     if recorded is None or not node.online or node.unclean:
         return False
-    return any(device not in recorded for device in devices)
+    openly = node.attributes.get(UNFENCED_WITH_OPENLY, "")
+    return any(
+        device not in recorded and not (without and without in openly)
+        for device, without in devices
+    )
 
 
 def _concerned(work: Workspace, resource: Resource) -> bool:

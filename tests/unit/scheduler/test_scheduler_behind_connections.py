@@ -89,6 +89,19 @@ def bundle(name: str, replicas: int = 1, *, engine: str = "", inside: str = "", 
     )
 
 
+def knowing(told: str, **attributes: str) -> str:
+    """Return the state `told` of a node with transient attributes; `_` stands for what is no letter."""
+    pairs = "".join(
+        f'<nvpair id="x-{key}" name="{key.replace("_", "-")}" value="{value}"/>'
+        for key, value in attributes.items()
+    )
+    return told.replace(
+        "<lrm ",
+        '<transient_attributes id="x"><instance_attributes id="xa">'
+        f"{pairs}</instance_attributes></transient_attributes><lrm ",
+    )
+
+
 def ban(resource: str, node: str) -> str:
     return (
         f'<rsc_location id="ban-{resource}-{node}" rsc="{resource}" node="{node}"'
@@ -284,3 +297,76 @@ def test_node_behind_a_removed_connection_is_emptied_before_it_is_let_go() -> No
     assert "stonith-r-reboot@r" not in keys(transition)
     assert "p_stop_0@r" in waits(transition, "r_stop_0")
     assert "p_stop_0@r" in waits(transition, "p_start_0")
+
+
+def test_host_that_its_container_leaves_says_nothing_about_promotion() -> None:
+    inside = primitive("a-in")
+    host = knowing(
+        state("n1", runs("a-docker-0", "docker"), runs("a-0", "remote")), master_a_in="5"
+    )
+    others = (absent("a-docker-0", "docker"), absent("a-0", "remote"))
+    transition = decide(
+        bundle("a", 1, engine='promoted-max="1"', inside=inside, container_attribute_target="host"),
+        ban("a", "n1") + ban("a", "n2") + ban("a", "n3"),
+        host,
+        *(state(name, *others) for name in ("n2", "n3")),
+        state("a-0", runs("a-in"), remote=True),
+    )
+
+    assert [(one.resource, one.score) for one in transition.scores if one.kind == "promotion"] == [
+        ("a-in:0", -1)
+    ]
+
+
+def test_promoted_replica_is_where_what_goes_with_it_wants_to_stay() -> None:
+    stays = primitive("p", resource_stickiness="1000")
+    beside = (
+        '<rsc_colocation id="c" rsc="p" with-rsc="a" with-rsc-role="Promoted" score="INFINITY"/>'
+    )
+    known = [absent(f"a-docker-{number}", "docker") for number in (0, 1)]
+    transition = decide(
+        bundle("a", 2, engine='promoted-max="1"', container_attribute_target="host") + stays,
+        beside + ban("a", "n3"),
+        knowing(state("n1", *known, absent("p")), master_a_in="5"),
+        knowing(state("n2", *known, runs("p")), master_a_in="5"),
+        state("n3", *known, absent("p")),
+    )
+
+    where = places(transition)
+    scores = {one.resource: one.score for one in transition.scores if one.kind == "promotion"}
+    for number in (0, 1):
+        wanted = 1005 if where[f"a-docker-{number}"] == "n2" else 5
+        assert scores[f"a-in:{number}"] == wanted
+
+
+def unfenced_with(user: str, *, region: str) -> Transition:
+    """Decide for n1, let in by a device with a secret that the document does not tell."""
+    recorded = operation_digest({"region": "here", "passwd": "right"})
+    openly = operation_digest({"region": "here"})
+    device = (
+        '<primitive id="u" class="stonith" type="fence_u"><meta_attributes id="um">'
+        '<nvpair id="up" name="provides" value="unfencing"/></meta_attributes>'
+        '<instance_attributes id="ui"><nvpair id="u1" name="passwd" value="' + user + '"/>'
+        f'<nvpair id="u2" name="region" value="{region}"/></instance_attributes></primitive>'
+    )
+    told = knowing(
+        state("n1", runs("p")),
+        unfenced="1",
+        all=f"u:fence_u:{recorded},",
+        secure=f"u:fence_u:{openly},",
+    )
+    for short, name in (
+        ("unfenced", "#node-unfenced"),
+        ("all", "#digests-all"),
+        ("secure", "#digests-secure"),
+    ):
+        told = told.replace(f'name="{short}"', f'name="{name}"')
+    return decide(device + primitive("p"), "", told, state("n2"), state("n3"))
+
+
+def test_masked_secret_of_a_device_is_no_reason_to_let_a_node_in_anew() -> None:
+    masked = unfenced_with("****", region="here")
+    moved = unfenced_with("****", region="there")
+
+    assert "stonith-n1-on@n1" not in keys(masked)
+    assert "stonith-n1-on@n1" in keys(moved)
