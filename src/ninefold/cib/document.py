@@ -47,12 +47,13 @@ _SECTIONS: Final = ("crm_config", "nodes", "resources", "constraints")
 class Part:
     """One tree of the document with its text, made when first asked for."""
 
-    __slots__ = ("_sha256", "_xml", "element")
+    __slots__ = ("_operations", "_sha256", "_xml", "element")
 
     def __init__(self, element: Element) -> None:
         self.element = element
         self._xml: bytes | None = None
         self._sha256: bytes | None = None
+        self._operations: tuple[Operation, ...] | None = None
 
     @property
     def xml(self) -> bytes:
@@ -67,6 +68,13 @@ class Part:
         if self._sha256 is None:
             self._sha256 = hashlib.sha256(self.xml).digest()
         return self._sha256
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The history in a `<node_state>`, in document order."""
+        if self._operations is None:
+            self._operations = views.operations(self.element)
+        return self._operations
 
     def copy(self) -> Element:
         """Return a tree of one's own, to be changed and put into a new part."""
@@ -253,10 +261,14 @@ class Cib:
 
     def node_state_element(self, node: NodeId) -> Element | None:
         """Return a node's `<node_state>`. Not to be changed."""
+        part = self._node_state_part(node)
+        return None if part is None else part.element
+
+    def _node_state_part(self, node: NodeId) -> Part | None:
         wanted = str(node)
         for part in self.status_parts:
             if part.element.tag == "node_state" and part.element.get("id") == wanted:
-                return part.element
+                return part
         return None
 
     def node_state(self, node: NodeId) -> NodeState | None:
@@ -270,8 +282,8 @@ class Cib:
 
     def operations(self, node: NodeId) -> tuple[Operation, ...]:
         """Return a node's history, in document order; entries that cannot be read are left out."""
-        element = self.node_state_element(node)
-        return () if element is None else views.operations(element)
+        part = self._node_state_part(node)
+        return () if part is None else part.operations
 
     def fail_counts(self) -> tuple[FailCount, ...]:
         """Return every fail count above zero, by node and resource in document order."""

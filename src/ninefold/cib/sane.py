@@ -40,10 +40,12 @@ _MONTHS: Final = (
 
 def problems(value: msgspec.Struct) -> list[Finding]:
     """Return what is wrong with the fields of a change or a cause."""
+    sentences: list[str] = []
+    _judge_fields(value, sentences)
     subject = type(value).__name__
     return [
         Finding("bad-value", Severity.ERROR, subject, sentence, "Correct the value.")
-        for sentence in _fields(value)
+        for sentence in sentences
     ]
 
 
@@ -55,21 +57,27 @@ def utc_text(at: WallSeconds) -> str:
     return f"{_DAYS[t.weekday()]} {_MONTHS[t.month - 1]} {t.day:2} {clock} {t.year:04}"
 
 
-def _fields(struct: msgspec.Struct) -> Iterator[str]:
+def _judge_fields(struct: msgspec.Struct, sentences: list[str]) -> None:
     for field in struct.__struct_fields__:
-        yield from _value(field, getattr(struct, field), xml=field == "xml")
+        value = getattr(struct, field)
+        # Most fields are short names and small numbers; this runs for each change at each member.
+        if not (field == "xml" and isinstance(value, str)):
+            _judge(field, value, sentences)
 
 
-def _value(field: str, value: object, *, xml: bool) -> Iterator[str]:
-    if isinstance(value, msgspec.Struct):
-        yield from _fields(value)
+def _judge(field: str, value: object, sentences: list[str]) -> None:
+    if isinstance(value, str):
+        if value:
+            sentences.extend(_text(field, value))
+    elif isinstance(value, bool) or value is None:
+        return
+    elif isinstance(value, int):
+        sentences.extend(_number(field, value))
     elif isinstance(value, tuple):
         for item in value:
-            yield from _value("name" if field == "nodes" else field, item, xml=False)
-    elif isinstance(value, str) and not xml:
-        yield from _text(field, value)
-    elif isinstance(value, int) and not isinstance(value, bool):
-        yield from _number(field, value)
+            _judge("name" if field == "nodes" else field, item, sentences)
+    elif isinstance(value, msgspec.Struct):
+        _judge_fields(value, sentences)
 
 
 def _text(field: str, value: str) -> Iterator[str]:

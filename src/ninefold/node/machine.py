@@ -75,27 +75,33 @@ class Node:
         self._now: Instant = 0
         # Asked for after its own steps only: most packets never reach the controller.
         self._controller_deadline = self.controller.deadline
+        # Wake me no later than this. Nothing changes it between two steps.
+        self.deadline: Instant = self._earliest()
 
-    @property
-    def deadline(self) -> Instant:
-        """Wake me no later than this."""
+    def _earliest(self) -> Instant:
         return min(self.stack.deadline, self.quorum.deadline, self._controller_deadline)
 
     def reconfigure(self, now: Instant, config: ClusterConfig) -> None:
         """Take the timers of a configuration that differs in nothing else (`config.reload`)."""
         self.config = config
         self.stack.reconfigure(now, config)
+        self.deadline = self._earliest()
 
     def step(self, now: Instant, event: Event) -> list[Effect]:
         """Take one event at `now`; return effects in the order in which they must be done."""
         self._now = now
         out: list[Effect] = []
+        # The commonest come first: a match asks from top to bottom.
         match event:
+            case totem.PacketReceived():
+                self._totem(event)
+            case control.Woke():
+                self._wake(out)
+            case totem.RingIdSaved() | totem.ProbeAnswered():
+                self._totem(event)
             case totem.Started():
                 self._totem(totem.Joined(GROUP, PID))
                 self._totem(totem.Joined(QUORUM_GROUP, PID))
-                self._totem(event)
-            case totem.PacketReceived() | totem.RingIdSaved() | totem.ProbeAnswered():
                 self._totem(event)
             case (
                 corosync.Connected()
@@ -107,11 +113,10 @@ class Node:
                 | corosync.LinksSeen()
             ):
                 self._pending.extend(self._report(now, event))
-            case control.Woke():
-                self._wake(out)
             case _:
                 self._control(event, out)
         self._drain(out)
+        self.deadline = self._earliest()
         return out
 
     def _wake(self, out: list[Effect]) -> None:

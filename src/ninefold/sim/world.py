@@ -341,15 +341,15 @@ class World:
 
     def post(self, host: Host, event: ev.Event) -> None:
         """Hand an event to a daemon, or to the kernel that keeps it while the daemon stands still."""
-        lost = host.frozen and isinstance(event, ev.PacketReceived)
-        if host.alive and (host.slow_ms or host.inbox):
-            self._queue(host, event)
-        elif host.alive:
-            self.step(host, event)
-        elif host.daemon is Daemon.PAUSED and not lost:
+        if host.alive:
+            if host.slow_ms or host.inbox:
+                self._queue(host, event)
+            else:
+                self.step(host, event)
+        elif host.daemon is Daemon.PAUSED:
             # A socket's buffer is bounded; Corosync keeps everything for a client that does not read.
-            packet = isinstance(event, ev.PacketReceived)
-            if not packet or len(host.inbox) < SOCKET_BUFFER_PACKETS:
+            full = host.frozen or len(host.inbox) >= SOCKET_BUFFER_PACKETS
+            if not (full and isinstance(event, ev.PacketReceived)):
                 host.inbox.append(event)
 
     def _queue(self, host: Host, event: ev.Event) -> None:
@@ -389,7 +389,7 @@ class World:
     def step(self, host: Host, event: ev.Event) -> None:
         """Step a daemon and perform what it asks for."""
         assert host.node is not None
-        for effect in host.node.step(self.clock(host), event):
+        for effect in host.node.step(host.clock.read(self.now), event):
             self.effects.perform(host, effect)
         self.arm(host)
 

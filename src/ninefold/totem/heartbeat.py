@@ -56,6 +56,7 @@ class Heartbeat:
         assert options.ping_interval > 0
         assert options.pong_count > 0
         self._options = options
+        self._patience_ms = options.ping_timeout
 
     @property
     def round_trip_ms(self) -> Millis:
@@ -67,7 +68,7 @@ class Heartbeat:
         """When the link falls unless a pong comes; `NEVER` while it is down."""
         if not self.up:
             return NEVER
-        return self._pong_at + self._options.ping_timeout + 2 * self.round_trip_ms
+        return self._pong_at + self._patience_ms + 2 * (self._average // _ROUND_TRIP_UNIT)
 
     def pinged(self, now: Instant, nonce: int) -> None:
         """Remember a ping; the oldest one without an answer gives way."""

@@ -222,7 +222,7 @@ class Links:
             raise Refused(Drop.UNKNOWN_SENDER)
         if header.link != packet.link or header.link not in peer.addresses:
             raise Refused(Drop.WRONG_LINK)
-        if header.target not in {EVERYBODY, self._me}:
+        if header.target != self._me and header.target != EVERYBODY:  # noqa: PLR1714 - no set each time
             raise Refused(Drop.MISDIRECTED)
         if header.key_id != self._keyring.key_id:
             raise Refused(Drop.UNKNOWN_KEY if header.key_id else Drop.CLEAR)
@@ -232,9 +232,9 @@ class Links:
 
     def _find_epoch(self, peer: Peer, header: wire.Header) -> Epoch:
         """Return the boot that the packet claims; a new one is not remembered yet."""
-        if peer.epochs.is_retired(header.epoch):
-            raise Refused(Drop.STALE_EPOCH)
         epoch = peer.epochs.get(header.epoch)
+        if epoch is None and peer.epochs.is_retired(header.epoch):
+            raise Refused(Drop.STALE_EPOCH)
         if epoch is None:
             key = self._keyring.key(header.sender, header.epoch)
             return Epoch(key, dict(self._counters))
@@ -297,7 +297,7 @@ class Links:
         if header.kind is Kind.PING:
             effects.append(self._pong(peer, epoch, held))
             return []
-        nonce = wire.parse_pong(held.body).nonce
+        nonce = wire.parse_pong_nonce(held.body)
         heartbeat = peer.heartbeats[header.link]
         if not heartbeat.asked(nonce):
             raise Refused(Drop.UNASKED)

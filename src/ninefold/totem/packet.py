@@ -178,10 +178,17 @@ def pack_pong(pong: Pong) -> bytes:
 
 def parse_pong(body: bytes) -> Pong:
     """Read the body of a PONG packet; raise `Refused` if its length contradicts its count."""
+    nonce = parse_pong_nonce(body)
+    anchors: dict[int, int] = dict(_ANCHOR.iter_unpack(body[_NONCE.size + 1 :]))
+    return Pong(nonce, anchors)
+
+
+def parse_pong_nonce(body: bytes) -> int:
+    """Read the nonce of a PONG packet as `parse_pong` does: all that a known boot is asked for."""
     start = _NONCE.size + 1
     if len(body) < start or body[_NONCE.size] > LINKS_MAX:
         raise Refused(Drop.MALFORMED)
     if len(body) != start + body[_NONCE.size] * _ANCHOR.size:
         raise Refused(Drop.MALFORMED)
-    anchors: dict[int, int] = dict(_ANCHOR.iter_unpack(body[start:]))
-    return Pong(_NONCE.unpack_from(body)[0], anchors)
+    nonce: int = _NONCE.unpack_from(body)[0]
+    return nonce

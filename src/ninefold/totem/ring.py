@@ -205,7 +205,7 @@ class Ring:
             core.multicast(Join(core.ring_seq, others, (core.me,), leaving=True))
         core.note("leave", "This node leaves the ring.", (core.me,))
         core.state = RingState.STOPPED
-        core.timers.clear()
+        core.cancel_all()
         core.loop.clear()
         return self._settle(now)
 

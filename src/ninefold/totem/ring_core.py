@@ -173,6 +173,8 @@ class Core:
         self.effects: list[RingEffect] = []
         self.loop: deque[Message] = deque()
         self.timers: dict[Timer, Instant] = {}
+        # The earliest of them, None when it has to be found anew: it is asked for after every packet.
+        self._earliest: Instant | None = NEVER
         # The last token of either kind that we sent on, for its retransmission.
         self.sent_token: tuple[bytes, NodeId] | None = None
         self.paused_check_at: Instant = 0
@@ -206,23 +208,32 @@ class Core:
     @property
     def deadline(self) -> Instant:
         """The earliest timer."""
-        return min(self.timers.values(), default=NEVER)
+        if self._earliest is None:
+            self._earliest = min(self.timers.values(), default=NEVER)
+        return self._earliest
 
     def arm(self, timer: Timer, at: Instant) -> None:
         """(Re)start a timer."""
         self.timers[timer] = at
+        self._earliest = None
 
     def cancel(self, *timers: Timer) -> None:
         """Stop timers, running or not."""
         for timer in timers:
             self.timers.pop(timer, None)
+        self._earliest = None
+
+    def cancel_all(self) -> None:
+        """Stop every timer."""
+        self.timers.clear()
+        self._earliest = NEVER
 
     def due(self, now: Instant) -> Timer | None:
         """Take the earliest timer that has passed; ties in the order in which they were armed."""
         if self.deadline > now:
             return None
         timer = min(self.timers, key=self.timers.__getitem__)
-        del self.timers[timer]
+        self.cancel(timer)
         return timer
 
     def multicast(self, message: Message) -> None:
