@@ -212,7 +212,7 @@ def _forgotten(cib: Cib, change: ForgetHistory) -> Cib | Refused:
 def _history_replaced(cib: Cib, change: ReplaceHistory) -> Cib | Refused:
     index, copied = _copied_state(cib, change.node, change.name)
     assert copied is not None
-    status.replace_history(copied, change)
+    status.replace_history(copied, change, cib.defines)
     if index is not None and Part(copied).xml == cib.status_parts[index].xml:
         return cib
     return _with_states(cib, {index: copied})

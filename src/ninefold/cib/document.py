@@ -254,6 +254,15 @@ class Cib:
         """Return the element of a primitive, group, clone or bundle. Not to be changed."""
         return views.resource(self.configuration, resource)
 
+    def defines(self, instance: str) -> bool:
+        """Tell whether a resource, an instance of one, or what a bundle implies is configured."""
+        name = re.sub(":[0-9]+$", "", instance)
+        return any(
+            element.get("id") == name
+            or (element.tag == "bundle" and name.startswith(f"{element.get('id')}-"))
+            for element in views.resources(self.configuration)
+        )
+
     def primitive(self, resource: str) -> Element | None:
         """Return a `<primitive>`. Not to be changed."""
         found = self.resource(resource)

@@ -18,7 +18,7 @@ from ninefold.cib.configuration import belongs
 from ninefold.cib.operations import operation_failed, operation_pending, operation_to_xml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lxml.etree import _Element as Element
 
@@ -105,16 +105,54 @@ def _pending(entry: Element) -> bool:
     return entry.get("op-status") == "-1"
 
 
-def replace_history(state: Element, change: ReplaceHistory) -> None:
-    """Put a node's own account of itself in place of what was known."""
+def replace_history(state: Element, change: ReplaceHistory, defined: Callable[[str], bool]) -> None:
+    """Put a node's own account of itself in place of what was known.
+
+    A daemon that was started anew knows nothing of what an earlier one of it started. What is `defined` will
+    be probed; what is not stays known as running, or it would run for ever.
+    """
     state.set("uname", change.name)
+    told = [operation.resource for operation in change.operations]
+    orphans = [
+        resource
+        for resource in state.iterfind("lrm/lrm_resources/lrm_resource")
+        if not defined(name := resource.get("id", "")) and name not in told and _may_run(resource)
+    ]
     for lrm in state.findall("lrm"):
         edit.remove(lrm)
     if change.fresh:
         failcounts.forget_attributes(state)
-    edit.child(edit.child(state, "lrm", id=state.get("id", "")), "lrm_resources")
+    kept = edit.child(edit.child(state, "lrm", id=state.get("id", "")), "lrm_resources")
+    for orphan in orphans:
+        _settle(orphan)
+        kept.append(orphan)
     for operation in change.operations:
         _record(state, operation)
+
+
+def _settle(resource: Element) -> None:
+    """Let nothing be pending: no result comes of what an earlier daemon had begun. It may run."""
+    for entry in resource.findall("lrm_rsc_op"):
+        if not _pending(entry):
+            continue
+        if entry.get("id", "").endswith("_last_0"):
+            key = f"{resource.get('id', '')}_monitor_0"
+            magic = f"0:0;{entry.get('transition-key', '')}"
+            found = {"operation": "monitor", "operation_key": key, "transition-magic": magic}
+            edit.set_attributes(entry, found | {"rc-code": "0", "op-status": "0"})
+        else:
+            edit.remove(entry)
+
+
+def _may_run(resource: Element) -> bool:
+    """Say whether a resource may be running, by its history on a node."""
+    if resource.get("class") == "stonith":
+        return False
+    last = edit.find_by(resource, "lrm_rsc_op", "id", f"{resource.get('id', '')}_last_0")
+    if last is None:
+        return False
+    ended = {"stop": "0", "monitor": "7"}.get(last.get("operation", ""))
+    return last.get("rc-code") != ended or last.get("op-status", "0") != "0"
 
 
 def node_fenced(state: Element, change: NodeFenced) -> bool:

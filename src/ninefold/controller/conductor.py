@@ -320,8 +320,10 @@ class Controller:
 
     def _forget(self, change: ForgetHistory, *, untold: bool) -> list[ev.Effect]:
         """Clean up here too; what this node has begun to tell of itself must not bring it back."""
-        named = family(self.replica.working.configuration, change.resource)
-        self.executor.forget(named if change.resource else None)
+        working = self.replica.working
+        named = family(working.configuration, change.resource)
+        for_good = bool(change.resource) and not working.defines(change.resource)
+        self.executor.forget(named if change.resource else None, for_good=for_good)
         return self._tell_history("cleaned up") if untold else []
 
     def _tell_history(self, why: str) -> list[ev.Effect]:
@@ -428,10 +430,20 @@ class Controller:
         effects += self._form()
         if self.replica.settled:
             effects += self.desk.prepare()
+            effects += self._tell_orphans()
         more, changes = self.direction.drive(situation.now)
         effects += more
         for change in changes:
             effects += self._propose(change, "decided")
+        return effects
+
+    def _tell_orphans(self) -> list[ev.Effect]:
+        """Say again what runs here, if it was cleaned up and then removed before it was probed."""
+        if not self.executor.has_unseen:
+            return []
+        effects: list[ev.Effect] = []
+        for operation in self.executor.orphans(self.replica.working.defines):
+            effects += self._propose(RecordOperation(self.situation.me, operation), "still runs")
         return effects
 
     def _may_form(self) -> bool:

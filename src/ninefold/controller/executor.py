@@ -25,6 +25,8 @@ from ninefold.controller.messages import Order
 from ninefold.core.instants import NEVER, Instant, WallSeconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ninefold.core.ids import NodeId
 
 # At most this many agents at once on a node: a small host with hundreds of monitors must not fork
@@ -72,6 +74,8 @@ class Executor:
         self._recurring: dict[RecurringKey, Recurring] = {}
         self._history: dict[tuple[str, str], Operation] = {}
         self._took_back = False
+        # What ran as its history was cleaned up, until somebody has looked at it again.
+        self._unseen: dict[str, Operation] = {}
         # Of each resource the start that holds until a stop has succeeded.
         self._started: dict[str, Call] = {}
 
@@ -140,13 +144,38 @@ class Executor:
         self._history.pop((order.resource, f"{call.action}_{call.interval_ms}"), None)
         return ForgetOperation(self.me, order.resource, call.action, call.interval_ms)
 
-    def forget(self, resources: tuple[str, ...] | None) -> None:
-        """Drop what is known of these resources (all if `None`): they will be probed again."""
-        for key in [k for k in self._history if resources is None or belongs(k[0], resources)]:
+    def forget(self, resources: tuple[str, ...] | None, *, for_good: bool = False) -> None:
+        """Drop what is known of these resources (all if `None`): they will be probed again.
+
+        What has no definition is not probed. So what runs is remembered for `orphans`, unless it is to
+        be forgotten `for_good`.
+        """
+        dropped = [k for k in self._history if resources is None or belongs(k[0], resources)]
+        for key in dropped:
+            last = self._history.get((key[0], "last"))
+            if last is not None and not for_good and self._may_be_active(key[0]):
+                self._unseen[key[0]] = last
+        for key in dropped:
             del self._history[key]
         for recurring in list(self._recurring):
             if resources is None or belongs(recurring[0], resources):
                 del self._recurring[recurring]
+
+    def orphans(self, defined: Callable[[str], bool]) -> tuple[Operation, ...]:
+        """Return what was cleaned up while it ran, and has lost its definition before it was probed.
+
+        It is known again from here on; nobody would look for it otherwise, and it would run for ever.
+        """
+        lost = [name for name in self._unseen if not defined(name)]
+        found = [self._unseen.pop(name) for name in lost]
+        for operation in found:
+            self._history[(operation.resource, "last")] = operation
+        return tuple(found)
+
+    @property
+    def has_unseen(self) -> bool:
+        """Was something cleaned up that has not been looked at since?"""
+        return bool(self._unseen)
 
     def on_unsettled(self) -> None:
         """Drop every order that was not launched yet; what recurs is this node's own business."""
@@ -262,6 +291,7 @@ class Executor:
         resource = operation.resource
         slot = f"{operation.task}_{operation.interval_ms}" if operation.interval_ms else "last"
         self._history[(resource, slot)] = operation
+        self._unseen.pop(resource, None)
         if failed:
             self._history[(resource, "failure")] = operation
 

@@ -57,6 +57,7 @@ def mend(world: World) -> None:
     # A device that was asked before acts, however late: that is the last fault.
     world.advance(max(0, world.effects.fencing_until - world.now))
     world.moments.clear()
+    world.mended += 1
     world.say("plan", "changed", "everything is mended")
     world.network.weather = Weather()
     world.heal()

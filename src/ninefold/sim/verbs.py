@@ -374,11 +374,13 @@ def when(stage: Stage, words: Words) -> None:
         if world.find(who) is None:
             return
         line = " ".join(who if word == "it" else word for word in command)
+        mended = world.mended
 
         def act() -> None:
-            world.say("plan", "changed", line)
-            with suppress(StageError):
-                stage.do(line)
+            if world.mended == mended:  # what was to come may be mended before it happens
+                world.say("plan", "changed", line)
+                with suppress(StageError):
+                    stage.do(line)
 
         world.at(delay, act)
 

@@ -84,6 +84,8 @@ class World:
         self.answers: dict[int, ev.Answer] = {}
         # What is to happen, once, when somebody says a word of the trace; told who did.
         self.moments: dict[str, Callable[[str], None]] = {}
+        # Grows when everything is mended: what a fault was to do later is void.
+        self.mended = 0
         self._heap: list[tuple[Instant, int, Callable[[], None]]] = []
         self._count = 0
         configs = read_conf(conf)
