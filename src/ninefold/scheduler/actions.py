@@ -202,7 +202,7 @@ def update_runnable(work: Workspace, action: Action) -> None:
     elif not node.online and not action.on_dc and (not node.guest or node.remote_reset):
         cannot(action, f"{node.name} is offline")
         if action.task == "stop" and resource.managed and not node.unclean:
-            fence(node, f"{action.key} is unrunnable")
+            fence(work, node, f"{action.key} is unrunnable")
     elif node.pending and not action.on_dc:
         cannot(action, f"{node.name} is still joining")
     elif action.needs == "nothing":

@@ -65,7 +65,14 @@ class Bundle:
 
     def create(self, work: Workspace, resource: Resource) -> None:
         """Create the actions of all containers and of what belongs to them."""
-        create_collective(work, resource, [replica.container for replica in resource.replicas])
+        containers = [replica.container for replica in resource.replicas]
+        parts = [
+            part
+            for replica in resource.replicas
+            for part in (replica.address, replica.container, replica.connection)
+            if part is not None
+        ]
+        create_collective(work, resource, containers, parts)
         inner = inner_clone(resource)
         if inner is not None:
             variants.of(inner).create(work, inner)
@@ -75,10 +82,6 @@ class Bundle:
                     action.runnable = True
                     if task in {"promoted", "demoted"}:
                         action.priority = INFINITY
-        for replica in resource.replicas:
-            for part in (replica.address, replica.connection):
-                if part is not None:
-                    variants.of(part).create(work, part)
 
     def order_inside(self, work: Workspace, resource: Resource) -> None:
         """Let the bundle's own points enclose those of its containers and of what is inside."""

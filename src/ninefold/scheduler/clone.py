@@ -52,7 +52,7 @@ class Clone:
 
     def create(self, work: Workspace, resource: Resource) -> None:
         """Create the actions of all instances, and the points where all of them begin and end."""
-        create_collective(work, resource, resource.children)
+        create_collective(work, resource, resource.children, resource.children)
         if resource.promotable:
             promotion.create(work, resource)
 

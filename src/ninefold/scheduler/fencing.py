@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ninefold.scheduler import reasons
 from ninefold.scheduler.actions import actions_of, can_fence, cluster_action, first_with_task, link
 from ninefold.scheduler.model import Reason
+from ninefold.scheduler.nodes import fencing_action
 from ninefold.scheduler.notifications import stopped_by_fencing
 from ninefold.scheduler.orders import order_action
 from ninefold.scheduler.relations import FIRST_IMPLIES_THEN, ORDERED, UNRUNNABLE_FIRST_BLOCKS
@@ -57,15 +58,11 @@ def fence_and_shut_down(work: Workspace) -> None:
 
 def fencing_of(work: Workspace, node: Node) -> Action:
     """Return the required fencing of `node`."""
-    task = work.options.fencing_action
-    key = f"stonith-{node.name}-{task}"
-    known = key in work.singletons
-    action = cluster_action(work, "stonith", key, node, "fencing")
-    if not known:
-        action.meta = {"stonith_action": task, "on_node": node.name, "on_node_uuid": node.id}
+    action = fencing_action(work, node)
+    if action.optional:
+        action.optional = False
         action.reasons.append(reasons.node_lost(node))
         _delay(work, node, action)
-    action.optional = False
     return action
 
 

@@ -22,11 +22,14 @@ class _State(Record):
     active: bool = False
 
 
-def create_collective(work: Workspace, resource: Resource, instances: list[Resource]) -> None:
-    """Create all actions of `instances`, and the collective start and stop around them."""
+def create_collective(
+    work: Workspace, resource: Resource, instances: list[Resource], parts: list[Resource]
+) -> None:
+    """Create all actions of `parts`, and the collective start and stop around the `instances`."""
+    for part in parts:
+        variants.of(part).create(work, part)
     state = _State()
     for instance in instances:
-        variants.of(instance).create(work, instance)
         _look_at(instance, state)
     start = collective(work, resource, "start", optional=not state.starting)
     started = collective(work, resource, "running", optional=not state.starting)

@@ -66,21 +66,22 @@ def create_migration(work: Workspace, resource: Resource, current: Node) -> None
     # The arrival is the start; that one remains as a point that others wait for.
     begin.pseudo = True
     ends = {"migrate_source": current.name, "migrate_target": target.name}
-    arrival = act(work, resource, "migrate_from", target, optional=True)
-    arrival.meta |= ends
-    arrival.needs = begin.needs
     if resource.partial_target is None:
         departure = act(work, resource, "migrate_to", current, optional=True)
         departure.meta |= ends
         departure.needs = begin.needs
-        departure.migratable = arrival.migratable = True
+        departure.migratable = True
+    arrival = act(work, resource, "migrate_from", target, optional=True)
+    arrival.meta |= ends
+    arrival.needs = begin.needs
+    arrival.migratable = True
+    if resource.partial_target is None:
         order(work, (resource, "monitor"), (resource, "migrate_to"), ORDERED)
         order(
             work, (resource, "migrate_to"), (resource, "migrate_from"),
             ORDERED | UNMIGRATABLE_THEN_BLOCKS,
         )  # fmt: skip
     else:
-        arrival.migratable = True
         order(work, (resource, "monitor"), (resource, "migrate_from"), ORDERED)
     order(work, (resource, "migrate_from"), (resource, "stop"), ORDERED | UNMIGRATABLE_THEN_BLOCKS)
     order(

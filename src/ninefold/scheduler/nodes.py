@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ninefold.scheduler.rules import Scope, merged_nvpairs
 from ninefold.scheduler.scores import INFINITY, parse
 from ninefold.scheduler.words import Role, boolean, integer
-from ninefold.scheduler.workspace import Node
+from ninefold.scheduler.workspace import Action, Node
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
@@ -114,7 +114,7 @@ def unpack_states(work: Workspace) -> None:
         if node.remote:
             continue
         if node.online and work.options.no_quorum_policy == "fence" and not work.quorate:
-            fence(node, "the cluster does not have quorum")
+            fence(work, node, "the cluster does not have quorum")
         if not node.online or node.shutdown:
             node.score = -INFINITY
 
@@ -130,7 +130,7 @@ def _unpack_state(work: Workspace, node: Node, state: Element) -> None:
     if work.options.fencing_enabled:
         _with_fencing(work, node, state)
     else:
-        _without_fencing(node, state)
+        _without_fencing(work, node, state)
 
 
 def _transient(work: Workspace, node: Node, state: Element) -> None:
@@ -156,12 +156,12 @@ def _process_online(state: Element) -> bool:
     return text == "online" or integer(text, 0) > 0
 
 
-def _without_fencing(node: Node, state: Element) -> None:
+def _without_fencing(work: Workspace, node: Node, state: Element) -> None:
     member, process = _since(state.get("in_ccm")), _process_online(state)
     if member and process:
         node.online = state.get("join") == "member"
     elif node.expected_up and member:
-        fence(node, "its controller died")
+        fence(work, node, "its controller died")
 
 
 def _with_fencing(work: Workspace, node: Node, state: Element) -> None:
@@ -173,22 +173,22 @@ def _with_fencing(work: Workspace, node: Node, state: Element) -> None:
     if node.shutdown:
         node.online = process
     elif not seen_membership:
-        fence(node, "peer has not been seen by the cluster")
+        fence(work, node, "peer has not been seen by the cluster")
     elif join == "nack":
-        fence(node, "peer failed Pacemaker membership criteria")
+        fence(work, node, "peer failed Pacemaker membership criteria")
     elif _terminate(node) and (member or process or join != "down"):
-        fence(node, "termination was requested")
+        fence(work, node, "termination was requested")
     elif expected == "down":
         _not_expected(work, node, state, present=member or process)
     elif not member:
-        fence(node, "peer is no longer part of the cluster")
+        fence(work, node, "peer is no longer part of the cluster")
     elif not process:
-        fence(node, "peer process is no longer available")
+        fence(work, node, "peer process is no longer available")
     elif join in {"pending", "down"}:
         node.pending = True
         node.standby = True
     elif join != "member":
-        fence(node, "peer was in an unknown state")
+        fence(work, node, "peer was in an unknown state")
 
 
 def _terminate(node: Node) -> bool:
@@ -207,7 +207,7 @@ def _not_expected(work: Workspace, node: Node, state: Element, *, present: bool)
     joined_at = integer(state.get("in_ccm"), 0)
     if limit and member and not process and joined_at > 1:
         if work.now >= joined_at + limit:
-            fence(node, "peer pending timed out on joining the process group")
+            fence(work, node, "peer pending timed out on joining the process group")
             return
         work.recheck(joined_at + limit)
     if present:
@@ -259,7 +259,7 @@ def remote_attributes(work: Workspace, node: Node, state: Element) -> None:
         node.probes_allowed = False
 
 
-def fence(node: Node, reason: str) -> None:
+def fence(work: Workspace, node: Node, reason: str) -> None:
     """Decide that `node` must be silenced; the first reason is kept.
 
     What lives inside a resource is silenced by recovering that resource.
@@ -281,3 +281,17 @@ def fence(node: Node, reason: str) -> None:
     # What a remote node itself has recorded does not make up for what its connection says.
     node.remote_reset = node.remote_reset or node.remote
     node.unclean = True
+    fencing_action(work, node)
+
+
+def fencing_action(work: Workspace, node: Node) -> Action:
+    """Return the fencing of `node`, which stands ready as soon as somebody asks for it."""
+    task = work.options.fencing_action
+    key = f"stonith-{node.name}-{task}"
+    action = work.singletons.get(key)
+    if action is None:
+        action = Action(len(work.actions) + 1, "stonith", key, None, node, kind="fencing")
+        action.meta = {"stonith_action": task, "on_node": node.name, "on_node_uuid": node.id}
+        work.singletons[key] = action
+        work.actions.append(action)
+    return action

@@ -59,13 +59,13 @@ def _active_on_lost(work: Workspace, resource: Resource, node: Node) -> None:
     if node.guest:
         resource.failed = True
         resource.stop_if_failed = True
-        fence(node, why)
+        fence(work, node, why)
     elif work.options.fencing_enabled:
         connection = node.connection
         if node.remote and connection is not None and not connection.failed:
             # Only to be silenced if its connection is not going to be started somewhere.
             node.unseen = True
-        fence(node, why)
+        fence(work, node, why)
 
 
 def _act_on(work: Workspace, resource: Resource, node: Node, policy: OnFail, reason: str) -> None:
@@ -78,7 +78,7 @@ def _act_on(work: Workspace, resource: Resource, node: Node, policy: OnFail, rea
             act(work, resource, "demote", node, optional=False)
         case OnFail.FENCE:
             resource.failed = True
-            fence(node, f"{resource.id} failed there")
+            fence(work, node, f"{resource.id} failed there")
         case OnFail.STANDBY:
             node.standby = True
             node.standby_after_failure = True
@@ -128,7 +128,7 @@ def _reset_remote(work: Workspace, resource: Resource, node: Node) -> None:
     if work.options.fencing_enabled:
         remote = work.node(resource.id)
         if remote is not None and remote.remote and not remote.remote_was_fenced:
-            fence(remote, "remote connection is unrecoverable")
+            fence(work, remote, "remote connection is unrecoverable")
     if resource.role > Role.STOPPED:
         stop(work, resource, node, optional=False)
     if resource.reconnect_ms:

@@ -24,7 +24,7 @@ def schedule_probes(work: Workspace) -> None:
         if not node.online:
             failed = node.remote and not node.guest and node.connection is not None
             if failed and remote_state(node) is RemoteState.FAILED:
-                fence(node, "the connection is unrecoverable")
+                fence(work, node, "the connection is unrecoverable")
             continue
         if node.unclean or not node.probes_allowed:
             continue

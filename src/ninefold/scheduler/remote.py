@@ -65,7 +65,7 @@ def _with_guest(
     work: Workspace, action: Action, node: Node, connection: Resource, launcher: Resource
 ) -> None:
     if launcher.failed:
-        fence(node, "container failed")
+        fence(work, node, "container failed")
     match action.task:
         case "start" | "promote":
             # Recovering the container means that everything in it starts anew.
@@ -91,7 +91,7 @@ def _with_remote(work: Workspace, action: Action, node: Node, connection: Resour
             if state is RemoteState.ALIVE:
                 _before_stop(work, action, connection, THEN_IMPLIES_FIRST)
             elif state is RemoteState.FAILED:
-                fence(node, "resources are active but connection is unrecoverable")
+                fence(work, node, "resources are active but connection is unrecoverable")
             elif connection.next_role is Role.STOPPED:
                 _before_stop(work, action, connection, THEN_IMPLIES_FIRST)
             else:
@@ -110,7 +110,7 @@ def _other_with_remote(
         _after_start(work, connection, action, FIRST_IMPLIES_THEN)
         return
     if action.task == "monitor" and state is RemoteState.FAILED:
-        fence(node, "resources are in unknown state and connection is unrecoverable")
+        fence(work, node, "resources are in unknown state and connection is unrecoverable")
     if connection.active and state is RemoteState.STOPPED:
         # The connection is going down for good: ask before it does.
         _before_stop(work, action, connection, UNRUNNABLE_FIRST_BLOCKS)

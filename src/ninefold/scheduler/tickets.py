@@ -91,7 +91,7 @@ def _without(work: Workspace, resource: Resource, use: TicketUse) -> None:
         case "fence":
             _ban(work, resource, use)
             for node in resource.active:
-                fence(node, "deadman ticket was lost")
+                fence(work, node, "deadman ticket was lost")
         case _:
             _ban(work, resource, use)
     resource.placement_reasons.append(reasons.ticket_lost(use.ticket.id, use.loss_policy))
