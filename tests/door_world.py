@@ -12,7 +12,7 @@ from ninefold.api.server import Limits, open_socket, serve
 from ninefold.daemon.reply import Reply, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 STATUS: dict[str, Any] = {
@@ -86,6 +86,13 @@ class Node:
         if self.refusal is not None:
             return self.refusal
         return Reply(ok=True, body=json.dumps({"file": "corosync.conf", "findings": []}).encode())
+
+    async def rotate_keys(self, user: str, without: Sequence[str]) -> Reply:
+        self.asked.append((user, {"type": "rotate-keys", "without": list(without)}))
+        if self.refusal is not None:
+            return self.refusal
+        begun = {"active": "0a0a0a0a", "under_way": False, "offered": "12ab34cd"}
+        return Reply(ok=True, body=json.dumps(begun).encode())
 
     async def past_events(self, after: int, limit: int) -> list[dict[str, Any]]:
         return self.log[-limit:] if limit else []

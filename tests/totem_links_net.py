@@ -18,6 +18,7 @@ from ninefold.config.model import (
 )
 from ninefold.core.instants import NEVER
 from ninefold.totem.events import LinkChanged, PacketReceived, SendPacket
+from ninefold.totem.keys import keyset
 from ninefold.totem.links import Frame, LinkEffect, Links
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Net:
 
     def boot(self, node: int) -> Links:
         epoch = self.rng.getrandbits(64).to_bytes(8, "big")
-        links = Links(self.configs[node], key=AUTHKEY, epoch=epoch, rng=self.rng)
+        links = Links(self.configs[node], keys=keyset(AUTHKEY), epoch=epoch, rng=self.rng)
         self.nodes[node] = links
         self.perform(node, links.start(self.now))
         return links

@@ -45,6 +45,7 @@ from ninefold.totem.events import (
     Synchronize,
     Woke,
 )
+from ninefold.totem.keys import KeySet, keyset
 from ninefold.totem.ring_core import RingState
 from ninefold.totem.stack import Stack
 
@@ -99,6 +100,10 @@ class WireLinks:
         self.deadline = NEVER
         self.frame_max = frame_max
         self.dropped: dict[str, int] = {}
+        self.next_is_used = False
+
+    def use_keys(self, keys: KeySet) -> None:
+        pass
 
     def start(self, now: int) -> list[SendPacket]:
         return self.wake(now)
@@ -215,7 +220,7 @@ class World:
         config = config_of(node, self.nodes, self.totem)
         return Stack(
             config,
-            key=b"",
+            keys=keyset(b""),
             ring_seq=seq,
             epoch=b"",
             rng=random.Random(node * 1000 + boot),

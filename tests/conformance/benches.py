@@ -14,6 +14,7 @@ from ninefold.sim.cluster import Shape, corosync_conf, document
 from ninefold.sim.host import Daemon
 from ninefold.sim.world import KEY, World
 from ninefold.totem import events as totem
+from ninefold.totem.keys import keyset
 from tests.conformance.member import GROUP, PID, Member, Seen
 
 if TYPE_CHECKING:
@@ -88,7 +89,11 @@ class VirtualBench:
                 on_corosync(host.config, ring_seq=seq, boot=rng.randbytes(16))
                 if corosync
                 else embedded(
-                    host.config, key=key, ring_seq=seq, epoch=rng.randbytes(8), rng=_dice(rng)
+                    host.config,
+                    keys=keyset(key),
+                    ring_seq=seq,
+                    epoch=rng.randbytes(8),
+                    rng=_dice(rng),
                 )
             )
             member = Member(node, backend)

@@ -28,6 +28,7 @@ from ninefold.host.surroundings import load_file
 from ninefold.node import events as ev
 from ninefold.node.backend import embedded, on_corosync
 from ninefold.totem import events as totem
+from ninefold.totem.keys import keyset
 
 if TYPE_CHECKING:
     from ninefold.config.model import ClusterConfig
@@ -108,7 +109,7 @@ def make_backend(cluster: str, config: ClusterConfig, key: bytes, saved: Path) -
     if cluster == "corosync":
         return on_corosync(config, ring_seq=seq, boot=os.urandom(16))
     dice = random.Random(os.urandom(8))
-    return embedded(config, key=key, ring_seq=seq, epoch=os.urandom(8), rng=dice)
+    return embedded(config, keys=keyset(key), ring_seq=seq, epoch=os.urandom(8), rng=dice)
 
 
 async def main(cluster: str, config: ClusterConfig, key: bytes, saved: Path) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from ninefold.controller import requests as rq
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 DEFAULT_SOCKET: Final = "/run/ninefold/ninefold.sock"
 SOCKET_VARIABLE: Final = "NINEFOLD_SOCKET"
@@ -84,6 +84,12 @@ class Client:
     def reload(self) -> dict[str, Any]:
         """Have the node read its corosync.conf again; return `file` and `findings`."""
         answer: dict[str, Any] = self._json("POST", "/v1/reload", b"")
+        return answer
+
+    def rotate_keys(self, without: Sequence[str]) -> dict[str, Any]:
+        """Have the ring take another shared key; return `offered`, its fingerprint."""
+        body = json.dumps({"without": list(without)}).encode()
+        answer: dict[str, Any] = self._json("POST", "/v1/keys/rotate", body)
         return answer
 
     def events(self, after: int, limit: int) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
     from ninefold.daemon.reply import Reply
 
@@ -18,6 +19,9 @@ class Gate(Protocol):
 
     async def reload(self, user: str) -> Reply:
         """Read corosync.conf again and go on with what it says, or change nothing; say which."""
+
+    async def rotate_keys(self, user: str, without: Sequence[str]) -> Reply:
+        """Offer a new shared key to the ring, or go on with the rotation that is under way."""
 
     async def past_events(self, after: int, limit: int) -> list[dict[str, Any]]:
         """Return logged events with an id greater than `after`, oldest first."""

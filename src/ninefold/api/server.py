@@ -5,6 +5,7 @@
     GET  /v1/cib/versions    who changed it, when and why
     POST /v1/requests        any request of `ninefold.controller.requests`
     POST /v1/reload          read corosync.conf again, all of it or nothing
+    POST /v1/keys/rotate     a new shared key for all nodes, without downtime
     GET  /v1/events          what happened, from the log
     GET  /v1/events/stream   what happens (server-sent events)
     GET  /v1/statistics      counters
@@ -27,7 +28,7 @@ import uvicorn
 from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import FromQuery, JSONBody, QueryParameter
 from litestar.response import ServerSentEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -39,6 +40,8 @@ from ninefold.daemon.reply import Reply, refusal
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from litestar.handlers import HTTPRouteHandler
 
     from ninefold.api.gate import Gate
 
@@ -69,6 +72,12 @@ class Limits(msgspec.Struct, frozen=True):
     answer_s: float = ANSWER_S
     send_s: float = SEND_S
     connections: int = CONNECTIONS_MAX
+
+
+class RotateKeys(msgspec.Struct, frozen=True):
+    """Names of absent nodes that need not take part."""
+
+    without: tuple[str, ...] = ()
 
 
 class DoorError(Exception):
@@ -107,10 +116,6 @@ def build(gate: Gate, limits: Limits) -> Litestar:
             raise HTTPException(status_code=408, detail="The request did not come.") from error
         return await ask(request, body)
 
-    @post("/v1/reload", status_code=200)
-    async def reload(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return answer(await gate.reload(user_of(request)))
-
     @get("/v1/events")
     async def events(
         request: Request[Any, Any, Any], after: FromQuery[int] = 0, limit: Count = 100
@@ -129,11 +134,27 @@ def build(gate: Gate, limits: Limits) -> Litestar:
         return gate.statistics()
 
     return Litestar(
-        [status, cib, versions, requests, reload, events, stream, statistics],
+        [status, cib, versions, requests, *_workings(gate), events, stream, statistics],
         logging_config=None,
         request_max_body_size=BODY_BYTES_MAX,
         openapi_config=OpenAPIConfig(title="Ninefold", version=__version__),
     )
+
+
+def _workings(gate: Gate) -> list[HTTPRouteHandler]:
+    """Return what concerns the node itself and not the document."""
+
+    @post("/v1/reload", status_code=200)
+    async def reload(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return answer(await gate.reload(user_of(request)))
+
+    @post("/v1/keys/rotate", status_code=200)
+    async def rotate(
+        request: Request[Any, Any, Any], data: JSONBody[RotateKeys]
+    ) -> Response[bytes]:
+        return answer(await gate.rotate_keys(user_of(request), data.without))
+
+    return [reload, rotate]
 
 
 def user_of(request: Request[Any, Any, Any]) -> str:

@@ -99,12 +99,26 @@ def _members(stage: LabStage, words: Words) -> None:
             raise Unmet(f"{name} is in a ring of {', '.join(members)}")
 
 
+def _one_key(stage: LabStage, words: Words) -> None:
+    used = set()
+    for name in words[1:]:
+        keys = None
+        with suppress(DoorClosedError, RefusedError, OSError):
+            keys = stage.stage.client(stage.host(name).name).statistics()["ring"]["keys"]
+        if keys is None or keys["under_way"]:
+            raise Unmet(f"{name} has {keys}")
+        used.add(keys["active"])
+    if len(used) != 1:
+        raise Unmet(f"they send under {', '.join(sorted(used))}")
+
+
 DEMANDS: Final[dict[str, Demand]] = {
     "fenced": _fenced,
     "acknowledged": _acknowledged,
     "refused": _refused,
     "property": _property,
     "members": _members,
+    "one-key": _one_key,
     "nowhere": _nowhere,
     "on": _on,
 }

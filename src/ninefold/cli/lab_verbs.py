@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lxml import etree
 
+from ninefold.api.client import RefusedError
 from ninefold.cib import model as cib
 from ninefold.controller import requests as rq
 from ninefold.core.durations import millis
@@ -273,6 +274,16 @@ def mark(stage: LabStage, words: Words) -> None:
     stage.mark(words[0], host.name, rq.ChangeCib(change))
 
 
+def rotate_keys(stage: LabStage, words: Words) -> None:
+    """`rotate-keys node1 [without node3]`: another shared key."""
+    named = words[2:] if words[1:2] == ["without"] else []
+    try:
+        stage.stage.client(stage.host(words[0]).name).rotate_keys(named)
+    except RefusedError as error:
+        text = " ".join(error.problems)
+        stage.say(words[0], "answer", f"the rotation of keys is refused: {text}")
+
+
 def patience(stage: LabStage, words: Words) -> None:
     """`patience 0s`: how long to wait for an answer before the story goes on."""
     stage.patience_s = duration(words[0]) / 1000
@@ -316,6 +327,7 @@ ACTIONS: Final[dict[str, Verb]] = {
     "declare-dead": declare_dead,
     "remove": remove,
     "mark": mark,
+    "rotate-keys": rotate_keys,
     "patience": patience,
     "recover": recover,
 }

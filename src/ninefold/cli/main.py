@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "explain": "explain:explain",
     "config": "config:app...",
     "ring": "ring:app...",
+    "keys": "keys:app...",
     "quorum": "quorum:app...",
     "agents": "agents:app...",
     "store": "store:app...",

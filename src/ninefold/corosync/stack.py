@@ -131,7 +131,7 @@ class CorosyncStack:
                 self._groups.synchronize(ring, annexes)
             case totem.Leaving():
                 self._leave(out)
-            case totem.PacketReceived() | totem.ProbeAnswered():
+            case totem.PacketReceived() | totem.ProbeAnswered() | totem.KeyEvent():
                 raise AssertionError(event)
             case _:
                 self._on_report(now, event, out)

@@ -60,6 +60,12 @@ def take(
     return Reply(ok=True, body=encode(Reloaded(str(path), tuple(findings))))
 
 
+def key_of(node: Node) -> bytes:
+    """Return the key that the node sends under."""
+    stack: Any = node.stack
+    return stack.rotation.keys.active.material if isinstance(stack, Stack) else b""
+
+
 def not_ours(node: Node) -> Reply | None:
     """Return why this node cannot reload, if it cannot."""
     stack: Any = node.stack
@@ -73,7 +79,7 @@ def _other_key(path: Path) -> Finding:
         "key-changed",
         Severity.ERROR,
         "totem.keyfile",
-        "The shared key is another than the one in use; a running daemon does not take that.",
-        "Put the key back, or stop the whole cluster and start it with the new key everywhere.",
+        "The shared key is another than the one in use; a reload does not take that.",
+        "Put the key back; 'ninefold keys rotate' gives all nodes a new one while they run.",
         str(path),
     )

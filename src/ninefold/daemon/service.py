@@ -12,6 +12,7 @@ import os
 import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from ninefold.agents.model import OpStatus, Outcome, Rc
@@ -19,8 +20,9 @@ from ninefold.cib.document import Cib
 from ninefold.corosync.messages import BOOT_BYTES
 from ninefold.daemon.faults import die
 from ninefold.daemon.journal import Journal, shown_event
+from ninefold.daemon.keys import begun, judge, new_key, save_keys
 from ninefold.daemon.outlook import told_of_ring
-from ninefold.daemon.reload import not_ours, read_again, take
+from ninefold.daemon.reload import key_of, not_ours, read_again, take
 from ninefold.daemon.reply import Reply, refusal
 from ninefold.daemon.settings import SOCKET_NAME, expected_file, ring_seq_file
 from ninefold.daemon.wires import CorosyncWire, RingWire
@@ -38,12 +40,13 @@ from ninefold.scheduler import schedule
 from ninefold.totem.packet import EPOCH_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
     from concurrent.futures import Future
 
     from ninefold.daemon.settings import Beginning, Settings
     from ninefold.daemon.wires import Wire
     from ninefold.node.backend import Backend
+    from ninefold.totem.keys import KeySet
 
 LOG: Final = logging.getLogger("ninefold.daemon")
 
@@ -62,7 +65,7 @@ def _backend(beginning: Beginning, rng: random.Random) -> Backend:
         return on_corosync(config, ring_seq=seq, boot=mark.ljust(BOOT_BYTES, b"\0"))
     return embedded(
         config,
-        key=beginning.key,
+        keys=beginning.keys,
         ring_seq=seq,
         epoch=mark,
         rng=rng,
@@ -168,6 +171,8 @@ class Service:
                 self._spawn(self._save_ring_seq(seq))
             case ev.SaveExpected(votes):
                 self._spawn(self._save_expected(votes))
+            case ev.SaveKeys(keys):
+                self._spawn(self._save_keys(keys))
             case ev.SaveCib():
                 self._save(effect)
             case ev.RunAgent(token, call):
@@ -219,6 +224,15 @@ class Service:
             except OSError as error:
                 text = f"the highest expected votes cannot be saved in {path}: {error.strerror}"
                 self.journal.write(ev.Happened("store-failed", text))
+
+    async def _save_keys(self, keys: KeySet) -> None:
+        path = Path(self.node.config.totem.keyfile)
+        event: ev.Event = ev.KeysSaved(keys)
+        try:
+            await self._loop.run_in_executor(self._threads, save_keys, path, keys)
+        except OSError as error:
+            event = ev.KeysNotSaved(f"{path}: {error.strerror}")
+        self._machine.post(event)
 
     def _save(self, effect: ev.SaveCib) -> None:
         future = self.beginning.store.save(effect.stamp, effect.cib, effect.cause)
@@ -282,13 +296,24 @@ class Service:
         async with self._reloading:
             path, running = self.settings.config, self.node.config
             config, findings = await self._loop.run_in_executor(
-                None, read_again, path, running, self.beginning.key
+                None, read_again, path, running, key_of(self.node)
             )
             reply = take(self.node, clock.now(), path, config, findings)
         verdict = "taken" if reply.ok else "refused, nothing was changed"
         self.journal.write(ev.Happened("reload", f"{path} was read again by {user}: {verdict}"))
         # A step, so that the loop looks at the new deadlines.
         self._machine.post(ev.ClockRead(clock.wall()))
+        return reply
+
+    async def rotate_keys(self, user: str, without: Sequence[str]) -> Reply:
+        """Offer a new shared key to the ring, or go on with the rotation that is under way."""
+        refused, nodes = judge(self.node, without)
+        if refused is not None:
+            return refused
+        key = new_key(self.node)
+        self.journal.write(ev.Happened("keys", f"{user} wants the keys rotated"))
+        reply = begun(self.node, key)
+        self._machine.post(ev.Rotate(key, nodes))
         return reply
 
     def reload_soon(self) -> None:

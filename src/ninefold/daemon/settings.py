@@ -16,12 +16,14 @@ from ninefold.config.grammar import decode, parse
 from ninefold.config.load import authkey, load
 from ninefold.config.model import ClusterConfig
 from ninefold.core.findings import Finding, Severity, errors
+from ninefold.daemon.keys import load_keys
 from ninefold.host.corosync.cmap import corosync_runs
 from ninefold.host.corosync.libraries import CorosyncAbsent
 from ninefold.host.files import FileDamagedError, load_expected, load_ring_seq
 from ninefold.host.orphans import end_orphans, owner
 from ninefold.host.store import Store, StoreError
 from ninefold.host.surroundings import look
+from ninefold.totem.keys import KeySet
 
 # `auto` is Corosync where one runs when the daemon starts, else the embedded ring.
 CLUSTERS: Final = ("auto", "embedded", "corosync")
@@ -58,7 +60,7 @@ class Beginning(msgspec.Struct, frozen=True):
     """What a node begins from."""
 
     config: ClusterConfig
-    key: bytes
+    keys: KeySet
     ring_seq: int
     store: Store
     stamp: Stamp
@@ -71,6 +73,10 @@ class Beginning(msgspec.Struct, frozen=True):
 def begin(settings: Settings) -> Beginning:
     """Read and check everything; raise `CannotStart` with all findings."""
     config, key, findings = configuration(settings.config)
+    keys = KeySet()
+    if config is not None:
+        keys, unfit = load_keys(config, key)
+        findings += unfit
     on_corosync = _on_corosync(settings.cluster, findings)
     ring_seq = _ring_seq(settings.state, findings)
     floor = _expected_floor(settings.state, config, findings)
@@ -90,7 +96,7 @@ def begin(settings: Settings) -> Beginning:
         cib = first or Cib.empty(config.totem.cluster_name)
         stamp = Stamp(0, cib.version)
     found = tuple(findings)
-    return Beginning(config, key, ring_seq, store, stamp, cib, found, on_corosync, floor)
+    return Beginning(config, keys, ring_seq, store, stamp, cib, found, on_corosync, floor)
 
 
 def ring_seq_file(state: Path) -> Path:

@@ -34,6 +34,8 @@ def write_durably(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     Raises `OSError` if the file system refuses; the old file is then still there.
     """
     temporary = path.with_name(path.name + ".tmp")
+    # What an interrupted write has left keeps its own mode, and may not be ours to write.
+    temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:

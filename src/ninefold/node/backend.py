@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ninefold.config.model import ClusterConfig
     from ninefold.core.ids import NodeId, RingId
     from ninefold.quorum import events as quorum
+    from ninefold.totem.keys import KeySet
 
 
 class Messaging(Protocol):
@@ -102,14 +103,14 @@ class Backend(msgspec.Struct, frozen=True):
 def embedded(
     config: ClusterConfig,
     *,
-    key: bytes,
+    keys: KeySet,
     ring_seq: int,
     epoch: bytes,
     rng: random.Random,
     expected_floor: int = 0,
 ) -> Backend:
     """Return the back end that needs no other program."""
-    stack = Stack(config, key=key, ring_seq=ring_seq, epoch=epoch, rng=rng)
+    stack = Stack(config, keys=keys, ring_seq=ring_seq, epoch=epoch, rng=rng)
     return Backend(stack, Quorum(config, floor=expected_floor), _unasked)
 
 

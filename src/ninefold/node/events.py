@@ -41,10 +41,14 @@ from ninefold.corosync.events import (
 )
 from ninefold.quorum.events import SaveExpected
 from ninefold.totem.events import (
+    KeysNotSaved,
+    KeysSaved,
     PacketReceived,
     ProbeAnswered,
     ProbeKernel,
     RingIdSaved,
+    Rotate,
+    SaveKeys,
     SaveRingSeq,
     SendPacket,
     Started,
@@ -55,6 +59,9 @@ Event: TypeAlias = (
     | PacketReceived
     | RingIdSaved
     | ProbeAnswered
+    | Rotate
+    | KeysSaved
+    | KeysNotSaved
     | Report
     | Woke
     | ClockRead
@@ -68,6 +75,7 @@ Event: TypeAlias = (
 Effect: TypeAlias = (
     SaveRingSeq
     | SaveExpected
+    | SaveKeys
     | SendPacket
     | ProbeKernel
     | Request
@@ -98,6 +106,8 @@ __all__ = [
     "GroupMessage",
     "Halted",
     "Happened",
+    "KeysNotSaved",
+    "KeysSaved",
     "LinksSeen",
     "Multicast",
     "PacketReceived",
@@ -105,9 +115,11 @@ __all__ = [
     "ProbeKernel",
     "Requested",
     "RingIdSaved",
+    "Rotate",
     "RunAgent",
     "SaveCib",
     "SaveExpected",
+    "SaveKeys",
     "SaveRingSeq",
     "SelfFence",
     "SendPacket",

@@ -97,7 +97,7 @@ class Node:
                 self._totem(event)
             case control.Woke():
                 self._wake(out)
-            case totem.RingIdSaved() | totem.ProbeAnswered():
+            case totem.RingIdSaved() | totem.ProbeAnswered() | totem.KeyEvent():
                 self._totem(event)
             case totem.Started():
                 self._totem(totem.Joined(GROUP, PID))
@@ -138,7 +138,7 @@ class Node:
 
     def _from_totem(self, effect: totem.Effect | corosync.Request, out: list[Effect]) -> None:
         match effect:
-            case totem.SendPacket() | totem.SaveRingSeq() | totem.ProbeKernel():
+            case totem.SendPacket() | totem.SaveRingSeq() | totem.SaveKeys() | totem.ProbeKernel():
                 out.append(effect)
             case corosync.Connect() | corosync.Multicast() | corosync.Disconnect():
                 out.append(effect)

@@ -14,6 +14,7 @@ import msgspec
 
 from ninefold.cib.document import Cib
 from ninefold.cib.model import Stamp
+from ninefold.totem.keys import keyset
 
 if TYPE_CHECKING:
     import random
@@ -42,9 +43,11 @@ class Copy(msgspec.Struct, frozen=True):
 class Disk:
     """Survives power cuts; a save counts once its fsync has returned."""
 
-    def __init__(self) -> None:
+    def __init__(self, key: bytes = b"") -> None:
         self.ring_seq = 0
         self.expected = 0
+        # In the directory of the configuration, which older copies of the state do not hold.
+        self.keys = keyset(key)
         self.document: tuple[Stamp, Cib] | None = None
         # `full` and `fails` refuse writes until further notice, `hiccup` refuses one.
         self.condition = "works"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ninefold.scheduler.model import Transition
     from ninefold.sim.host import Host
     from ninefold.sim.world import World
+    from ninefold.totem.keys import KeySet
 
 # The policy engine on a small cluster.
 DECISION_MS: Final = (2, 8)
@@ -85,6 +86,8 @@ class Effects:
                 self._save_ring_seq(host, seq)
             case ev.SaveExpected(votes):
                 self._save_expected(host, votes)
+            case ev.SaveKeys(keys):
+                self._save_keys(host, keys)
             case ev.ProbeKernel(peer, link, _):
                 self._probe(host, peer, link)
             case ev.SaveCib():
@@ -177,6 +180,15 @@ class Effects:
             host.disk.expected = max(host.disk.expected, votes)
 
         self._on_disk(host, write, lambda _trouble: None, small=True)
+
+    def _save_keys(self, host: Host, keys: KeySet) -> None:
+        def write() -> None:
+            host.disk.keys = keys
+
+        def told(trouble: str) -> None:
+            self.world.post(host, ev.KeysNotSaved(trouble) if trouble else ev.KeysSaved(keys))
+
+        self._on_disk(host, write, told, small=True)
 
     def save_cib(self, host: Host, effect: ev.SaveCib) -> None:
         """Make a document durable, then say so."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ninefold.core.durations import millis
 from ninefold.sim.words import StageError, Unmet
+from ninefold.totem.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +105,18 @@ def _members(stage: Stage, words: list[str]) -> None:
             raise Unmet(f"{name} is in a ring of {members}")
 
 
+def _one_key(stage: Stage, words: list[str]) -> None:
+    """`expect one-key node1 node2`: they hold a single key, the same, on their disks and in use."""
+    held = {name: stage.host(name).disk.keys for name in words[1:]}
+    told = "; ".join(f"{name} has {keys}" for name, keys in held.items())
+    if any(len(keys.accepted) != 1 for keys in held.values()) or len(set(held.values())) != 1:
+        raise Unmet(told)
+    for name, keys in held.items():
+        node = stage.host(name).node
+        if node is not None and isinstance(node.stack, Stack) and node.stack.rotation.keys != keys:
+            raise Unmet(f"{name} uses {node.stack.rotation.keys}, and has on its disk {keys}")
+
+
 EXPECTATIONS: Final[dict[str, Callable[[Stage, list[str]], None]]] = {
     "within": _within,
     "fenced": _fenced,
@@ -112,6 +125,7 @@ EXPECTATIONS: Final[dict[str, Callable[[Stage, list[str]], None]]] = {
     "property": _attribute,
     "members": _members,
     "promoted": _promoted,
+    "one-key": _one_key,
     "nowhere": _nowhere,
     "on": _on,
 }

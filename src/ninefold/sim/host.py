@@ -45,7 +45,7 @@ class Daemon(Enum):
 class Host:
     """A host of the virtual world."""
 
-    def __init__(self, config: ClusterConfig, seed: str, cib: Cib) -> None:
+    def __init__(self, config: ClusterConfig, seed: str, cib: Cib, key: bytes = b"") -> None:
         self.config = config
         self.id: NodeId = config.local
         self.name = config.node(config.local).name
@@ -55,7 +55,7 @@ class Host:
         self.power_rng = random.Random(f"power {seed}")  # noqa: S311 - as above
         self.disk_rng = random.Random(f"disk {seed}")  # noqa: S311 - as above
         self.engine_rng = random.Random(f"engine {seed}")  # noqa: S311 - as above
-        self.disk = Disk()
+        self.disk = Disk(key)
         self.resources = Resources(self.rng)
         # Agents that run, also those of a daemon that is gone.
         self.agents: dict[int, Call] = {}
@@ -81,7 +81,7 @@ class Host:
         """Is the daemon stepping?"""
         return self.powered and self.daemon is Daemon.RUNNING and self.node is not None
 
-    def make_node(self, key: bytes, watch: Watch, *, corosync: bool = False) -> Node:
+    def make_node(self, watch: Watch, *, corosync: bool = False) -> Node:
         """Begin the daemon from what is on the disk; `watch` sees what its controller is told."""
         document = self.disk.document
         stamp, cib = document or (Stamp(0, self._first_cib.version), self._first_cib)
@@ -94,7 +94,7 @@ class Host:
             if corosync
             else embedded(
                 self.config,
-                key=key,
+                keys=self.disk.keys,
                 ring_seq=seq,
                 epoch=epoch,
                 rng=rng,

@@ -5,10 +5,13 @@ Each docstring shows its line, as in `verbs`.
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ninefold.node import events as ev
 from ninefold.sim.words import StageError, Words, duration, number, parts_per_million
+from ninefold.totem.keys import fresh_key
+from ninefold.totem.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +169,25 @@ def woken(stage: Stage, words: Words) -> None:
 
 Verb: TypeAlias = "Callable[[Stage, Words], None]"
 
+
+def rotate_keys(stage: Stage, words: Words) -> None:
+    """`rotate-keys node1 [without node3]`: an operator wants another shared key."""
+    host = stage.host(words[0])
+    stack = host.node.stack if host.alive and host.node is not None else None
+    if not isinstance(stack, Stack):
+        raise StageError(f"{host.name} has no ring of its own that could rotate its keys")
+    without = tuple(stage.host(name).id for name in words[2:] if words[1] == "without")
+    findings = stack.rotation.judge(without)
+    if findings:
+        text = "; ".join(f"{f.subject}: {f.sentence}" for f in findings)
+        stage.world.say(host.name, "answer", f"the rotation of keys is refused: {text}")
+        return
+    dice = random.Random(f"key {stage.shape.seed} {stage.world.now}")  # noqa: S311 - a seed's world
+    stage.world.post(host, ev.Rotate(fresh_key(stack.rotation.keys, dice.randbytes), without))
+
+
 TROUBLES: Final[dict[str, Verb]] = {
+    "rotate-keys": rotate_keys,
     "late": late,
     "narrow": narrow,
     "clog": clog,

@@ -89,7 +89,7 @@ class World:
         self._heap: list[tuple[Instant, int, Callable[[], None]]] = []
         self._count = 0
         configs = read_conf(conf)
-        self.hosts = {c.local: Host(c, f"host {seed} {c.local}", cib) for c in configs}
+        self.hosts = {c.local: Host(c, f"host {seed} {c.local}", cib, KEY) for c in configs}
         self.config = configs[0]
         links = len(self.config.node(self.config.local).links)
         self.network = Network(self.hosts, links, self.rng)
@@ -225,7 +225,7 @@ class World:
         self.views.forget(node)
         self.effects.end_orphans(host)
         on_corosync = self.corosync is not None
-        host.make_node(KEY, lambda event: self._watch(host, event), corosync=on_corosync)
+        host.make_node(lambda event: self._watch(host, event), corosync=on_corosync)
         self.step(host, self.wall_clock(host))
         self.step(host, ev.Started())
 

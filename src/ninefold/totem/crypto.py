@@ -1,12 +1,15 @@
 """Sealing packets: AES-256-GCM under keys that are derived from the cluster's authkey.
 
 Theorem: a body is opened only if a holder of the authkey sealed exactly that body under exactly
-that header. And: no (key, nonce) pair is ever used twice. The key belongs to one (cluster, key id,
+that header. And: no (key, nonce) pair is ever used twice. The key belongs to one (authkey, cluster,
 sender, epoch); the epoch is drawn at random at each start of the daemon; the nonce is the link
 and that link's 64-bit counter, which only grows and is never stored. Two boots of one node share
 a key only if they draw the same 64-bit epoch: after 65 536 restarts that chance is 2^-33. (A
 virtual machine that is set back to a snapshot of its memory repeats its counters; its peers refuse
 them as replays, and the daemon should be restarted.)
+
+While keys are rotated (`rotation`) a node holds up to three authkeys. It seals with one and opens with
+any; the counters go on, since another authkey makes another key.
 
 `crypto_cipher` aes128, aes192 and aes256, and any `crypto_hash`, also a hash without a cipher, all
 mean AES-256-GCM here: nothing weaker than what was asked for is ever used. Only `none` with
@@ -22,18 +25,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
+from ninefold.totem.keys import AUTHKEY_BYTES_MIN
+
 if TYPE_CHECKING:
     from ninefold.config.model import TotemOptions
     from ninefold.core.ids import NodeId
+    from ninefold.totem.keys import KeySet
 
 KEY_ID_CLEAR: Final = 0
-# The first key. Rotation will add a second one under another id.
-KEY_ID_FIRST: Final = 1
 # AES-GCM appends 16 bytes of authentication.
 TAG_BYTES: Final = 16
-# An authkey has 128 to 4096 bytes (corosync-keygen: 256); the configuration's judge insists on
-# 128. Below 16 bytes it could be guessed, and that we refuse to run with at all.
-AUTHKEY_BYTES_MIN: Final = 16
 
 _SALT: Final = b"ninefold totem links v1"
 
@@ -82,31 +83,76 @@ class ClearKey:
 
 
 class Keyring:
-    """Derives each sender's key of each epoch from the authkey (HKDF-SHA256)."""
+    """Derives each sender's key of each epoch from the authkeys (HKDF-SHA256)."""
 
-    def __init__(self, options: TotemOptions, authkey: bytes) -> None:
+    def __init__(self, options: TotemOptions, keys: KeySet) -> None:
         self.clear = options.crypto_cipher == "none" and options.crypto_hash == "none"
-        assert self.clear or len(authkey) >= AUTHKEY_BYTES_MIN
         self._cluster = options.cluster_name.encode()
-        self._secret = b"" if self.clear else _extract(authkey)
+        # Key id -> what is left of an authkey of any length.
+        self._secrets: dict[int, bytes] = {}
+        self.install(keys)
+
+    def install(self, keys: KeySet) -> None:
+        """Send under `keys.active` from now on, and accept all of `keys`."""
+        self.keys = keys
+        if self.clear:
+            return
+        assert keys.distinct
+        assert all(len(key.material) >= AUTHKEY_BYTES_MIN for key in keys.accepted)
+        self._secrets = {key.key_id: _extract(key.material) for key in keys.accepted}
 
     @property
     def key_id(self) -> int:
-        """The key id to send under, and the only one that is accepted."""
-        return KEY_ID_CLEAR if self.clear else KEY_ID_FIRST
+        """The key id to send under."""
+        return KEY_ID_CLEAR if self.clear else self.keys.active.key_id
 
     @property
     def overhead(self) -> int:
         """Bytes that sealing adds to a body."""
         return 0 if self.clear else TAG_BYTES
 
+    def accepts(self, key_id: int) -> bool:
+        """Tell whether packets under this id may be opened."""
+        return key_id == KEY_ID_CLEAR if self.clear else key_id in self._secrets
+
+    def secret(self, key_id: int) -> bytes:
+        """Return the uniform bytes of an accepted authkey."""
+        return self._secrets[key_id]
+
     def key(self, sender: NodeId, epoch: bytes) -> PacketKey:
-        """Return the key that `sender` seals with in `epoch`; about 3 microseconds."""
+        """Return the key that `sender` seals with in `epoch` under the active authkey."""
         if self.clear:
             return ClearKey()
+        return self.derived(self.secret(self.key_id), sender, epoch)
+
+    def derived(self, secret: bytes, sender: NodeId, epoch: bytes) -> PacketKey:
+        """Return the key of `sender` in `epoch` under one authkey; about 3 microseconds."""
         # The cluster's name has any length, so it comes last: no two tuples share an encoding.
-        info = bytes([self.key_id]) + sender.to_bytes(2, "big") + epoch + self._cluster
-        return GcmKey(HKDFExpand(hashes.SHA256(), 32, info).derive(self._secret))
+        info = b"\x01" + sender.to_bytes(2, "big") + epoch + self._cluster
+        return GcmKey(HKDFExpand(hashes.SHA256(), 32, info).derive(secret))
+
+
+class SenderKeys:
+    """What the packets of one sender in one epoch are opened with, under any accepted authkey."""
+
+    def __init__(self, keyring: Keyring, sender: NodeId, epoch: bytes) -> None:
+        self._keyring = keyring
+        self._of = (sender, epoch)
+        # Key id -> the secret it was derived from, since an id may come to mean another authkey.
+        self._derived: dict[int, tuple[bytes, PacketKey]] = {}
+
+    def open(
+        self, key_id: int, link: int, counter: int, header: bytes, sealed: bytes
+    ) -> bytes | None:
+        """Return the body, or None if it was not sealed under that authkey and header."""
+        keyring = self._keyring
+        if keyring.clear:
+            return sealed
+        secret = keyring.secret(key_id)
+        known = self._derived.get(key_id)
+        if known is None or known[0] is not secret:
+            known = self._derived[key_id] = (secret, keyring.derived(secret, *self._of))
+        return known[1].open(link, counter, header, sealed)
 
 
 def _extract(authkey: bytes) -> bytes:

@@ -28,7 +28,7 @@ from ninefold.totem.fragments import Reassembly
 from ninefold.totem.replay import ReplayWindow
 
 if TYPE_CHECKING:
-    from ninefold.totem.crypto import PacketKey
+    from ninefold.totem.crypto import SenderKeys
     from ninefold.totem.packet import Header
 
 # Packets may overtake each other by this much on one link.
@@ -53,10 +53,10 @@ class Held:
 
 
 class Epoch:
-    """One boot of a peer: its key, our anchor for it, and after the proof its windows."""
+    """One boot of a peer: its keys, our anchor for it, and after the proof its windows."""
 
-    def __init__(self, key: PacketKey, anchors: dict[int, int]) -> None:
-        self.key = key
+    def __init__(self, keys: SenderKeys, anchors: dict[int, int]) -> None:
+        self.keys = keys
         self.anchors = anchors
         self.held: deque[Held] = deque()
         self.frames = Reassembly()

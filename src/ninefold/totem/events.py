@@ -18,6 +18,7 @@ import msgspec
 
 from ninefold.core.ids import NodeId, RingId
 from ninefold.core.instants import Instant, Millis
+from ninefold.totem.keys import Key, KeySet
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -82,12 +83,41 @@ class Leaving(msgspec.Struct, frozen=True):
     """This node stops cleanly: tell the others, so that they need no timeout."""
 
 
+class KeyEvent(msgspec.Struct, frozen=True):
+    """What concerns the shared keys, and only a ring of our own."""
+
+
+class Rotate(KeyEvent, frozen=True):
+    """An operator wants another shared key, or that the rotation under way goes on.
+
+    `without` names absent nodes that need not have it. Ask `Rotation.judge` before.
+    """
+
+    key: Key
+    without: tuple[NodeId, ...] = ()
+
+
+class KeysSaved(KeyEvent, frozen=True):
+    """The keys of `SaveKeys` are on stable storage."""
+
+    keys: KeySet
+
+
+class KeysNotSaved(KeyEvent, frozen=True):
+    """The disk refused them."""
+
+    reason: str
+
+
 Event: TypeAlias = (
     Started
     | PacketReceived
     | Woke
     | RingIdSaved
     | ProbeAnswered
+    | Rotate
+    | KeysSaved
+    | KeysNotSaved
     | Joined
     | Left
     | Submitted
@@ -100,6 +130,15 @@ class SaveRingSeq(msgspec.Struct, frozen=True):
     """Make `seq` durable, then step with `RingIdSaved`: no packet of that ring leaves before."""
 
     seq: int
+
+
+class SaveKeys(msgspec.Struct, frozen=True):
+    """Make these keys durable in place of those before; then step with `KeysSaved`.
+
+    Each step in the order that `keys` needs must leave a set that the node may begin from.
+    """
+
+    keys: KeySet
 
 
 class SendPacket(msgspec.Struct, frozen=True):
@@ -197,7 +236,8 @@ class Noted(msgspec.Struct, frozen=True):
 
     Words used: token-warning, token-lost, gather, commit, recovery, operational, peer-dead,
     peer-paused, peer-alive, failed-to-receive, pause-detected, foreign, merge, leave,
-    cleartext, packets-refused, peer-restarted, backed-off, sync-timeout, apart, unlisted.
+    cleartext, packets-refused, peer-restarted, backed-off, sync-timeout, apart, unlisted, keys,
+    keys-refused, keys-not-saved.
     """
 
     what: str
@@ -207,6 +247,7 @@ class Noted(msgspec.Struct, frozen=True):
 
 Effect: TypeAlias = (
     SaveRingSeq
+    | SaveKeys
     | SendPacket
     | ProbeKernel
     | RingChanged

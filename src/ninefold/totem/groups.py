@@ -85,7 +85,13 @@ class _Brings(msgspec.Struct, frozen=True, array_like=True, tag=4):
     processes: Annotated[tuple[tuple[Name, Pid], ...], Meta(max_length=PROCESSES_MAX)]
 
 
-_Envelope: TypeAlias = _Join | _Leave | _Message | _Brings
+class _Word(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """The layer's own word to all members, no group's."""
+
+    data: Annotated[bytes, Meta(max_length=PAYLOAD_BYTES_MAX)]
+
+
+_Envelope: TypeAlias = _Join | _Leave | _Message | _Brings | _Word
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final[msgspec.msgpack.Decoder[_Envelope]] = msgspec.msgpack.Decoder(_Envelope)
 
@@ -105,6 +111,7 @@ class Groups:
         # Local processes that asked to join and have not asked to leave.
         self._wanted: dict[tuple[str, int], None] = {}
         self._ring: RingId | None = None
+        self._words: list[tuple[NodeId, bytes]] = []
         self._members: tuple[NodeId, ...] = ()
         self._brought: dict[NodeId, _Brings] = {}
         self._synchronising = False
@@ -165,6 +172,15 @@ class Groups:
             self._drop("group-message-of-stranger")
             return []
         return self._push(_Message(group, pid, payload))
+
+    def say(self, data: bytes) -> list[GroupEffect]:
+        """Tell all members of the ring, ourselves included."""
+        return self._push(_Word(data))
+
+    def heard(self) -> list[tuple[NodeId, bytes]]:
+        """Return what members have said to the layer itself since the last question."""
+        words, self._words = self._words, []
+        return words
 
     def synchronize(self, ring: RingId, annexes: dict[str, bytes]) -> None:
         """Bring our annexes to the barrier; an answer for an older ring is void."""
@@ -239,6 +255,9 @@ class Groups:
                 return self._on_join(GroupMember(sender, pid), group)
             case _Leave(group, pid):
                 return self._on_leave(GroupMember(sender, pid), group)
+            case _Word(data):
+                self._words.append((sender, data))
+                return []
             case _Brings():
                 return self._on_brings(sender, envelope)
 

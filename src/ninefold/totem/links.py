@@ -19,7 +19,7 @@ from ninefold.config.model import LinkOptions
 from ninefold.core.ids import NodeId
 from ninefold.core.instants import NEVER
 from ninefold.totem import packet as wire
-from ninefold.totem.crypto import Keyring
+from ninefold.totem.crypto import Keyring, SenderKeys
 from ninefold.totem.epochs import Epoch, Held
 from ninefold.totem.events import LinkChanged, Noted, PacketReceived, SendPacket
 from ninefold.totem.fragments import FRAGMENTS_MAX, split
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ninefold.config.model import ClusterConfig, TotemOptions
     from ninefold.core.instants import Instant, Millis
+    from ninefold.totem.keys import KeySet
 
 LinkEffect: TypeAlias = SendPacket | LinkChanged | Noted
 
@@ -56,10 +57,10 @@ ADVICE: Final = {
     " mcastport of the links.",
     Drop.CLEAR: "sends in clear though crypto is configured here: give all nodes the same"
     " corosync.conf.",
-    Drop.UNKNOWN_KEY: "uses crypto, or a key, that is not configured here: give all nodes the"
-    " same corosync.conf.",
-    Drop.WRONG_KEY: "seals with another key: copy one authkey to all nodes, and check that their"
-    " cluster_name is the same.",
+    Drop.UNKNOWN_KEY: "uses crypto, which is not configured here: give all nodes the same"
+    " corosync.conf.",
+    Drop.WRONG_KEY: "seals with another key: copy one authkey to all nodes (to one that a rotation has left"
+    " out: from a member of the ring, then restart it), and check that their cluster_name is the same.",
 }
 
 
@@ -73,20 +74,21 @@ class Frame(msgspec.Struct, frozen=True):
 class Links:
     """This node's links to its peers.
 
-    `key` is the authkey; `epoch` is 8 bytes, drawn at random at this start of the daemon and never
+    `keys` are the authkeys; `epoch` is 8 bytes, drawn at random at this start of the daemon and never
     used again; `rng` gives nonces that must be unpredictable on a real host (`SystemRandom`).
     """
 
     def __init__(
-        self, config: ClusterConfig, *, key: bytes, epoch: bytes, rng: random.Random
+        self, config: ClusterConfig, *, keys: KeySet, epoch: bytes, rng: random.Random
     ) -> None:
         assert len(epoch) == EPOCH_BYTES
         self.dropped: dict[str, int] = {}
         self._me = config.local
         self._epoch = epoch
         self._rng = rng
-        self._keyring = Keyring(config.totem, key)
+        self._keyring = Keyring(config.totem, keys)
         self._key = self._keyring.key(config.local, epoch)
+        self._next_is_used = False
         self._options = _link_options(config)
         self._block_unlisted = config.totem.block_unlisted_ips
         self._peers = {
@@ -142,6 +144,17 @@ class Links:
         for link, due in self._ping_at.items():
             self._ping_at[link] = min(due, now + options[link].ping_interval)
         self._plan()
+
+    @property
+    def next_is_used(self) -> bool:
+        """Whether a peer seals with the key that comes next: then all members hold it."""
+        return self._next_is_used
+
+    def use_keys(self, keys: KeySet) -> None:
+        """Seal with `keys.active` from the next packet on; accept all of `keys`."""
+        self._keyring.install(keys)
+        self._key = self._keyring.key(self._me, self._epoch)
+        self._next_is_used = False
 
     def start(self, now: Instant) -> list[LinkEffect]:
         """Begin: ping every peer on every link."""
@@ -205,6 +218,8 @@ class Links:
             peer = self._admit(header, packet)
             epoch = self._find_epoch(peer, header)
             body = _open(epoch, header, packet.data)
+            if header.key_id != self._keyring.key_id:
+                self._notice_key(header.key_id)
             if peer.epochs.is_proven(header.epoch):
                 frames += self._believe(now, peer, Held(header, body), effects)
             else:
@@ -212,6 +227,12 @@ class Links:
         except Refused as refused:
             self._drop(refused.drop, packet, effects)
         return frames, effects
+
+    def _notice_key(self, key_id: int) -> None:
+        """An authentic packet came under another of our keys."""
+        coming = self._keyring.keys.next
+        if coming is not None and coming.key_id == key_id:
+            self._next_is_used = True
 
     def _admit(self, header: wire.Header, packet: PacketReceived) -> Peer:
         """Judge the header alone, cheapest test first; nothing here is authentic yet."""
@@ -224,11 +245,16 @@ class Links:
             raise Refused(Drop.WRONG_LINK)
         if header.target != self._me and header.target != EVERYBODY:  # noqa: PLR1714 - no set each time
             raise Refused(Drop.MISDIRECTED)
-        if header.key_id != self._keyring.key_id:
-            raise Refused(Drop.UNKNOWN_KEY if header.key_id else Drop.CLEAR)
+        if not self._keyring.accepts(header.key_id):
+            raise Refused(self._unfit_key(header.key_id))
         if self._block_unlisted and not peer.lives_at(packet.link, packet.address):
             raise Refused(Drop.UNLISTED_ADDRESS)
         return peer
+
+    def _unfit_key(self, key_id: int) -> Drop:
+        if self._keyring.clear:
+            return Drop.UNKNOWN_KEY
+        return Drop.WRONG_KEY if key_id else Drop.CLEAR
 
     def _find_epoch(self, peer: Peer, header: wire.Header) -> Epoch:
         """Return the boot that the packet claims; a new one is not remembered yet."""
@@ -236,8 +262,8 @@ class Links:
         if epoch is None and peer.epochs.is_retired(header.epoch):
             raise Refused(Drop.STALE_EPOCH)
         if epoch is None:
-            key = self._keyring.key(header.sender, header.epoch)
-            return Epoch(key, dict(self._counters))
+            keys = SenderKeys(self._keyring, header.sender, header.epoch)
+            return Epoch(keys, dict(self._counters))
         if epoch is peer.epochs.proven and not epoch.fresh(header.link, header.counter):
             raise Refused(Drop.REPLAYED)
         return epoch
@@ -371,7 +397,7 @@ def _address(peer: Peer, link: int, data: bytes) -> SendPacket:
 def _open(epoch: Epoch, header: wire.Header, datagram: bytes) -> bytes:
     """Return the body of a datagram; raise `Refused` unless the epoch's key sealed it so."""
     clear, sealed = datagram[: wire.HEADER_BYTES], datagram[wire.HEADER_BYTES :]
-    body = epoch.key.open(header.link, header.counter, clear, sealed)
+    body = epoch.keys.open(header.key_id, header.link, header.counter, clear, sealed)
     if body is None:
         raise Refused(Drop.WRONG_KEY)
     return body

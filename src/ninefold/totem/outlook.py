@@ -31,6 +31,29 @@ class PeerOutlook(msgspec.Struct, frozen=True):
     links: dict[int, LinkOutlook]
 
 
+class KeyHolding(msgspec.Struct, frozen=True):
+    """Which keys a member has said to hold, by fingerprint; empty where it has none."""
+
+    active: str
+    next: str
+    previous: str
+
+
+class KeysOutlook(msgspec.Struct, frozen=True):
+    """The shared keys as this node sees them, by fingerprint.
+
+    `nodes` has the members of the ring. `waits_for` names who holds a rotation that is `under_way` up.
+    """
+
+    active: str
+    next: str
+    previous: str
+    under_way: bool
+    waits_for: tuple[NodeId, ...]
+    without: tuple[NodeId, ...]
+    nodes: dict[NodeId, KeyHolding]
+
+
 class RingOutlook(msgspec.Struct, frozen=True):
     """The ring as this node sees it.
 
@@ -50,3 +73,5 @@ class RingOutlook(msgspec.Struct, frozen=True):
     scheduling_misses: int
     scheduling_miss_max_ms: Millis
     peers: dict[NodeId, PeerOutlook]
+    # None where crypto is off.
+    keys: KeysOutlook | None = None

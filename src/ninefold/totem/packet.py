@@ -52,8 +52,8 @@ class Drop(Enum):
     WRONG_LINK = "wrong-link"  # arrived on another link than it was sealed for
     MISDIRECTED = "misdirected"  # sealed for another node
     CLEAR = "clear"  # in clear although crypto is configured
-    UNKNOWN_KEY = "unknown-key"  # a key id that we do not hold
-    WRONG_KEY = "wrong-key"  # authentication failed: another key, or altered on the way
+    UNKNOWN_KEY = "unknown-key"  # sealed although no crypto is configured
+    WRONG_KEY = "wrong-key"  # not sealed with a key that we hold, or altered on the way
     REPLAYED = "replayed"  # its counter was seen before, or lies behind the window
     STALE_EPOCH = "stale-epoch"  # from an earlier boot of its sender
     UNPROVEN = "unproven"  # sent before its sender had heard of this boot of ours

@@ -12,9 +12,12 @@ import msgspec
 
 from ninefold.totem.codec import MCAST_OVERHEAD
 from ninefold.totem.events import (
+    Activated,
     Effect,
     Event,
     Joined,
+    KeysNotSaved,
+    KeysSaved,
     Leaving,
     Left,
     LinkChanged,
@@ -24,6 +27,7 @@ from ninefold.totem.events import (
     ProbeKernel,
     RingChanged,
     RingIdSaved,
+    Rotate,
     SaveRingSeq,
     SendPacket,
     Started,
@@ -38,6 +42,7 @@ from ninefold.totem.messages import PAYLOAD_MAX
 from ninefold.totem.outlook import LinkOutlook, RingOutlook
 from ninefold.totem.ring import Ring
 from ninefold.totem.ring_core import FrameDelivered, SendFrame
+from ninefold.totem.rotation import ANNEX, Rotation, Say
 
 if TYPE_CHECKING:
     import random
@@ -47,7 +52,9 @@ if TYPE_CHECKING:
     from ninefold.core.ids import NodeId, RingId
     from ninefold.core.instants import Instant, Millis
     from ninefold.totem.groups import GroupEffect
+    from ninefold.totem.keys import KeySet
     from ninefold.totem.ring_core import RingEffect, RingState
+    from ninefold.totem.rotation import RotationEffect
 
 # A frame is wrapped once more when it is carried over in recovery, and must still fit.
 FRAME_OVERHEAD: Final = 2 * MCAST_OVERHEAD
@@ -109,6 +116,13 @@ class LinkLayer(Protocol):
     def addresses(self, peer: NodeId) -> list[tuple[int, str]]:
         """Return (link, address) of each link to `peer`."""
 
+    @property
+    def next_is_used(self) -> bool:
+        """Whether a peer seals with the key that comes next."""
+
+    def use_keys(self, keys: KeySet) -> None:
+        """Seal with `keys.active`; accept all of `keys`."""
+
     def link_up(self, peer: NodeId, link: int) -> bool:
         """Whether that link to that peer is up."""
 
@@ -123,14 +137,21 @@ class Stack:
         self,
         config: ClusterConfig,
         *,
-        key: bytes,
+        keys: KeySet,
         ring_seq: int,
         epoch: bytes,
         rng: random.Random,
         links: LinkLayer | None = None,
     ) -> None:
-        self._links: LinkLayer = links or Links(config, key=key, epoch=epoch, rng=rng)
+        self._links: LinkLayer = links or Links(config, keys=keys, epoch=epoch, rng=rng)
         self._peers = tuple(sorted(e.nodeid for e in config.nodes if e.nodeid != config.local))
+        options = config.totem
+        self.rotation = Rotation(
+            config.local,
+            [entry.nodeid for entry in config.nodes],
+            keys,
+            clear=options.crypto_cipher == "none" and options.crypto_hash == "none",
+        )
         self._statistics = Statistics()
         self._late_ms = max(1, config.totem.token // LATE_FRACTION)
         self._groups = Groups(
@@ -200,7 +221,8 @@ class Stack:
             peer: msgspec.structs.replace(found, links=self._links_to(peer))
             for peer, found in seen.peers.items()
         }
-        return msgspec.structs.replace(seen, peers=peers)
+        keys = None if self.rotation.clear else self.rotation.outlook()
+        return msgspec.structs.replace(seen, peers=peers, keys=keys)
 
     def _links_to(self, peer: NodeId) -> dict[int, LinkOutlook]:
         links = self._links
@@ -212,7 +234,12 @@ class Stack:
     @property
     def deadline(self) -> Instant:
         """Wake me no later than this."""
-        return min(self._links.deadline, self._ring.deadline, self._groups.deadline)
+        return min(
+            self._links.deadline,
+            self._ring.deadline,
+            self._groups.deadline,
+            self.rotation.deadline,
+        )
 
     def step(self, now: Instant, event: Event) -> list[Effect]:
         """Take one event at `now`; return effects in the order of their durability."""
@@ -230,8 +257,15 @@ class Stack:
             case Leaving():
                 return self._perform(now, self._ring.leave(now))
             case Synchronize(ring, annexes):
-                self._groups.synchronize(ring, annexes)
+                self._groups.synchronize(ring, self._with_keys(annexes))
                 return self._perform(now, ())
+            case Rotate(key, without):
+                return self._submit(now, self._rotated(self.rotation.rotate(key, without)))
+            case KeysSaved(keys):
+                self._links.use_keys(keys)
+                return self._submit(now, self._rotated(self.rotation.saved(now, keys)))
+            case KeysNotSaved(reason):
+                return self._submit(now, self._rotated(self.rotation.not_saved(now, reason)))
             case Joined(group, pid):
                 return self._submit(now, self._groups.join(group, pid))
             case Left(group, pid):
@@ -250,7 +284,32 @@ class Stack:
         done: list[Effect] = [*effects]
         for frame in frames:
             done += self._perform(now, self._ring.receive(now, frame.sender, frame.data))
+        if self._links.next_is_used:
+            done += self._submit(now, self._rotated(self.rotation.on_next_used(now)))
         return done
+
+    def _with_keys(self, annexes: dict[str, bytes]) -> dict[str, bytes]:
+        return annexes if self.rotation.clear else {**annexes, ANNEX: self.rotation.annex()}
+
+    def _rotated(self, effects: Iterable[RotationEffect]) -> list[Effect]:
+        """Turn the rotation's effects into the layer's; what it says waits for the token."""
+        done: list[Effect] = []
+        for effect in effects:
+            if isinstance(effect, Say):
+                done += self._groups.say(effect.data)
+            else:
+                done.append(effect)
+        return done
+
+    def _on_group(self, now: Instant, effects: Iterable[GroupEffect], done: list[Effect]) -> None:
+        """Hand on what the groups tell, the rotation's share to the rotation."""
+        for effect in effects:
+            done.append(effect)
+            if isinstance(effect, Activated) and not self.rotation.clear:
+                held = {node: brought.get(ANNEX, b"") for node, brought in effect.annexes.items()}
+                done += self._rotated(self.rotation.on_activated(now, held))
+        for sender, data in self._groups.heard():
+            done += self._rotated(self.rotation.on_message(now, sender, data))
 
     def _on_woke(self, now: Instant) -> list[Effect]:
         self._notice_lateness(now - self.deadline)
@@ -260,6 +319,8 @@ class Stack:
         if missing:
             done.append(Noted("sync-timeout", "Some members do not synchronise.", missing))
             done += self._perform(now, self._ring.expel(now, missing))
+        if now >= self.rotation.deadline:
+            done += self._submit(now, self._rotated(self.rotation.wake(now)))
         return done
 
     def _notice_lateness(self, late: Millis) -> None:
@@ -270,7 +331,7 @@ class Stack:
         counted.scheduling_misses += 1
         counted.scheduling_miss_max_ms = max(counted.scheduling_miss_max_ms, late)
 
-    def _submit(self, now: Instant, effects: Iterable[GroupEffect]) -> list[Effect]:
+    def _submit(self, now: Instant, effects: Iterable[Effect]) -> list[Effect]:
         return [*effects, *self._perform(now, ())]
 
     def _perform(self, now: Instant, effects: Sequence[RingEffect]) -> list[Effect]:
@@ -288,8 +349,9 @@ class Stack:
             case SendFrame(data, to):
                 done += self._links.send(now, data, to)
             case FrameDelivered(sender, payload):
-                done += self._groups.on_frame(sender, payload)
+                self._on_group(now, self._groups.on_frame(sender, payload), done)
             case RingChanged():
+                self.rotation.unsettle()
                 self._groups.on_ring_changed(now, effect)
                 done.append(effect)
             case SaveRingSeq() | ProbeKernel() | Noted():

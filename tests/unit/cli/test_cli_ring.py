@@ -18,6 +18,7 @@ from ninefold.daemon.outlook import told_of_ring
 from ninefold.daemon.reply import refusal
 from ninefold.node.backend import embedded
 from ninefold.node.machine import Node
+from ninefold.totem.keys import keyset
 from tests.door_world import Door, open_door
 from tests.totem_world import DEFAULTS, World, config_of
 
@@ -121,7 +122,9 @@ def test_what_a_node_tells_of_its_votes_is_shown(door: Door) -> None:
     cib = Cib.empty("c")
     node = Node(
         config,
-        backend=embedded(config, key=b"", ring_seq=0, epoch=bytes(8), rng=random.Random(1)),
+        backend=embedded(
+            config, keys=keyset(b""), ring_seq=0, epoch=bytes(8), rng=random.Random(1)
+        ),
         rng=random.Random(1),
         stamp=Stamp(0, cib.version),
         cib=cib,

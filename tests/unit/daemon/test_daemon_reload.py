@@ -14,6 +14,7 @@ from ninefold.daemon.reload import read_again, take
 from ninefold.daemon.settings import configuration
 from ninefold.node.backend import embedded
 from ninefold.node.machine import Node
+from ninefold.totem.keys import keyset
 from ninefold.totem.stack import Stack
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Running:
         self.node = Node(
             config,
             backend=embedded(
-                config, key=self.key, ring_seq=0, epoch=bytes(8), rng=random.Random(1)
+                config, keys=keyset(self.key), ring_seq=0, epoch=bytes(8), rng=random.Random(1)
             ),
             rng=random.Random(1),
             stamp=Stamp(0, cib.version),

@@ -33,6 +33,7 @@ from ninefold.totem.events import (
     Synchronize,
     Woke,
 )
+from ninefold.totem.keys import keyset
 from ninefold.totem.stack import Stack
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Host:
         config = ClusterConfig(nodeid, nodes, TOTEM, links, QuorumOptions())
         rng = random.Random(nodeid)
         self.stack = Stack(
-            config, key=bytes(range(128)), ring_seq=0, epoch=rng.randbytes(8), rng=rng
+            config, keys=keyset(bytes(range(128))), ring_seq=0, epoch=rng.randbytes(8), rng=rng
         )
         self.members: tuple[int, ...] = ()
         self.group_size = 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ninefold.config.model import TotemOptions
-from ninefold.totem.crypto import KEY_ID_CLEAR, KEY_ID_FIRST, TAG_BYTES, Keyring
+from ninefold.totem.crypto import KEY_ID_CLEAR, TAG_BYTES, Keyring
+from ninefold.totem.keys import Key, keyset
 
 AUTHKEY = bytes(range(128))
 OPTIONS = TotemOptions(crypto_cipher="aes256", crypto_hash="sha256", cluster_name="c")
@@ -13,7 +14,7 @@ EPOCH = b"8 bytes!"
 
 
 def test_packet_opens_under_the_same_key_header_link_and_counter_only() -> None:
-    key = Keyring(OPTIONS, AUTHKEY).key(1, EPOCH)
+    key = Keyring(OPTIONS, keyset(AUTHKEY)).key(1, EPOCH)
     sealed = key.seal(2, 77, b"header", b"body")
 
     assert key.open(2, 77, b"header", sealed) == b"body"
@@ -38,22 +39,22 @@ def test_packet_opens_under_the_same_key_header_link_and_counter_only() -> None:
 def test_each_authkey_sender_epoch_and_cluster_has_its_own_key(
     options: TotemOptions, authkey: bytes, sender: int, epoch: bytes
 ) -> None:
-    sealed = Keyring(OPTIONS, AUTHKEY).key(1, EPOCH).seal(0, 1, b"", b"body")
+    sealed = Keyring(OPTIONS, keyset(AUTHKEY)).key(1, EPOCH).seal(0, 1, b"", b"body")
 
-    assert Keyring(options, authkey).key(sender, epoch).open(0, 1, b"", sealed) is None
+    assert Keyring(options, keyset(authkey)).key(sender, epoch).open(0, 1, b"", sealed) is None
 
 
 @pytest.mark.parametrize(
     ("cipher", "hash_", "key_id"),
     [
         ("none", "none", KEY_ID_CLEAR),
-        ("none", "sha1", KEY_ID_FIRST),
-        ("aes128", "md5", KEY_ID_FIRST),
-        ("aes256", "sha512", KEY_ID_FIRST),
+        ("none", "sha1", Key.of(AUTHKEY).key_id),
+        ("aes128", "md5", Key.of(AUTHKEY).key_id),
+        ("aes256", "sha512", Key.of(AUTHKEY).key_id),
     ],
 )
 def test_anything_but_none_and_none_is_sealed(cipher: str, hash_: str, key_id: int) -> None:
-    keyring = Keyring(TotemOptions(crypto_cipher=cipher, crypto_hash=hash_), AUTHKEY)
+    keyring = Keyring(TotemOptions(crypto_cipher=cipher, crypto_hash=hash_), keyset(AUTHKEY))
     sealed = keyring.key(1, EPOCH).seal(0, 1, b"", b"body")
 
     assert keyring.key_id == key_id
@@ -64,4 +65,4 @@ def test_anything_but_none_and_none_is_sealed(cipher: str, hash_: str, key_id: i
 
 def test_crypto_without_a_key_cannot_be_built() -> None:
     with pytest.raises(AssertionError):
-        Keyring(OPTIONS, b"short")
+        Keyring(OPTIONS, keyset(b"short"))

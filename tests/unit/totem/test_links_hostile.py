@@ -12,6 +12,7 @@ from ninefold.totem import packet as wire
 from ninefold.totem.crypto import Keyring
 from ninefold.totem.epochs import HELD_MAX
 from ninefold.totem.events import Noted, PacketReceived, SendPacket
+from ninefold.totem.keys import keyset
 from ninefold.totem.links import Frame, LinkEffect, Links
 from ninefold.totem.packet import Kind
 from tests.totem_links_net import AUTHKEY, SEALED, Net, address_of, config, started
@@ -37,7 +38,7 @@ def resealed(net: Net, body: bytes, *, kind: Kind = Kind.DATA, target: int = 2) 
     model = wire.parse_header(one_packet(net).data)
     header = wire.Header(kind, 1, target, model.key_id, 0, model.epoch, model.counter + 1)
     packed = wire.pack_header(header)
-    key = Keyring(SEALED, AUTHKEY).key(1, model.epoch)
+    key = Keyring(SEALED, keyset(AUTHKEY)).key(1, model.epoch)
     data = packed + key.seal(0, header.counter, packed, body)
     return SendPacket(0, address_of(2, 0), 5405, data)
 
@@ -117,7 +118,7 @@ def test_own_packet_that_comes_back_is_refused() -> None:
 
 def test_clear_packet_is_refused_when_crypto_is_on() -> None:
     net = started()
-    clear = Keyring(TotemOptions(), b"")
+    clear = Keyring(TotemOptions(), keyset(b""))
     header = wire.pack_header(wire.Header(Kind.DATA, 1, 2, clear.key_id, 0, bytes(8), 1))
     body = wire.pack_fragment(wire.Fragment(1, 0, 1, b"forged"))
 
@@ -143,7 +144,7 @@ def test_cluster_with_another_key_or_name_is_refused_and_the_operator_told_once(
 ) -> None:
     net = started()
     rng = random.Random(1)
-    stranger = Links(config(1, totem=totem), key=authkey, epoch=bytes(8), rng=rng)
+    stranger = Links(config(1, totem=totem), keys=keyset(authkey), epoch=bytes(8), rng=rng)
 
     for number in range(3):
         packet = stranger.send(net.now, bytes([number]), 2)[0]
@@ -157,7 +158,7 @@ def test_cluster_with_another_key_or_name_is_refused_and_the_operator_told_once(
 def test_node_outside_the_nodelist_is_refused() -> None:
     net = started()
     rng = random.Random(1)
-    stranger = Links(config(9, nodes=9), key=AUTHKEY, epoch=bytes(8), rng=rng)
+    stranger = Links(config(9, nodes=9), keys=keyset(AUTHKEY), epoch=bytes(8), rng=rng)
 
     packet = stranger.send(net.now, b"let me in", 2)[0]
 
@@ -186,7 +187,7 @@ def test_other_spelling_of_the_configured_ipv6_address_is_the_same_address() -> 
     one, two = (
         Links(
             msgspec.structs.replace(config(node), nodes=nodes),
-            key=AUTHKEY,
+            keys=keyset(AUTHKEY),
             epoch=bytes([node] * 8),
             rng=random.Random(node),
         )

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from ninefold.totem.codec import encode
+from ninefold.totem.keys import keyset
 from ninefold.totem.messages import Join
 from ninefold.totem.reachability import REST_MS
 from ninefold.totem.ring_core import RingState
@@ -136,7 +137,7 @@ def test_a_node_that_only_some_files_list_stays_out_and_ends_nobody() -> None:
         config = config_of(node, (1, 2, 3), DEFAULTS)
         world.hosts[node].stack = Stack(
             config,
-            key=b"",
+            keys=keyset(b""),
             ring_seq=0,
             epoch=b"",
             rng=random.Random(node),
