@@ -480,6 +480,8 @@ class CorosyncStack:
         for sender, frame in frames:
             self.statistics.messages_delivered += 1
             out += self._groups.on_frame(sender.node, frame)
+        # The keys are Corosync's.
+        self._groups.news.clear()
 
     # Small parts.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from ninefold.core.ids import NodeId
 from ninefold.core.instants import NEVER, Instant
 from ninefold.totem.codec import MalformedMessage
 from ninefold.totem.events import (
@@ -34,7 +35,7 @@ from ninefold.totem.packing import QUEUE_BYTES_HIGH, Assembly, Lane, Packer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ninefold.core.ids import NodeId, RingId
+    from ninefold.core.ids import RingId
     from ninefold.totem.events import Statistics
     from ninefold.totem.ring_core import RingEffect  # noqa: F401  named in the docstrings
 
@@ -95,6 +96,14 @@ _Envelope: TypeAlias = _Join | _Leave | _Message | _Brings | _Word
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final[msgspec.msgpack.Decoder[_Envelope]] = msgspec.msgpack.Decoder(_Envelope)
 
+
+class Word(msgspec.Struct, frozen=True):
+    """What a member has said to the layer itself."""
+
+    sender: NodeId
+    data: bytes
+
+
 GroupEffect: TypeAlias = Activated | GroupChanged | Delivered | Noted
 
 
@@ -102,6 +111,9 @@ class Groups:
     """One node's view of all groups; the ring's source of frames."""
 
     def __init__(self, me: NodeId, *, frame_bytes: int, statistics: Statistics) -> None:
+        # What concerns the layer itself, in its order: barriers that opened, and words of members. Whoever
+        # reads it empties it.
+        self.news: list[Activated | Word] = []
         self._me = me
         self._statistics = statistics
         self._packer = Packer(frame_bytes)
@@ -111,7 +123,6 @@ class Groups:
         # Local processes that asked to join and have not asked to leave.
         self._wanted: dict[tuple[str, int], None] = {}
         self._ring: RingId | None = None
-        self._words: list[tuple[NodeId, bytes]] = []
         self._members: tuple[NodeId, ...] = ()
         self._brought: dict[NodeId, _Brings] = {}
         self._synchronising = False
@@ -176,11 +187,6 @@ class Groups:
     def say(self, data: bytes) -> list[GroupEffect]:
         """Tell all members of the ring, ourselves included."""
         return self._push(_Word(data))
-
-    def heard(self) -> list[tuple[NodeId, bytes]]:
-        """Return what members have said to the layer itself since the last question."""
-        words, self._words = self._words, []
-        return words
 
     def synchronize(self, ring: RingId, annexes: dict[str, bytes]) -> None:
         """Bring our annexes to the barrier; an answer for an older ring is void."""
@@ -256,7 +262,7 @@ class Groups:
             case _Leave(group, pid):
                 return self._on_leave(GroupMember(sender, pid), group)
             case _Word(data):
-                self._words.append((sender, data))
+                self.news.append(Word(sender, data))
                 return []
             case _Brings():
                 return self._on_brings(sender, envelope)
@@ -309,15 +315,15 @@ class Groups:
         effects += self._add_brought()
         for group in sorted(self._groups):
             effects += self._remove_ended(group)
-        effects.append(
-            Activated(
-                ring,
-                self._members,
-                tuple(node for node in self._members if node not in self._stayed),
-                tuple(node for node in self._activated if node not in self._stayed),
-                {node: self._brought[node].annexes for node in self._members},
-            )
+        activated = Activated(
+            ring,
+            self._members,
+            tuple(node for node in self._members if node not in self._stayed),
+            tuple(node for node in self._activated if node not in self._stayed),
+            {node: self._brought[node].annexes for node in self._members},
         )
+        effects.append(activated)
+        self.news.append(activated)
         self._activated = self._stayed = self._members
         self._brought.clear()
         self._synchronising = False

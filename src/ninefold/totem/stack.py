@@ -12,7 +12,6 @@ import msgspec
 
 from ninefold.totem.codec import MCAST_OVERHEAD
 from ninefold.totem.events import (
-    Activated,
     Effect,
     Event,
     Joined,
@@ -36,7 +35,7 @@ from ninefold.totem.events import (
     Synchronize,
     Woke,
 )
-from ninefold.totem.groups import Groups
+from ninefold.totem.groups import Groups, Word
 from ninefold.totem.links import Links
 from ninefold.totem.messages import PAYLOAD_MAX
 from ninefold.totem.outlook import LinkOutlook, RingOutlook
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
     from ninefold.config.model import ClusterConfig
     from ninefold.core.ids import NodeId, RingId
     from ninefold.core.instants import Instant, Millis
-    from ninefold.totem.groups import GroupEffect
     from ninefold.totem.keys import KeySet
     from ninefold.totem.ring_core import RingEffect, RingState
     from ninefold.totem.rotation import RotationEffect
@@ -301,15 +299,18 @@ class Stack:
                 done.append(effect)
         return done
 
-    def _on_group(self, now: Instant, effects: Iterable[GroupEffect], done: list[Effect]) -> None:
-        """Hand on what the groups tell, the rotation's share to the rotation."""
-        for effect in effects:
-            done.append(effect)
-            if isinstance(effect, Activated) and not self.rotation.clear:
-                held = {node: brought.get(ANNEX, b"") for node, brought in effect.annexes.items()}
+    def _on_news(self, now: Instant) -> list[Effect]:
+        """Hand on what members have told the layer itself."""
+        news = self._groups.news[:]
+        self._groups.news.clear()
+        done: list[Effect] = []
+        for one in news if not self.rotation.clear else ():
+            if isinstance(one, Word):
+                done += self._rotated(self.rotation.on_message(now, one.sender, one.data))
+            else:
+                held = {node: brought.get(ANNEX, b"") for node, brought in one.annexes.items()}
                 done += self._rotated(self.rotation.on_activated(now, held))
-        for sender, data in self._groups.heard():
-            done += self._rotated(self.rotation.on_message(now, sender, data))
+        return done
 
     def _on_woke(self, now: Instant) -> list[Effect]:
         self._notice_lateness(now - self.deadline)
@@ -349,7 +350,9 @@ class Stack:
             case SendFrame(data, to):
                 done += self._links.send(now, data, to)
             case FrameDelivered(sender, payload):
-                self._on_group(now, self._groups.on_frame(sender, payload), done)
+                done += self._groups.on_frame(sender, payload)
+                if self._groups.news:
+                    done += self._on_news(now)
             case RingChanged():
                 self.rotation.unsettle()
                 self._groups.on_ring_changed(now, effect)
