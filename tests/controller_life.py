@@ -75,7 +75,7 @@ class Life:
     def configure(self, members: Sequence[NodeId]) -> None:
         """Begin a ring of `members`; the others are lost, and what they run runs on."""
         self.members = list(members)
-        self.ring.break_up(self.members, majority=True)
+        self.ring.break_up(self.members)
         self.ring.ring(self.members)
         self.drain()
 

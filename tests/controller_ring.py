@@ -100,10 +100,10 @@ class Controllers:
         self.configure(members, quorate=quorate)
         self.deliver(members)
 
-    def break_up(self, together: Sequence[NodeId], *, majority: bool) -> None:
+    def break_up(self, together: Sequence[NodeId]) -> None:
         """Let the configuration break up for those who move on together."""
         for node in together:
-            self.give(node, ev.Unsettled(tuple(together), majority))
+            self.give(node, ev.Unsettled(tuple(together)))
 
     def save(self, *nodes: NodeId) -> None:
         """Let disks finish what they were given."""

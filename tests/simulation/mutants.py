@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ninefold.cib.document import Cib
     from ninefold.cib.model import Change, Stamp
     from ninefold.controller.events import Effect
-    from ninefold.controller.messages import Annex, FenceReport, Order, Perform
+    from ninefold.controller.messages import Annex, FenceReport, Order, Perform, Propose
     from ninefold.core.ids import NodeId, RingId
     from ninefold.core.instants import Instant
     from ninefold.fencing.events import FenceDone
@@ -294,15 +294,14 @@ def _minority_decides(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Replica, "on_propose", on_propose)
 
 
-def _leftovers_count_without_majority(patch: pytest.MonkeyPatch) -> None:
-    right = Replica.on_unsettled
+def _leftovers_count(patch: pytest.MonkeyPatch) -> None:
+    right = Replica.counts
 
-    def on_unsettled(self: Replica, *, majority: bool) -> None:
-        settled = self.phase is Phase.SETTLED
-        right(self, majority=majority)
-        self._majority = settled and self.quorate
+    def counts(self: Replica, message: Propose) -> bool:
+        left = self.phase is Phase.UNSETTLED and self.quorate and message.ring == self.ring
+        return left or right(self, message)
 
-    patch.setattr(Replica, "on_unsettled", on_unsettled)
+    patch.setattr(Replica, "counts", counts)
 
 
 def _ring_number_is_not_flushed(patch: pytest.MonkeyPatch) -> None:
@@ -447,7 +446,7 @@ ESCAPED = (
     ),
     Mutant("leaves-too-early", "goodbye before all has stopped", 60, _leaves_with_resources),
     Mutant("refused-save-counts", "a disk's refusal is ignored", 20, _refused_save_is_ignored),
-    Mutant("leftovers-count", "a minority keeps leftovers", 0, _leftovers_count_without_majority),
+    Mutant("leftovers-count", "what lies behind a gap counts", 0, _leftovers_count),
     Mutant("past-gaps", "behind a gap each delivers its own", 0, _past_gaps_of_anybody),
     Mutant("wrong-conductor", "the newest member conducts", 20, _newest_conducts),
 )

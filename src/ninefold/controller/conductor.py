@@ -35,7 +35,7 @@ from ninefold.controller.joining import (
     conductor,
     membership_changes,
 )
-from ninefold.controller.replica import Phase, Replica, UnreadableDocument
+from ninefold.controller.replica import Replica, UnreadableDocument
 from ninefold.controller.situation import Situation
 from ninefold.core.durations import millis
 from ninefold.core.instants import NEVER, Instant, Millis
@@ -133,8 +133,8 @@ class Controller:
                 ]
             case ev.Configured():
                 return self._on_configured(event)
-            case ev.Unsettled(_, majority):
-                self.replica.on_unsettled(majority=majority)
+            case ev.Unsettled():
+                self.replica.on_unsettled()
                 self.executor.on_unsettled()
                 return []
             case ev.QuorumChanged(verdict):
@@ -289,14 +289,14 @@ class Controller:
         return self._begin() if awaited else []
 
     def _on_propose(self, sender: NodeId, message: msg.Propose) -> list[ev.Effect]:
+        if not self.replica.counts(message):
+            return []
         change = message.change
         cleans = isinstance(change, ForgetHistory) and change.node in (0, self.situation.me)
-        untold = cleans and self.replica.tells_history(message)
+        untold = cleans and self.replica.tells_history()
         changed, effects = self.replica.on_propose(sender, message, self.situation.now)
         if isinstance(change, ForgetHistory) and cleans and (changed or untold):
             effects += self._forget(change, untold=untold)
-        if self.replica.phase is Phase.UNSETTLED:
-            return effects
         match change:
             case RecordOperation(_, operation):
                 self.direction.on_result(operation)

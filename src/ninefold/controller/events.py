@@ -31,11 +31,9 @@ class Unsettled(msgspec.Struct, frozen=True):
     """The configuration broke up; `together` moves on with this node.
 
     What is delivered from here to the next `Configured` belongs to the transitional configuration.
-    `majority` says whether `together` alone would have quorum.
     """
 
     together: tuple[NodeId, ...]
-    majority: bool
 
 
 class MessageDelivered(msgspec.Struct, frozen=True):

@@ -188,7 +188,7 @@ class FenceDesk:
 
     def on_report(self, sender: NodeId, report: FenceReport) -> tuple[Standing, list[Effect]]:
         """Take a report on every member; what it amounts to is the same on all of them."""
-        if not self._replica.applies:
+        if not self._replica.settled:
             return Standing.UNHEARD, []
         situation = self._situation
         if sender == situation.me and self._untold.get(report.target) == report:

@@ -9,10 +9,15 @@ partition. Before it was acknowledged it was on the disks of a set D of members 
 quorate ring R, and no partition without a member of D can have quorum (`disks`). A later quorate
 partition Q takes the document with the greatest stamp of its members, at least that of its member
 of D. A greater stamp is either of R with a higher version, hence applied after the change in R's one
-order, or of a later quorate ring, which began from a document chosen the same way. What is
-delivered after a configuration broke up counts for the authority only if those who moved on
-together have quorum by themselves. Exempt is two_node, whose halves both have quorum: fencing
-decides which of them goes on, and the other's document with its stamp is the loser's.
+order, or of a later quorate ring, which began from a document chosen the same way. Exempt is
+two_node, whose halves both have quorum: fencing decides which of them goes on, and the other's
+document with its stamp is the loser's.
+
+Lemma. One stamp names one document. Under R's number stands what was delivered in R, and what members
+deliver there are beginnings of one order. What is delivered after R broke up is not: it comes from
+behind gaps, and one who did not come along may hold, under the same version, what was in the gap. So
+it counts nowhere, and its sender proposes it again. Nothing acknowledged is lost by that: those who
+come along have delivered in R all that any of them has.
 
 Order that keeps it: apply, save, tell (`Saved`), acknowledge.
 """
@@ -81,7 +86,7 @@ class UnreadableDocument(Exception):
 class Phase(Enum):
     """Where this member stands with the document."""
 
-    UNSETTLED = "the configuration broke up: deliveries belong to the transitional one"
+    UNSETTLED = "the configuration broke up: what is still delivered has no place in its order"
     SYNCING = "a new ring, whose document is on its way"
     SETTLED = "the same document as every other member"
 
@@ -107,7 +112,6 @@ class Replica:
         self.ring = RingId(0, 0)
         self.members: tuple[NodeId, ...] = ()
         self.disks = Disks()
-        self._majority = False
         self._outstanding: dict[int, Outstanding] = {}
         self._serial = 0
 
@@ -116,10 +120,14 @@ class Replica:
         """Do all members hold the same document now?"""
         return self.phase is Phase.SETTLED
 
-    @property
-    def applies(self) -> bool:
-        """Does what is delivered now take effect on this member?"""
-        return self.settled or (self.phase is Phase.UNSETTLED and self._majority)
+    def counts(self, message: Propose) -> bool:
+        """Does a proposal that is delivered now take effect, on all members alike?
+
+        What does not is proposed again by its sender in the next ring. So one that still waited to be
+        sent when the ring changed comes twice; the first must not count, lest the second undo what
+        came in between.
+        """
+        return self.settled and message.ring == self.ring
 
     def check_invariants(self) -> None:
         """Assert what must hold between two steps."""
@@ -150,9 +158,8 @@ class Replica:
 
     # In the order of life: broken up, configured, document, proposals, saved.
 
-    def on_unsettled(self, *, majority: bool) -> None:
+    def on_unsettled(self) -> None:
         """Enter the transitional configuration."""
-        self._majority = majority and self.quorate and self.phase is Phase.SETTLED
         self.phase = Phase.UNSETTLED
 
     def on_configured(
@@ -218,24 +225,16 @@ class Replica:
         self.disks.rest_on(self.stamp)
         return [SaveCib(self.stamp, self.authority, cause), *self._repropose()]
 
-    def tells_history(self, message: Propose) -> bool:
-        """Is this member's account of itself still on its way, behind a proposal that takes effect?"""
-        if not self.applies or message.ring != self.ring:
-            return False
+    def tells_history(self) -> bool:
+        """Is this member's account of itself still on its way?"""
         waiting = self._outstanding.values()
         return any(isinstance(entry.change, ReplaceHistory) for entry in waiting)
 
     def on_propose(
         self, sender: NodeId, message: Propose, now: Instant
     ) -> tuple[bool, list[Effect]]:
-        """Apply a proposal in its turn; answer whether the working document changed.
-
-        What does not take effect here is proposed again by its sender in the next ring. So one that
-        still waited to be sent when the ring changed comes twice; the first must not count, lest the
-        second undo what came in between.
-        """
-        if not self.applies or message.ring != self.ring:
-            return False, []
+        """Apply a proposal that counts, in its turn; answer whether the working document changed."""
+        assert self.counts(message)
         entry = self._outstanding.pop(message.serial, None) if sender == self.me else None
         request = None if entry is None else entry.request
         if not self.quorate and isinstance(message.change, CONFIGURATION_CHANGES):
@@ -261,7 +260,7 @@ class Replica:
 
     def amend(self, change: Change, cause: Cause) -> tuple[bool, list[Effect]]:
         """Apply what every member derives from the same message at the same point."""
-        if not self.applies:
+        if not self.settled:
             return False, []
         outcome = apply(self.working, change, cause)
         if isinstance(outcome, Refused) or outcome is self.working:

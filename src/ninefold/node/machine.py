@@ -180,17 +180,11 @@ class Node:
     def _ring_changed(self, change: totem.RingChanged, out: list[Effect]) -> None:
         if change.kind is totem.ConfigurationKind.TRANSITIONAL:
             self._quorum(quorum.RingLost(), out)
-            majority = self._enough(change.members)
-            self._control(control.Unsettled(change.members, majority), out)
+            self._control(control.Unsettled(change.members), out)
             return
         self._parcels.clear()
         annexes = {"quorum": self.quorum.info(), "controller": self.controller.annex()}
         self._totem(totem.Synchronize(change.ring, annexes))
-
-    def _enough(self, members: tuple[NodeId, ...]) -> bool:
-        """Say whether these members of the last ring had its quorum by themselves."""
-        votes = sum(e.quorum_votes for e in self.config.nodes if e.nodeid in members)
-        return votes >= self.quorum.verdict.threshold
 
     def _activated(self, active: totem.Activated, out: list[Effect]) -> None:
         infos = {node: annexes.get("quorum", b"") for node, annexes in active.annexes.items()}

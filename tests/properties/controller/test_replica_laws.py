@@ -1,7 +1,8 @@
 """The theorem of `controller.replica`, for all interleavings that Hypothesis finds.
 
 Replicas on a ring that breaks up anywhere, disks that are written when they like, power cuts: a
-change that was acknowledged is in the document of every later quorate ring.
+change that was acknowledged is in the document of every later quorate ring, and one stamp names one
+document.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ CIB, _ = Cib.parse(
     '<nodes><node id="1" uname="node1"/></nodes><resources/><constraints/></configuration>'
     "<status/></cib>"
 )
+
+# Which frames of others reached those who go on together, by their place.
+LUCK_BITS = 8
+LUCK = st.integers(0, 2**LUCK_BITS - 1)
 
 
 class Ring:
@@ -73,18 +78,20 @@ class Replicas(RuleBasedStateMachine):
         self.requests: dict[int, str] = {}
         # What was acknowledged, and in which ring.
         self.kept: dict[str, int] = {}
+        self.documents: dict[Stamp, str] = {}
         self.asked = 0
-        self.form(list(self.members))
+        self.form(list(self.members), 0)
 
     # What the ring does.
 
-    def form(self, nodes: Iterable[NodeId]) -> None:
+    def form(self, nodes: Iterable[NodeId], luck: int) -> None:
         """Let nodes move on together into a new ring, having delivered the same of their old ones."""
         self.seq += 4
         members = tuple(sorted(nodes))
         ring = Ring(RingId(self.seq, members[0]), members)
-        for member in (self.members[node] for node in members):
-            self.leave_old_ring(member, members)
+        coming = [self.members[node] for node in members]
+        for old in {member.ring.id: member.ring for member in coming if member.ring}.values():
+            self.leave_old_ring(old, [member for member in coming if member.ring is old], luck)
         annexes = {node: self.members[node].annex() for node in members}
         quorate = 2 * len(members) > len(self.members)
         threshold = len(self.members) // 2 + 1
@@ -97,17 +104,25 @@ class Replicas(RuleBasedStateMachine):
             if member.replica.settled:
                 self.perform(member, member.replica.begin([], CAUSE))
 
-    def leave_old_ring(self, member: Member, onward: tuple[NodeId, ...]) -> None:
-        old = member.ring
-        if old is None:
-            return
-        together = [n for n in onward if self.members[n].ring is old]
-        far = max(self.members[n].position for n in together)
-        majority = 2 * len(together) > len(self.members)
-        member.replica.on_unsettled(majority=majority)
-        # Those still to leave count with where they stand; those that left stand at the same place.
-        while member.position < far:
-            self.deliver_one(member)
+    def leave_old_ring(self, old: Ring, together: list[Member], luck: int) -> None:
+        """Deliver what those who go together hold: up to the first gap, and their own behind it.
+
+        They hold what one of them has delivered or sent, and of the rest what the bits of `luck` say.
+        """
+        far = max(member.position for member in together)
+        own = [member.node for member in together]
+        held = [
+            place < far or sender in own or bool(luck >> place % LUCK_BITS & 1)
+            for place, (sender, _) in enumerate(old.sent)
+        ]
+        gap = held.index(False) if False in held else len(held)
+        behind = [place for place in range(gap, len(held)) if old.sent[place][0] in own]
+        for member in together:
+            while member.position < gap:
+                self.deliver_one(member)
+            member.replica.on_unsettled()
+            for member.position in behind:
+                self.deliver_one(member)
 
     def deliver_one(self, member: Member) -> None:
         assert member.ring is not None
@@ -115,8 +130,9 @@ class Replicas(RuleBasedStateMachine):
         member.position += 1
         match msg.decode(payload):
             case msg.Propose() as message:
-                _, effects = member.replica.on_propose(sender, message, 0)
-                self.perform(member, effects)
+                if member.replica.counts(message):
+                    _, effects = member.replica.on_propose(sender, message, 0)
+                    self.perform(member, effects)
             case msg.Document() as message:
                 if member.replica.on_document(message):
                     self.perform(member, member.replica.begin([], CAUSE))
@@ -131,8 +147,10 @@ class Replicas(RuleBasedStateMachine):
                 case Multicast(payload):
                     assert member.ring is not None
                     member.ring.sent.append((member.node, payload))
-                case SaveCib():
+                case SaveCib(stamp, cib):
                     member.unsaved.append(effect)
+                    known = self.documents.setdefault(stamp, cib.digest())
+                    assert known == cib.digest(), f"two documents under {stamp}"
                 case Answer(request, ok, _):
                     name = self.requests.pop(request)
                     if ok:
@@ -167,10 +185,9 @@ class Replicas(RuleBasedStateMachine):
         member.disk = (saved.stamp, saved.cib)
         self.perform(member, member.replica.on_stored(saved.stamp))
 
-    def ask(self, data: st.DataObject) -> None:
+    def ask(self, member: Member) -> None:
         self.asked += 1
         number = self.asked
-        member = data.draw(st.sampled_from(list(self.members.values())))
         name = f"mark-{number}"
         self.requests[number] = name
         change = SetNodeAttribute("node1", name, "here")
@@ -180,7 +197,7 @@ class Replicas(RuleBasedStateMachine):
     def run_on(self, data: st.DataObject, rounds: int, asks: bool) -> None:
         """Let some members deliver everything and save everything, while the others lag."""
         if asks:
-            self.ask(data)
+            self.ask(data.draw(st.sampled_from(list(self.members.values()))))
         awake = data.draw(st.lists(st.sampled_from(sorted(self.members)), min_size=1, unique=True))
         for _ in range(rounds):
             for member in (self.members[node] for node in awake):
@@ -193,10 +210,24 @@ class Replicas(RuleBasedStateMachine):
     def break_up(self, data: st.DataObject) -> None:
         nodes = data.draw(st.permutations(sorted(self.members)))
         border = data.draw(st.integers(0, len(nodes) - 1))
+        luck = data.draw(LUCK)
         # Each node leaves its old ring with those that go its way.
         for side in (nodes[:border], nodes[border:]):
             if side:
-                self.form(side)
+                self.form(side, luck)
+
+    @rule(data=st.data(), luck=LUCK, saves=st.booleans())
+    def run_ahead(self, data: st.DataObject, luck: int, saves: bool) -> None:
+        """Let one deliver what it sent before anybody else has it, and lose it; the rest go on."""
+        ahead, other = data.draw(st.permutations(list(self.members.values())))[:2]
+        for asking in (ahead, other):
+            self.ask(asking)
+            while ahead.ring and ahead.position < len(ahead.ring.sent):
+                self.deliver_one(ahead)
+        while saves and ahead.unsaved:
+            self.save_first(ahead)
+        self.form([node for node in self.members if node != ahead.node], luck)
+        self.form([ahead.node], luck)
 
     @rule(data=st.data())
     def power_cut(self, data: st.DataObject) -> None:
@@ -206,11 +237,12 @@ class Replicas(RuleBasedStateMachine):
         # Those that have not lost their memory may form a ring before the others are back.
         rest = [node for node in sorted(self.members) if node not in victims]
         apart: bool = data.draw(st.booleans())
+        luck = data.draw(LUCK)
         if rest and apart:
-            self.form(rest)
-            self.form(sorted(set(victims)))
+            self.form(rest, luck)
+            self.form(sorted(set(victims)), luck)
         else:
-            self.form(sorted(self.members))
+            self.form(sorted(self.members), luck)
 
     @invariant()
     def acknowledged_changes_last(self) -> None:

@@ -45,10 +45,10 @@ def test_change_that_one_member_delivered_alone_is_not_acknowledged_when_others_
     cluster = settled(3)
     cluster.ask(1, change("77s"))
     cluster.deliver([1])
-    cluster.break_up([2, 3], majority=True)
+    cluster.break_up([2, 3])
     cluster.ring([2, 3])
-    cluster.break_up([1], majority=False)
-    cluster.break_up([2, 3], majority=True)
+    cluster.break_up([1])
+    cluster.break_up([2, 3])
 
     # Node 1 comes straight into the others' ring, adopts their document, and all disks save that.
     cluster.ring([1, 2, 3])
@@ -66,12 +66,12 @@ def test_change_is_not_acknowledged_by_older_words_about_another_document() -> N
     cluster.deliver([1])
     cluster.save(1)
     cluster.sent.clear()
-    cluster.break_up([2, 3], majority=True)
+    cluster.break_up([2, 3])
     cluster.ring([2, 3])
     cluster.save(2, 3)
     cluster.deliver([2, 3])
-    cluster.break_up([1], majority=False)
-    cluster.break_up([2, 3], majority=True)
+    cluster.break_up([1])
+    cluster.break_up([2, 3])
 
     cluster.ring([1, 2, 3])
     cluster.save(1, 2, 3)
@@ -106,8 +106,8 @@ def test_members_with_equal_stamps_and_different_documents_come_to_agree() -> No
     one, two = (controller.replica for controller in cluster.all.values())
     assert one.stamp == two.stamp
     assert one.authority.digest() != two.authority.digest()
-    cluster.break_up([1], majority=True)
-    cluster.break_up([2], majority=True)
+    cluster.break_up([1])
+    cluster.break_up([2])
 
     cluster.ring([1, 2])
 
@@ -121,7 +121,7 @@ def test_change_that_was_sent_twice_does_not_undo_what_came_in_between() -> None
     cluster = settled(2)
     cluster.ask(1, change("71s"))
     waited = cluster.sent.popleft()
-    cluster.break_up([1, 2], majority=True)
+    cluster.break_up([1, 2])
     cluster.configure([1, 2])
     cluster.sent.appendleft(waited)
     again = next(entry for entry in cluster.sent if is_change(entry[1]) and entry is not waited)
@@ -174,7 +174,7 @@ def test_request_that_no_disk_will_ever_confirm_is_answered_in_time() -> None:
 def test_document_that_cannot_be_read_makes_the_node_leave_and_say_so() -> None:
     cluster = settled(2)
     replica = cluster.all[2].replica
-    cluster.break_up([1, 2], majority=True)
+    cluster.break_up([1, 2])
     replica.stamp = msgspec.structs.replace(replica.stamp, quorate_ring=cluster.seq + 1)
     cluster.configure([1, 2])
     ring = cluster.all[1].situation.ring
@@ -194,8 +194,8 @@ def state_of(cluster: Controllers, node: NodeId, target: NodeId) -> str:
     return state.expected
 
 
-def test_goodbye_of_a_member_in_the_transitional_configuration_is_said_again() -> None:
-    cluster = settled(2)
+def say_goodbye(cluster: Controllers) -> None:
+    """Let node 2 be asked to stop, and propose its goodbye."""
     cluster.give(2, ev.Stop())
     cluster.deliver()
     cluster.order(2, "do_shutdown")
@@ -203,15 +203,79 @@ def test_goodbye_of_a_member_in_the_transitional_configuration_is_said_again() -
     cluster.sent.clear()
     for node in (1, 2):
         cluster.give(node, ev.MessageDelivered(sender, order))
-    cluster.break_up([1, 2], majority=True)
+
+
+def test_goodbye_of_a_member_in_the_transitional_configuration_is_said_again() -> None:
+    cluster = settled(2)
+    say_goodbye(cluster)
+    cluster.break_up([1, 2])
     cluster.deliver()
     assert not cluster.all[2].situation.leaving
 
-    # The next ring takes it for a member again; so it must ask again, or it would never leave.
-    cluster.ring([1, 2])
-
-    assert 'name="shutdown"' in cluster.all[1].replica.working.to_xml().decode()
+    # The next ring takes it for a member again, until it has heard the same words.
+    cluster.configure([1, 2])
     assert state_of(cluster, 1, 2) == "member"
+    cluster.deliver()
+
+    assert state_of(cluster, 1, 2) == "down"
+    assert cluster.all[2].situation.leaving
+
+
+def test_goodbye_that_waited_for_the_next_ring_lets_nobody_go_before_it_counts() -> None:
+    # It was sent for the old ring and is void in the new one: who left by it would be fenced.
+    cluster = settled(2)
+    say_goodbye(cluster)
+    waited = cluster.sent.popleft()
+    cluster.break_up([1, 2])
+    cluster.configure([1, 2])
+
+    for node in (1, 2):
+        cluster.give(node, ev.MessageDelivered(*waited))
+    assert not cluster.all[2].situation.leaving
+    assert state_of(cluster, 1, 2) == "member"
+
+    cluster.deliver()
+    assert cluster.all[2].situation.leaving
+    assert state_of(cluster, 1, 2) == "down"
+
+
+def test_member_has_joined_when_its_history_counts_and_not_before() -> None:
+    # It told its history twice, for two rings that broke up; the first account is void in the third.
+    cluster = Controllers(2)
+    cluster.configure([1, 2])
+    waited = next(entry for entry in cluster.sent if entry[0] == 2)
+    cluster.break_up([1, 2])
+    cluster.configure([1, 2])
+
+    for node in (1, 2):
+        cluster.give(node, ev.MessageDelivered(*waited))
+    assert cluster.all[1].situation.joined == []
+
+    cluster.deliver()
+    assert cluster.all[1].situation.joined == [1, 2]
+
+
+def test_what_lies_behind_a_gap_is_not_acknowledged_for_what_was_in_it() -> None:
+    # Node 1 alone has delivered its change; 2 and 3 lack it, and have one of node 2 behind the gap.
+    cluster = settled(3)
+    cluster.ask(1, change("71s"))
+    cluster.deliver([1])
+    cluster.ask(2, change("72s"))
+    behind = cluster.sent.popleft()
+    cluster.break_up([1])
+    cluster.break_up([2, 3])
+    for node in (2, 3):
+        cluster.give(node, ev.MessageDelivered(*behind))
+    one, two = cluster.all[1].replica, cluster.all[2].replica
+    assert one.stamp != two.stamp
+
+    # They meet in one ring: each is told the truth about its own change.
+    cluster.ring([1, 2, 3])
+    cluster.save(1, 2, 3)
+    cluster.deliver()
+
+    assert values(cluster) == ["72s", "72s", "72s"]
+    assert [cluster.answers(1), cluster.answers(2)] == [[True], [True]]
 
 
 def test_goodbye_of_a_node_where_nothing_runs_before_anybody_decides() -> None:
@@ -243,9 +307,9 @@ def test_change_that_waited_longer_is_not_taken_for_one_that_was_delivered() -> 
     first = cluster.sent.popleft()
     cluster.ask(1, rq.ChangeCib(SetProperty("cluster-name", "late")), number=8)
     second = cluster.sent.popleft()
-    cluster.break_up([1], majority=False)
+    cluster.break_up([1])
     cluster.give(1, ev.MessageDelivered(*first))
-    cluster.break_up([2, 3], majority=True)
+    cluster.break_up([2, 3])
     cluster.configure([1, 2, 3])
 
     cluster.sent.appendleft(second)

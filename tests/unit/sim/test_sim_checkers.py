@@ -190,7 +190,7 @@ def test_those_who_move_on_together_must_have_delivered_the_same() -> None:
         views.on_event(1, node, configured())
     views.on_event(2, 1, delivered(1, b"a"))
     for node in (1, 2):
-        views.on_event(3, node, control.Unsettled((1, 2), majority=True))
+        views.on_event(3, node, control.Unsettled((1, 2)))
     views.on_event(4, 1, configured(ring=NEXT))
 
     with pytest.raises(Violation, match="went together"):
@@ -203,7 +203,7 @@ def test_late_delivery_in_the_transitional_configuration_counts() -> None:
         views.on_event(1, node, configured())
     views.on_event(2, 1, delivered(1, b"a"))
     for node in (1, 2):
-        views.on_event(3, node, control.Unsettled((1, 2), majority=True))
+        views.on_event(3, node, control.Unsettled((1, 2)))
     views.on_event(3, 2, delivered(1, b"a"))
 
     views.on_event(4, 1, configured(ring=NEXT))
