@@ -1,12 +1,15 @@
 """What follows from the orders: required, or impossible. The second half of section 14.
 
-Flags only ever move one way (optional to required, runnable to unrunnable), so working off a queue
-of changed actions ends, and its result does not depend on the order of the visits.
+The field's own scheduler does not come to a fixpoint: what it finds depends on the order of its
+visits, so these are made in the same order. The newest action is first, and what follows from a
+change is worked out at once, before anything else. Flags move one way only (optional to required,
+runnable to unrunnable; a quota counts as one flag), so the visits end: each change leads to one of
+the action and of everything after it. They are kept on a list and not on Python's stack, because a
+chain of orders may be as long as the configuration.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler import reasons
@@ -15,6 +18,7 @@ from ninefold.scheduler.collective_flags import (
     BEGUN,
     COMPLETED,
     flags_for_ordering,
+    flags_of,
     own_flags,
 )
 from ninefold.scheduler.colocation import with_this
@@ -42,78 +46,74 @@ from ninefold.scheduler.relations import (
     UNRUNNABLE_FIRST_BLOCKS,
 )
 from ninefold.scheduler.scores import INFINITY
-from ninefold.scheduler.update_actions import Rule, update, update_pair
+from ninefold.scheduler.update_actions import Rule, after, update, update_pair
 from ninefold.scheduler.words import Role
 from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
+    from ninefold.scheduler.update_actions import Visits
     from ninefold.scheduler.workspace import Action, Edge, Node, Resource, Workspace
-
-
-class Propagation:
-    """The queue of actions whose consequences are still to be worked out."""
-
-    def __init__(self, work: Workspace) -> None:
-        self.work = work
-        self._queue: deque[Action] = deque()
-        self._waiting: set[int] = set()
-
-    def add(self, action: Action) -> None:
-        """Look at `action` (again)."""
-        if action.id not in self._waiting:
-            self._waiting.add(action.id)
-            self._queue.append(action)
-
-    def changed(self, action: Action) -> None:
-        """Look again at `action` and everything after it, and at what stands for it."""
-        self.add(action)
-        for edge in action.after:
-            self.add(edge.then)
-
-    def run(self) -> None:
-        """Work everything off."""
-        while self._queue:
-            action = self._queue.popleft()
-            self._waiting.discard(action.id)
-            _update(self, action)
 
 
 def propagate(work: Workspace) -> None:
     """Work off all consequences of the orders between actions."""
-    progress = Propagation(work)
-    for action in list(work.actions):
-        block_dependents(progress, action)
     for action in reversed(work.actions):
-        progress.add(action)
-    progress.run()
+        _run(work, block_dependents(action))
+    for action in reversed(work.actions):
+        _run(work, _visit(work, action))
+    for resource in work.by_id.values():
+        if resource.clone is not None:
+            # Whatever its instances do in the end, the points around that take part in.
+            for action in reversed(resource.actions):
+                flags_of(action, None)
 
 
-def _update(progress: Propagation, then: Action) -> None:
-    before = own_flags(then), then.migratable, then.always, then.pseudo
-    runnable_before = then.runnable
+def _run(work: Workspace, begun: Visits[object]) -> None:
+    """Go through `begun`, at each action that it gives visiting that one first, and so on."""
+    stack: list[Visits[object]] = [begun]
+    while stack:
+        following = next(stack[-1], None)
+        if following is None:
+            stack.pop()
+        else:
+            stack.append(_visit(work, following))
+
+
+def _visit(work: Workspace, then: Action) -> Visits[None]:
+    """Apply every order that `then` comes after; give whom to visit before going on."""
+    flags = own_flags(then), then.pseudo, then.migratable
+    was_runnable = then.runnable
     if then.counts_runnable:
         then.runnable_before = 0
         then.required_before = then.required_before or 1
         then.runnable = False
-    changed = False
-    for edge in list(then.before):
-        if edge.relation:
-            changed |= _update_edge(progress, edge, then)
-    if before == (own_flags(then), then.migratable, then.always, then.pseudo):
-        return
-    if changed and runnable_before and not then.runnable:
-        block_dependents(progress, then)
-    progress.changed(then)
+    changed = 0
+    for edge in then.before[::-1]:
+        if not edge.relation:
+            continue
+        done = yield from _update_edge(work, edge, then)
+        changed |= done & CHANGED_THEN
+        if done & CHANGED_FIRST:
+            yield from after(edge.first)
+            yield edge.first
+    if then.counts_runnable:
+        # It was counted anew; only the outcome matters.
+        changed = flags != (own_flags(then), then.pseudo, then.migratable)
+    if changed:
+        if was_runnable and not then.runnable:
+            yield from block_dependents(then)
+        yield then
+        yield from after(then)
 
 
-def _update_edge(progress: Propagation, edge: Edge, then: Action) -> bool:
-    """Apply one edge; answer whether that changed what comes after it, or anything in that."""
+def _update_edge(work: Workspace, edge: Edge, then: Action) -> Visits[int]:
+    """Apply one edge; answer what that changed."""
     first = edge.first
     first_node, then_node = _scope_node(first), _scope_node(then)
     apart = first_node is not None and then_node is not None and first_node is not then_node
     if edge.relation & IF_ON_SAME_NODE and apart:
         edge.relation = 0
-        return False
+        return 0
     if edge.relation & THEN_CANCELS_FIRST and first.resource is not None and not then.optional:
         first.optional = True
         if first.task == "reload-agent":
@@ -121,22 +121,10 @@ def _update_edge(progress: Propagation, edge: Edge, then: Action) -> bool:
     if _between_others(first, then):
         completed = _completion(first)
         if completed is not first:
-            if link(completed, then, edge.relation):
-                # What counts is the end of the collective action, from now on.
-                progress.add(then)
+            changed = CHANGED_THEN if link(completed, then, edge.relation) else 0
             edge.relation = 0
-            return False
-    flags = own_flags(first), first.migratable, first.always
-    changed = apply_edge(progress.work, edge)
-    touched, progress.work.touched = progress.work.touched, []
-    for action in touched:
-        progress.changed(action)
-    if changed & CHANGED_FIRST or flags != (own_flags(first), first.migratable, first.always):
-        progress.changed(first)
-    if changed & CHANGED_THEN and not then.counts_runnable:
-        # A quota is counted anew each time; only its outcome matters.
-        progress.changed(then)
-    return bool(changed & CHANGED_THEN)
+            return changed
+    return (yield from apply_edge(work, edge))
 
 
 def _scope_node(action: Action) -> Node | None:
@@ -175,7 +163,7 @@ def _completion(action: Action) -> Action:
     return first_with_task(resource, task) or action
 
 
-def apply_edge(work: Workspace, edge: Edge) -> int:
+def apply_edge(work: Workspace, edge: Edge) -> Visits[int]:
     """Apply everything that an edge says; return what changed."""
     first, then, relation = edge.first, edge.then, edge.relation
     first_flags = flags_for_ordering(first, _scope_node(then))
@@ -191,15 +179,15 @@ def apply_edge(work: Workspace, edge: Edge) -> int:
     if then.resource is None:
         changed |= _on_plain_then(relation, first, then, first_flags)
     else:
-        changed |= _on_resource_then(work, edge, relation, first_flags, node)
+        changed |= yield from _on_resource_then(work, edge, relation, first_flags, node)
     if relation & THEN_IMPLIES_FIRST:
         if first.resource is not None:
             rule = Rule(THEN_IMPLIES_FIRST, first_flags, OPTIONAL)
             if first.resource.variant is Variant.PRIMITIVE:
                 # It is about first: what then's members do does not matter.
-                changed |= update_pair(work, first, then, rule)
+                changed |= yield from update_pair(first, then, rule)
             else:
-                changed |= update(work, first, then, node, rule)
+                changed |= yield from update(work, first, then, node, rule)
         elif not then_flags & OPTIONAL and first.optional:
             first.optional = False
             changed |= CHANGED_FIRST
@@ -246,7 +234,7 @@ _ABOUT: Final = (
 
 def _on_resource_then(
     work: Workspace, edge: Edge, relation: int, first_flags: int, node: Node | None
-) -> int:
+) -> Visits[int]:
     first, then = edge.first, edge.then
     assert then.resource is not None
     if relation & NESTED_REMOTE_PROBE:
@@ -259,11 +247,11 @@ def _on_resource_then(
     changed = 0
     for one, about in _ABOUT:
         if relation & one:
-            changed |= update(work, first, then, node, Rule(one, first_flags, about))
+            changed |= yield from update(work, first, then, node, Rule(one, first_flags, about))
     several = then.resource.variant.value >= Variant.CLONE.value
     if several and relation & ORDERED:
         # An order between clones is one between their instances, too.
-        changed |= update(work, first, then, node, Rule(ORDERED, first_flags, RUNNABLE))
+        changed |= yield from update(work, first, then, node, Rule(ORDERED, first_flags, RUNNABLE))
     return changed
 
 
@@ -283,7 +271,7 @@ def blocked(action: Action, because: Action) -> None:
         action.why_not = f"it waits for the {because.task} of {owner}: {because.why_not}"
 
 
-def block_dependents(progress: Propagation, action: Action) -> None:
+def block_dependents(action: Action) -> Visits[None]:
     """Whoever must run with something that cannot run, cannot run either."""
     if action.runnable or action.task not in {"start", "promote"} or action.resource is None:
         return
@@ -298,14 +286,14 @@ def block_dependents(progress: Propagation, action: Action) -> None:
         if action.task == "promote" and one.primary_role is not Role.PROMOTED:
             continue
         task = "promote" if one.dependent_role is Role.PROMOTED else "start"
-        _block_task(progress, one.dependent, task, action)
+        yield from _block_task(one.dependent, task, action)
 
 
-def _block_task(progress: Propagation, resource: Resource, task: str, because: Action) -> None:
+def _block_task(resource: Resource, task: str, because: Action) -> Visits[None]:
     for action in list(resource.actions):
         if action.task == task and action.runnable:
             blocked(action, because)
-            block_dependents(progress, action)
-            progress.changed(action)
+            yield from block_dependents(action)
+            yield action
     for child in resource.children:
-        _block_task(progress, child, task, because)
+        yield from _block_task(child, task, because)

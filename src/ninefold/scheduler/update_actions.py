@@ -5,7 +5,7 @@ Interleaved clones and bundles are paired instance by instance on the same node.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import msgspec
 
@@ -33,7 +33,13 @@ from ninefold.scheduler.words import Role, boolean
 from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
     from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
+
+    _Answer = TypeVar("_Answer")
+    # Gives whom to visit before going on, and in the end an answer.
+    Visits: TypeAlias = Generator[Action, None, _Answer]
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -44,25 +50,36 @@ class Rule(msgspec.Struct, frozen=True):
     about: int
 
 
-def update(work: Workspace, first: Action, then: Action, node: Node | None, rule: Rule) -> int:
+def after(action: Action) -> Iterator[Action]:
+    """Give what comes after an action, the newest order first."""
+    for edge in reversed(action.after):
+        yield edge.then
+
+
+def update(
+    work: Workspace, first: Action, then: Action, node: Node | None, rule: Rule
+) -> Visits[int]:
     """Apply `rule` to two actions; for a collective, to the actions of its members on `node`."""
     resource = then.resource
     if resource is None or resource.variant is Variant.PRIMITIVE:
-        return update_pair(work, first, then, rule)
+        return (yield from update_pair(first, then, rule))
     if resource.variant is Variant.GROUP:
-        changed = update_pair(work, first, then, rule)
+        changed = yield from update_pair(first, then, rule)
         for member in resource.children:
             inner = first_with_task(member, then.task, node)
             if inner is not None:
-                changed |= update(work, first, inner, node, rule)
+                changed |= yield from update(work, first, inner, node, rule)
         return changed
     if _interleaves(first, then):
-        return _update_interleaved(work, first, then, node, rule)
-    changed = update_pair(work, first, then, rule)
+        return (yield from _update_interleaved(work, first, then, node, rule))
+    changed = yield from update_pair(first, then, rule)
     for instance in instances_of(resource):
         inner = first_with_task(instance, then.task, node)
         if inner is not None:
-            changed |= update(work, first, inner, node, rule)
+            done = yield from update(work, first, inner, node, rule)
+            changed |= done
+            if done & CHANGED_THEN:
+                yield from after(inner)
     return changed
 
 
@@ -79,7 +96,7 @@ def _interleaves(first: Action, then: Action) -> bool:
 
 def _update_interleaved(
     work: Workspace, first: Action, then: Action, node: Node | None, rule: Rule
-) -> int:
+) -> Visits[int]:
     assert first.resource is not None
     assert then.resource is not None
     current = first.key.endswith(("_stopped_0", "_demoted_0"))
@@ -92,7 +109,6 @@ def _update_interleaved(
             stops = not current and mandatory
             if stops and set_node(work, instance, None, force=True, stop_if_fail=True):
                 changed |= CHANGED_THEN
-                work.touched.extend(a for leaf in instance.primitives() for a in leaf.actions)
             continue
         one = _instance_action(first, partner, node, is_first=True)
         other = _instance_action(then, instance, node, is_first=False)
@@ -101,7 +117,7 @@ def _update_interleaved(
         if link(one, other, rule.relation):
             changed |= CHANGED_FIRST | CHANGED_THEN
         inner = Rule(rule.relation, flags_of(one, node), rule.about)
-        changed |= update(work, one, other, node, inner)
+        changed |= yield from update(work, one, other, node, inner)
     return changed
 
 
@@ -123,8 +139,11 @@ def _instance_action(
     return first_with_task(instance, task, where)
 
 
-def update_pair(work: Workspace, first: Action, then: Action, rule: Rule) -> int:
-    """Apply one relation between two actions by themselves."""
+def update_pair(first: Action, then: Action, rule: Rule) -> Visits[int]:
+    """Apply one relation between two actions by themselves; answer which of them changed.
+
+    A member is visited at once: what comes before it inside its group or clone may follow.
+    """
     then_before = (then.optional, then.runnable, then.migratable, then.pseudo)
     first_before = (first.optional, first.runnable, first.migratable)
     _require_and_block(first, then, rule)
@@ -134,10 +153,10 @@ def update_pair(work: Workspace, first: Action, then: Action, rule: Rule) -> int
     changed = 0
     if then_before != (then.optional, then.runnable, then.migratable, then.pseudo):
         changed |= CHANGED_THEN
-        work.touched.append(then)
+        if then.resource is not None and then.resource.parent is not None:
+            yield then
     if first_before != (first.optional, first.runnable, first.migratable):
         changed |= CHANGED_FIRST
-        work.touched.append(first)
     return changed
 
 

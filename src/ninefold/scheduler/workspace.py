@@ -392,7 +392,6 @@ class Workspace(Record):
     tickets: dict[str, Ticket] = field(default_factory=dict)
     score_lines: list[ScoreLine] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    touched: list[Action] = field(default_factory=list)
     must_stop: list[Resource] = field(default_factory=list)
     recheck_at: int = 0
     has_fence_device: bool = False

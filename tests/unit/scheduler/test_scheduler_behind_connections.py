@@ -370,3 +370,34 @@ def test_masked_secret_of_a_device_is_no_reason_to_let_a_node_in_anew() -> None:
 
     assert "stonith-n1-on@n1" not in keys(masked)
     assert "stonith-n1-on@n1" in keys(moved)
+
+
+def test_bundle_that_only_loses_a_replica_does_not_begin_to_start() -> None:
+    bans = ban("a", "n2") + ban("a", "n3")
+    planned = decide(bundle("a", 2), ban("a", "n3"), *(state(name) for name in NODES))
+    digests = {
+        action.resource: operation_digest(action.parameters)
+        for action in planned.actions
+        if action.task == "start"
+    }
+
+    def known(name: str, kind: str, *, here: bool) -> str:
+        told = runs(name, kind) if here else absent(name, kind)
+        return told.replace(operation_digest({}), digests[name])
+
+    states = [
+        state(
+            name,
+            *(known(f"a-docker-{n}", "docker", here=own == n) for n in (0, 1)),
+            *(known(f"a-{n}", "remote", here=own == n) for n in (0, 1)),
+        )
+        for name, own in (("n1", 0), ("n2", 1), ("n3", 2))
+    ]
+    transition = decide(
+        bundle("a", 2), bans, *states, *(state(f"a-{n}", runs("a-in"), remote=True) for n in (0, 1))
+    )
+
+    there = keys(transition)
+    assert {"a_stop_0@", "a_stopped_0@", "a-clone_start_0@", "a_running_0@"} <= there
+    assert "a-docker-1_stop_0@n2" in there
+    assert "a_start_0@" not in there
