@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -194,3 +195,42 @@ def test_a_node_whose_disk_is_full_goes_on_and_says_so(cluster: Cluster) -> None
     assert property_of(cluster, node, "disk-full") == "3"
     # What was saved here ends with this disk; the next boot finds the old one and catches up.
     cluster.stop_daemon(node)
+
+
+def test_keys_are_rotated_while_changes_go_on_and_nobody_notices(cluster: Cluster) -> None:
+    nodes, server = cluster.others(), cluster.active()
+    before = cluster.settle()["ring"]
+    lost = {node: token_losses(cluster, node) for node in nodes}
+    old = {key_file(cluster, node) for node in nodes}
+
+    with cluster.story() as story, ThreadPoolExecutor(1) as thread:
+        rotated = thread.submit(cluster.ninefold, nodes[0], "keys", "rotate")
+        made = 0
+        while not rotated.done() or made < 10:
+            made += 1
+            # Returns when a majority has it on disk; raises if it is not taken.
+            cluster.change(nodes[made % 3], SetProperty(f"rotation-{made}", str(made)))
+        after = cluster.settle()["ring"]
+
+    assert rotated.result().returncode == 0, rotated.result().stderr
+    new = {key_file(cluster, node) for node in nodes}
+    assert len(old) == len(new) == 1
+    assert old != new
+    assert after == before
+    assert {node: token_losses(cluster, node) for node in nodes} == lost
+    for number in range(1, made + 1):
+        name = f"rotation-{number}"
+        assert {property_of(cluster, node, name) for node in nodes} == {str(number)}
+    assert not story.power()
+    story.assert_undisturbed(server)
+
+
+def key_file(cluster: Cluster, node: str) -> bytes:
+    """Return the key of a node, which must have no other beside it."""
+    directory = cluster.root(node) / "etc/corosync"
+    assert [path.name for path in directory.glob("authkey*")] == ["authkey"]
+    return (directory / "authkey").read_bytes()
+
+
+def token_losses(cluster: Cluster, node: str) -> int:
+    return int(cluster.stage.client(node).statistics()["token_losses"])

@@ -201,7 +201,10 @@ def judge(node: Node, without: Sequence[str]) -> tuple[Reply | None, tuple[int, 
     if without and not node.quorum.quorate:
         problems.append("Nodes can be left out in a quorate partition only; this one is not.")
     chosen = tuple(ids[name] for name in without if name in ids)
-    problems += [f"{f.subject}: {f.sentence} {f.remedy}" for f in stack.rotation.judge(chosen)]
+    problems += [
+        f"{f.subject}: {f.sentence} {f.remedy}"
+        for f in stack.rotation.judge(chosen, {n: name for name, n in ids.items()})
+    ]
     return (refusal(REFUSED, *problems) if problems else None), chosen
 
 

@@ -177,7 +177,9 @@ def rotate_keys(stage: Stage, words: Words) -> None:
     if not isinstance(stack, Stack):
         raise StageError(f"{host.name} has no ring of its own that could rotate its keys")
     without = tuple(stage.host(name).id for name in words[2:] if words[1] == "without")
-    findings = stack.rotation.judge(without)
+    findings = stack.rotation.judge(
+        without, {one.id: one.name for one in stage.world.hosts.values()}
+    )
     if findings:
         text = "; ".join(f"{f.subject}: {f.sentence}" for f in findings)
         stage.world.say(host.name, "answer", f"the rotation of keys is refused: {text}")

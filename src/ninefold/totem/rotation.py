@@ -190,8 +190,10 @@ class Rotation:
 
     # --- what may be asked ---
 
-    def judge(self, without: Sequence[NodeId]) -> list[Finding]:
-        """Return what stands against rotating now."""
+    def judge(
+        self, without: Sequence[NodeId], names: Mapping[NodeId, str] | None = None
+    ) -> list[Finding]:
+        """Return what stands against rotating now, nodes by their `names`."""
         if self.clear:
             return [
                 _error(
@@ -203,18 +205,22 @@ class Rotation:
         if not self._settled:
             return [_error("ring", "The ring is being formed.", "Try again in a moment.")]
         named, absent = frozenset(without), self._absent()
+
+        def shown(node: NodeId) -> str:
+            return (names or {}).get(node, f"node {node}")
+
         findings = [
             _error(
-                f"node {node}",
-                f"Node {node} is not in the ring and would not get the new key.",
+                shown(node),
+                "It is not in the ring and would not get the new key.",
                 "Bring it back; or name it by --without, and copy the key file to it by hand.",
             )
             for node in sorted(absent - named - self._left_out_by_all())
         ]
         findings += [
             _error(
-                f"node {node}",
-                f"Node {node} is in the ring, or not in the nodelist: it cannot be left out.",
+                shown(node),
+                "It is in the ring, or not in the nodelist: it cannot be left out.",
                 "Name by --without only nodes that are absent.",
             )
             for node in sorted(named - absent)
