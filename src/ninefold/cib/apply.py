@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from lxml import etree
 
-from ninefold.cib import configuration, edit, failcounts, status, views
+from ninefold.cib import configuration, edit, failcounts, status, unseen, views
 from ninefold.cib.document import VERSION_NUMBER_MAX, Cib, Part
 from ninefold.cib.edit import Refused
 from ninefold.cib.model import (
@@ -143,7 +143,18 @@ def _with_configuration(
         "update-client": CLIENT,
         "update-user": cause.who,
     }
-    return cib.evolved(stamped, configuration=tree)
+    return _without_lost(cib.evolved(stamped, configuration=tree))
+
+
+def _without_lost(cib: Cib) -> Cib:
+    """Let nothing be `unseen` that has no definition any more, and so would never be looked at."""
+    parts = list(cib.status_parts)
+    for index, part in enumerate(parts):
+        if unseen.marked(part.element):
+            copied = part.copy()
+            if unseen.settle_undefined(copied, cib.defines):
+                parts[index] = Part(copied)
+    return cib.evolved({}, status=tuple(parts))
 
 
 def _state(

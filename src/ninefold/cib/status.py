@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
-from ninefold.cib import edit, failcounts
+from ninefold.cib import edit, failcounts, unseen
 from ninefold.cib.configuration import belongs
 from ninefold.cib.operations import operation_failed, operation_pending, operation_to_xml
 
@@ -106,53 +106,18 @@ def _pending(entry: Element) -> bool:
 
 
 def replace_history(state: Element, change: ReplaceHistory, defined: Callable[[str], bool]) -> None:
-    """Put a node's own account of itself in place of what was known.
-
-    A daemon that was started anew knows nothing of what an earlier one of it started. What is `defined` will
-    be probed; what is not stays known as running, or it would run for ever.
-    """
+    """Put a node's own account of itself in place of what was known; what it cannot know is `unseen`."""
     state.set("uname", change.name)
     told = [operation.resource for operation in change.operations]
-    orphans = [
-        resource
-        for resource in state.iterfind("lrm/lrm_resources/lrm_resource")
-        if not defined(name := resource.get("id", "")) and name not in told and _may_run(resource)
-    ]
+    histories = unseen.kept(state, told, defined, fresh=change.fresh)
     for lrm in state.findall("lrm"):
         edit.remove(lrm)
     if change.fresh:
         failcounts.forget_attributes(state)
-    kept = edit.child(edit.child(state, "lrm", id=state.get("id", "")), "lrm_resources")
-    for orphan in orphans:
-        _settle(orphan)
-        kept.append(orphan)
+    lrm = edit.child(state, "lrm", id=state.get("id", ""))
+    edit.child(lrm, "lrm_resources").extend(histories)
     for operation in change.operations:
         _record(state, operation)
-
-
-def _settle(resource: Element) -> None:
-    """Let nothing be pending: no result comes of what an earlier daemon had begun. It may run."""
-    for entry in resource.findall("lrm_rsc_op"):
-        if not _pending(entry):
-            continue
-        if entry.get("id", "").endswith("_last_0"):
-            key = f"{resource.get('id', '')}_monitor_0"
-            magic = f"0:0;{entry.get('transition-key', '')}"
-            found = {"operation": "monitor", "operation_key": key, "transition-magic": magic}
-            edit.set_attributes(entry, found | {"rc-code": "0", "op-status": "0"})
-        else:
-            edit.remove(entry)
-
-
-def _may_run(resource: Element) -> bool:
-    """Say whether a resource may be running, by its history on a node."""
-    if resource.get("class") == "stonith":
-        return False
-    last = edit.find_by(resource, "lrm_rsc_op", "id", f"{resource.get('id', '')}_last_0")
-    if last is None:
-        return False
-    ended = {"stop": "0", "monitor": "7"}.get(last.get("operation", ""))
-    return last.get("rc-code") != ended or last.get("op-status", "0") != "0"
 
 
 def node_fenced(state: Element, change: NodeFenced) -> bool:
@@ -187,7 +152,10 @@ def _record(state: Element, operation: Operation) -> bool:
     if ended and not _stale(resource, operation):
         changed = _end_recurring(resource) or changed
     for entry_id in _entry_ids(operation):
-        changed = _put(resource, entry_id, operation, state.get("uname", "")) or changed
+        if _put(resource, entry_id, operation, state.get("uname", "")):
+            changed = True
+            if not operation_pending(operation):
+                unseen.looked_at(resource)
     if operation.interval_ms and operation_failed(operation):
         changed = _drop_pending(resource, operation.key) or changed
     return changed

@@ -1,0 +1,133 @@
+"""What may run and was not looked for: neither stopped nor running, until somebody looks."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from ninefold.cib.apply import apply
+from ninefold.cib.document import Cib
+from ninefold.cib.model import (
+    Cause,
+    Change,
+    Operation,
+    RecordOperation,
+    ReplaceConfiguration,
+    ReplaceHistory,
+)
+
+CAUSE = Cause("alice", "test", 1_523_255_321, 1)
+DUMMY = '<primitive id="p" class="ocf" provider="heartbeat" type="Dummy"/>'
+CONFIGURATION = (
+    '<configuration><crm_config/><nodes><node id="1" uname="a"/></nodes>'
+    "<resources>{}</resources><constraints/></configuration>"
+)
+START = Operation(
+    resource="p",
+    agent_class="ocf",
+    provider="heartbeat",
+    agent_type="Dummy",
+    task="start",
+    interval_ms=0,
+    call_id=5,
+    rc=0,
+    expected_rc=0,
+    op_status=0,
+    transition="4:0f0e",
+    action_id=7,
+    last_run=100,
+    last_rc_change=100,
+)
+STOP = msgspec.structs.replace(START, task="stop", call_id=9)
+PROBE = msgspec.structs.replace(
+    START, task="monitor", call_id=-1, rc=193, expected_rc=7, op_status=-1
+)
+FOUND = msgspec.structs.replace(START, task="monitor", call_id=1, rc=7, expected_rc=7)
+BEGUN = ReplaceHistory(1, "a", (), fresh=True)
+AGAIN = ReplaceHistory(1, "a", ())
+REMOVED = ReplaceConfiguration(CONFIGURATION.format(""))
+
+
+def after(*changes: Change) -> Cib:
+    cib, _ = Cib.parse(
+        f'<cib epoch="1">{CONFIGURATION.format(DUMMY)}<status><node_state id="1" uname="a"/></status></cib>'
+    )
+    assert cib is not None
+    for change in changes:
+        outcome = apply(cib, change, CAUSE)
+        assert isinstance(outcome, Cib)
+        cib = outcome
+    return cib
+
+
+def told(cib: Cib) -> list[tuple[str, int, int]]:
+    return [(op.task, op.rc, op.op_status) for op in cib.operations(1)]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [(), (AGAIN,), (RecordOperation(1, PROBE), AGAIN)],
+    ids=["at-once", "in-another-ring", "a-probe-was-interrupted"],
+)
+def test_what_is_removed_before_anybody_has_looked_counts_as_running(
+    between: tuple[Change, ...],
+) -> None:
+    cib = after(RecordOperation(1, START), BEGUN, *between)
+    assert told(cib) == []
+
+    removed = apply(cib, REMOVED, CAUSE)
+
+    assert isinstance(removed, Cib)
+    assert told(removed) == [("monitor", 0, 0)]
+    (operation,) = removed.operations(1)
+    assert (operation.agent_class, operation.provider, operation.agent_type) == (
+        "ocf",
+        "heartbeat",
+        "Dummy",
+    )
+
+
+def test_what_was_being_looked_for_as_it_was_removed_counts_as_running() -> None:
+    cib = after(RecordOperation(1, START), BEGUN, RecordOperation(1, PROBE), REMOVED)
+
+    assert told(cib) == [("monitor", 0, 0)]
+
+
+def test_what_was_looked_for_is_as_it_was_found() -> None:
+    cib = after(
+        RecordOperation(1, START),
+        BEGUN,
+        RecordOperation(1, PROBE),
+        RecordOperation(1, FOUND),
+        REMOVED,
+    )
+
+    assert told(cib) == [("monitor", 7, 0)]
+
+
+def test_late_answer_to_an_earlier_order_is_no_look() -> None:
+    late = msgspec.structs.replace(FOUND, transition="3:0f0e")
+
+    cib = after(
+        RecordOperation(1, START),
+        BEGUN,
+        RecordOperation(1, PROBE),
+        RecordOperation(1, late),
+        REMOVED,
+    )
+
+    assert told(cib) == [("monitor", 0, 0)]
+
+
+def test_what_was_stopped_needs_no_look_after_its_removal() -> None:
+    cib = after(RecordOperation(1, STOP), BEGUN, REMOVED)
+
+    assert told(cib) == []
+
+
+def test_a_nodes_own_account_ends_the_doubt() -> None:
+    account = ReplaceHistory(1, "a", (msgspec.structs.replace(STOP, call_id=2),))
+
+    cib = after(RecordOperation(1, START), BEGUN, account, REMOVED)
+
+    assert told(cib) == [("stop", 0, 0)]
