@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler.record import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ninefold.scheduler.workspace import Node, Resource
+
+# Stands in a connection's parameters for the host of its container.
+HOST_NAME: Final = "#uname"
 
 
 class Replica(Record):
@@ -34,6 +39,21 @@ def replica_of(resource: Resource) -> Replica | None:
         if resource in (replica.container, replica.address, replica.connection, replica.child):
             return replica
     return None
+
+
+def with_host(resource: Resource, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of a connection with the name of its container's host for `#uname`.
+
+    A container without a network address of its own is reached at its host, which is known once
+    the container has been assigned; until then it is where the container runs.
+    """
+    filled = dict(parameters)
+    launcher = resource.launcher
+    if resource.bundled and launcher is not None and filled.get("addr") == HOST_NAME:
+        host = launcher.assigned or (launcher.active[0] if launcher.active else None)
+        if host is not None:
+            filled["addr"] = host.name
+    return filled
 
 
 def inner_clone(bundle: Resource) -> Resource | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
-from ninefold.scheduler.bundle_model import Replica
+from ninefold.scheduler.bundle_model import HOST_NAME, Replica
 from ninefold.scheduler.nodes import create_remote
 from ninefold.scheduler.record import Record, field
 from ninefold.scheduler.scores import INFINITY
@@ -197,7 +197,7 @@ def _connect(
         # The bundle's own parts keep off each other's nodes without being told.
         if name in known.scores and known.outermost is not bundle:
             known.scores[name] = -INFINITY
-    element = _connection(plan, name, replica.container.id, address or "#uname")
+    element = _connection(plan, name, replica.container.id, address or HOST_NAME)
     connection = unpack(work, element, bundle, None)
     connection.bundled = True
     connection.nested_remote_allowed = True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler import reasons
 from ninefold.scheduler.actions import act, clear_failcount, key_of, stop
-from ninefold.scheduler.digest_check import Digest, compare, needs_container_address
+from ninefold.scheduler.digest_check import Digest, compare, needs_container_address, redefined
 from ninefold.scheduler.entries import Entry, active_span
 from ninefold.scheduler.failcounts import effective
 from ninefold.scheduler.orders import order_action, schedule_delete, stop_repeating
@@ -101,20 +101,36 @@ def _compare_entry(work: Workspace, resource: Resource, node: Node, entry: Entry
         return
     if entry.interval_ms == 0 and entry.task not in _COMPARED:
         return
-    if _has_changed(work, resource, node, entry) and effective(work, resource, node):
+    if entry.interval_ms > 0 and not _is_configured(resource, entry):
+        changed = _not_configured(work, resource, node, entry)
+    elif needs_container_address(resource):
+        work.unchecked.append((resource, node, entry, False))
+        return
+    else:
+        changed = _has_changed(work, resource, node, entry)
+    if changed and effective(work, resource, node):
         clear_failcount(work, resource, node, "its definition has changed")
+
+
+def compare_late(work: Workspace) -> None:
+    """Compare the operations of connections whose address was not known before the assignment."""
+    for resource, node, entry, failed in work.unchecked:
+        if failed:
+            if redefined(work, resource, node, entry):
+                clear_failcount(work, resource, node, "resource parameters have changed")
+        elif _has_changed(work, resource, node, entry) and effective(work, resource, node):
+            clear_failcount(work, resource, node, "its definition has changed")
+
+
+def _not_configured(work: Workspace, resource: Resource, node: Node, entry: Entry) -> bool:
+    if work.options.stop_removed_actions:
+        what = (entry.task, entry.interval_ms)
+        stop_repeating(work, resource, node, what, "it is no longer configured")
+    return True
 
 
 def _has_changed(work: Workspace, resource: Resource, node: Node, entry: Entry) -> bool:
     """Act on a difference between an operation and its definition; answer whether there is one."""
-    if entry.interval_ms > 0 and not _is_configured(resource, entry):
-        if work.options.stop_removed_actions:
-            what = (entry.task, entry.interval_ms)
-            stop_repeating(work, resource, node, what, "it is no longer configured")
-        return True
-    if needs_container_address(resource):
-        # Its address is that of the container, which has no node yet.
-        return False
     match compare(work, resource, node, entry):
         case Digest.SAME:
             return False

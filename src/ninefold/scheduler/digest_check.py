@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ninefold.scheduler.actions import DEFAULT_TIMEOUT_MS
-from ninefold.scheduler.bundle_model import replica_of
+from ninefold.scheduler.bundle_model import replica_of, with_host
 from ninefold.scheduler.digests import operation_digest, restart_digest
 from ninefold.scheduler.history_outcome import operation_for, timeout_ms
 from ninefold.scheduler.resources import operation_parameters, parameters_on
@@ -36,7 +36,7 @@ def compare(
     """
     op = operation_for(resource, entry.task, entry.interval_ms)
     own = {} if op is None else operation_parameters(work, op, node)
-    parameters = dict(parameters_on(work, resource, node)) | own
+    parameters = with_host(resource, parameters_on(work, resource, node)) | own
     if entry.reschedule:
         return Digest.CHANGED
     if masked and _only_masked_differ(resource, entry, parameters):
@@ -84,7 +84,13 @@ def definition_changed(work: Workspace, resource: Resource, node: Node, entry: E
     if entry.element.get("op-digest") is None or entry.task not in {"start", "monitor"}:
         return False
     if needs_container_address(resource):
+        work.unchecked.append((resource, node, entry, True))
         return False
+    return redefined(work, resource, node, entry)
+
+
+def redefined(work: Workspace, resource: Resource, node: Node, entry: Entry) -> bool:
+    """Whether an operation was run with something else than it would be run with today."""
     found = compare(work, resource, node, entry, masked=False)
     return found in {Digest.CHANGED, Digest.RESTART}
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler import reasons
 from ninefold.scheduler.actions import DEFAULT_TIMEOUT_MS, can_fence
+from ninefold.scheduler.bundle_model import with_host
 from ninefold.scheduler.model import Action as GraphAction
 from ninefold.scheduler.model import (
     ActionKind,
@@ -235,7 +236,7 @@ def _export(work: Workspace, action: Action, inputs: list[int]) -> GraphAction:
     if resource is not None and resource.variant is Variant.PRIMITIVE:
         agent = (resource.agent_class, resource.provider, resource.agent_type)
         if not resource.removed:
-            parameters = dict(parameters_on(work, resource, node))
+            parameters = with_host(resource, parameters_on(work, resource, node))
             if action.operation is not None:
                 parameters |= operation_parameters(work, action.operation, node)
             _clone_meta(resource, meta)

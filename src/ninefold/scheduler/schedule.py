@@ -104,6 +104,7 @@ def _decide(work: Workspace, histories: Histories) -> Transition:
             " Configure a device (class stonith), or set stonith-enabled to false."
         )
     assign.assign_all(work)
+    changes.compare_late(work)
     schedule_probes(work)
     changes.forget_removed(work)
     for resource in work.resources:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
     from ninefold.scheduler.bundle_model import Replica
+    from ninefold.scheduler.entries import Entry
     from ninefold.scheduler.model import Contribution, Reason, ScoreLine
     from ninefold.scheduler.notify_model import Notices
     from ninefold.scheduler.unpack_options import Options
@@ -393,6 +394,7 @@ class Workspace(Record):
     score_lines: list[ScoreLine] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     must_stop: list[Resource] = field(default_factory=list)
+    unchecked: list[tuple[Resource, Node, Entry, bool]] = field(default_factory=list)
     recheck_at: int = 0
     has_fence_device: bool = False
     has_remote_nodes: bool = False

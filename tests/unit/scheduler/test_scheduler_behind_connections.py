@@ -401,3 +401,22 @@ def test_bundle_that_only_loses_a_replica_does_not_begin_to_start() -> None:
     assert {"a_stop_0@", "a_stopped_0@", "a-clone_start_0@", "a_running_0@"} <= there
     assert "a-docker-1_stop_0@n2" in there
     assert "a_start_0@" not in there
+
+
+def test_connection_that_was_made_to_another_host_is_made_anew() -> None:
+    planned = decide(bundle("a", 1), "", *(state(name) for name in NODES))
+    started = {action.resource: action for action in planned.actions if action.task == "start"}
+    container = operation_digest(started["a-docker-0"].parameters)
+    connection = started["a-0"].parameters
+    assert connection == {"addr": started["a-0"].node, "port": "3121"}
+
+    def with_address(host: str) -> Transition:
+        told = runs("a-docker-0", "docker").replace(operation_digest({}), container)
+        digest = operation_digest(connection | {"addr": host})
+        linked = runs("a-0", "remote").replace(operation_digest({}), digest)
+        away = [state(n, absent("a-docker-0"), absent("a-0", "remote")) for n in ("n2", "n3")]
+        here = state("n1", told, linked)
+        return decide(bundle("a", 1), "", here, *away, state("a-0", runs("a-in"), remote=True))
+
+    assert "a-0_stop_0@n1" not in keys(with_address("n1"))
+    assert "a-0_stop_0@n1" in keys(with_address("n2"))
