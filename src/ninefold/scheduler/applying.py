@@ -48,7 +48,10 @@ def affects(
     if not preview and dependent.is_assigned:
         return Influence.NOTHING
     wanted = one.dependent_role
-    if wanted is not Role.UNKNOWN and wanted is not dependent_role.next_role:
+    # An instance to be kept away counts unless it is known to get the very role, which its
+    # priority then answers for; a container has no role, and only what is in it may have got one.
+    away = one.score < 0 and dependent_role is dependent
+    if wanted is not Role.UNKNOWN and (wanted is dependent_role.next_role) is away:
         return Influence.NOTHING
     wanted = one.primary_role
     if wanted is not Role.UNKNOWN and wanted is not primary_role.next_role:
@@ -232,8 +235,13 @@ def _near_role(
 
 
 def _score_at(instance: Resource, node: Node) -> int:
-    """Return how much an instance wanted to be where it has been put."""
+    """Return how much an instance wanted to be where it has been put.
+
+    What is not managed stays where it is, whatever it wants.
+    """
     leaf = instance.primitives()[0]
+    if not leaf.managed:
+        return node.score
     return leaf.scores.get(node.name, 0)
 
 

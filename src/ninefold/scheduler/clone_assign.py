@@ -112,7 +112,7 @@ def _keep(
     """
     if instance.scores.get(node.name, -INFINITY) < 0:
         return False
-    saved = {one.id: dict(one.scores) for one in instance.tree()}
+    saved = [(one, dict(one.scores), len(one.contributions)) for one in instance.tree()]
     counts = dict(whole.counts)
     chosen: Node | None = None
     reserved = 0
@@ -120,8 +120,9 @@ def _keep(
         chosen = _place(work, whole, instance, node, per_node)
         if chosen is node:
             break
-        for one in instance.tree():
-            one.scores = dict(saved[one.id])
+        for one, scores, known in saved:
+            one.scores = dict(scores)
+            del one.contributions[known:]
         assign.unassign(work, instance)
         _reopen(instance)
         if chosen is None:
@@ -207,7 +208,7 @@ def _by_colocation(
 def _colocated(work: Workspace, instance: Resource, here: Node, other: Node) -> dict[str, int]:
     whole = instance.parent
     assert whole is not None
-    scores = {name: whole.scores.get(name, 0) for name in (here.name, other.name)}
+    scores = {node.name: node.score for node in (here, other)}
     for one in this_with(whole):
         scores = _merged(work, instance, one.primary, scores, one, flags=0)
     for one in with_this(whole):

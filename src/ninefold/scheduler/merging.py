@@ -194,7 +194,7 @@ def _only_choice(one: Colocation, score: int) -> bool:
 
     Only if it has no other choice than where that one is, and nothing keeps that one there.
     """
-    if one.primary.stickiness > -score or not has_influence(one):
+    if one.primary.stickiness >= -score or not has_influence(one):
         return False
     allowed = [value for value in one.dependent.scores.values() if value >= 0]
     return len(allowed) == 1

@@ -25,13 +25,18 @@ def apply_policy(
     if active and not node.online and not node.maintenance and resource.managed:
         _active_on_lost(work, resource, node)
     failed = policy is not OnFail.IGNORE
-    _act_on(work, resource, node, OnFail.IGNORE if node.unclean else policy, reason)
+    heeded = OnFail.IGNORE if node.unclean else policy
+    _act_on(work, resource, node, heeded, reason)
     remote = work.node(resource.id) if resource.remote_connection and resource.failed else None
     if remote is not None and remote.unclean:
         # Its connection has failed: silenced whether or not it will be connected again.
         remote.unseen = False
     if active:
         add_running(work, resource, node, failed=failed)
+        if heeded is not OnFail.IGNORE:
+            # Where it is demoted or left alone, the failure alone is no reason to stop it.
+            resource.failed = True
+            resource.stop_if_failed |= heeded not in {OnFail.DEMOTE, OnFail.BLOCK}
     elif ":" in resource.history_id:
         # Old histories numbered what cannot be told apart; what is stopped has no number.
         resource.history_id = ""

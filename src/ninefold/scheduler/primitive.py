@@ -146,11 +146,12 @@ class Primitive:
 
 def _place_with(work: Workspace, resource: Resource, one: Colocation) -> None:
     careful = one.dependent_role >= Role.PROMOTED or -INFINITY < one.score < 0
-    before = dict(resource.scores)
+    before, known = dict(resource.scores), len(resource.contributions)
     variants.of(one.primary).assign(work, one.primary, None, stop_if_fail=True)
     applying.apply(work, resource, one.primary, one, assign.refuse)
     if careful and not merging.any_available(work, resource.scores):
         resource.scores = before
+        del resource.contributions[known:]
 
 
 def _connection_assigned(work: Workspace, connection: Resource) -> None:
