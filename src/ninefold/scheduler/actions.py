@@ -268,15 +268,18 @@ def stop(work: Workspace, resource: Resource, node: Node, *, optional: bool) -> 
     return act(work, resource, "stop", node, optional=optional)
 
 
-def link(first: Action, then: Action, relation: int) -> bool:
-    """Order two actions directly; answer whether that is new. Never an action with itself."""
+def link(first: Action, then: Action, relation: int, *, configured: bool = False) -> bool:
+    """Order two actions directly; answer whether that is new. Never an action with itself.
+
+    `configured` says that a constraint of the operator wants it.
+    """
     if relation == 0 or first is then:
         return False
     known = then.linked.get(first.id, 0)
     if known & relation:
         return False
     then.linked[first.id] = known | relation
-    edge = Edge(first, then, relation)
+    edge = Edge(first, then, relation, configured)
     then.before.append(edge)
     first.after.append(edge)
     return True

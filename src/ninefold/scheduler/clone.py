@@ -68,18 +68,17 @@ class Clone:
             order(work, (resource, "running"), (resource, "promote"), UNRUNNABLE_FIRST_BLOCKS)
         if facts.ordered:
             resource.children.sort(key=lambda child: child.number)
-        previous: Resource | None = None
-        for child in resource.children:
+        for number, child in enumerate(resource.children):
             variants.of(child).order_inside(work, child)
             begins = UNRUNNABLE_FIRST_BLOCKS | THEN_IMPLIES_FIRST_GRAPHED
             order(work, (resource, "start"), (child, "start"), begins)
             order(work, (child, "start"), (resource, "running"), FIRST_IMPLIES_THEN_GRAPHED)
             order(work, (resource, "stop"), (child, "stop"), THEN_IMPLIES_FIRST_GRAPHED)
             order(work, (child, "stop"), (resource, "stopped"), FIRST_IMPLIES_THEN_GRAPHED)
-            if facts.ordered and previous is not None:
-                order(work, (previous, "start"), (child, "start"), ORDERED)
-                order(work, (child, "stop"), (previous, "stop"), ORDERED)
-            previous = child
+            # After all that come before it: those in between may have nothing to do.
+            for earlier in resource.children[:number] if facts.ordered else ():
+                order(work, (earlier, "start"), (child, "start"), ORDERED)
+                order(work, (child, "stop"), (earlier, "stop"), ORDERED)
         if resource.promotable:
             promotion.order_inside(work, resource)
 

@@ -149,7 +149,20 @@ def _counts(edge: Edge) -> bool:
         if first.node is not None and then.node is not None and first.node is not then.node:
             return False
         return not first.optional
+    if edge.configured and _inside_of(first, then):
+        return False
     return not _excused(first, then)
+
+
+def _inside_of(first: Action, then: Action) -> bool:
+    """Whether `first` is done in a guest and `then` to what that guest lives in.
+
+    No constraint can ask for such an order: the one is there only as long as the other is.
+    """
+    node = first.node
+    if node is None or node.connection is None or then.resource is None:
+        return False
+    return node.connection.launcher is then.resource
 
 
 def _excused(first: Action, then: Action) -> bool:

@@ -47,7 +47,7 @@ def _link_one(work: Workspace, ordering: Ordering) -> None:
             # The stop of a migration's leftover says nothing about the start.
             relation &= ~FIRST_IMPLIES_THEN
         for then in thens:
-            link(first, then, relation)
+            link(first, then, relation, configured=bool(ordering.origin))
 
 
 def _find(resource: Resource, key: str) -> list[Action]:
@@ -88,7 +88,8 @@ def _stops_wait_for_probes(ordering: Ordering) -> None:
     key = first.key if first is not None else ordering.first_key
     if task_of(key) != "stop":
         return
-    if then is not None and then.task == "do_shutdown":
+    if then is not None and then.task in {"do_shutdown", "stonith"}:
+        # A node may leave unprobed, and is let in before it is probed.
         return
     then_key = then.key if then is not None else ordering.then_key
     inside = resource.launcher is not None and resource.launcher is ordering.then_resource

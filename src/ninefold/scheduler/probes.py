@@ -98,7 +98,7 @@ def _guest_stays(work: Workspace, resource: Resource, node: Node) -> bool:
     launcher = connection.launcher
     assert launcher is not None
     waits = _waiting_for_probe(resource)
-    if launcher.role <= Role.STOPPED or node.remote_reset:
+    if launcher.role <= Role.STOPPED:
         host = launcher.assigned
         if host is not None and host.name not in launcher.known_on:
             order(work, (launcher, "monitor"), (waits, "start"), ORDERED)
@@ -107,4 +107,4 @@ def _guest_stays(work: Workspace, resource: Resource, node: Node) -> bool:
     if launcher.next_role is Role.STOPPED or here is not launcher.assigned:
         order(work, (launcher, "stop"), (waits, "start"), ORDERED)
         return False
-    return True
+    return not node.remote_reset

@@ -308,6 +308,7 @@ class Edge(Record):
     first: Action
     then: Action
     relation: int
+    configured: bool = False
 
 
 class Ordering(Record):

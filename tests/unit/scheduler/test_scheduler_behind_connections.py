@@ -189,6 +189,35 @@ def test_unknown_resource_waits_until_a_guest_that_moves_has_stopped() -> None:
     assert "vm_stop_0@n1" in waits(transition, "p_start_0", "g")
 
 
+def test_unknown_resource_waits_until_a_guest_that_was_lost_with_its_host_is_silent() -> None:
+    lost = state("n1", *VM_HERE).replace('in_ccm="true"', 'in_ccm="false"')
+    states = [lost, state("n2", *VM_AWAY, absent("p")), state("n3", *VM_AWAY, absent("p"))]
+    transition = decide(GUEST + primitive("p"), "", *states, state("g", remote=True))
+
+    assert "p_monitor_0@g" not in keys(transition)
+    stop = next(a for a in transition.actions if a.key == "vm_stop_0")
+    start = next(a for a in transition.actions if a.key == "p_start_0")
+    assert stop.id in start.inputs
+
+
+def test_constraint_cannot_hold_up_a_guest_for_what_is_inside_of_it() -> None:
+    # The store inside is stopped by recovering the machine; it cannot be waited for before that.
+    failed = op("vm", "monitor", 1, call=2, interval=10000, expected=0)
+    here = [state("n1", history("vm", op("vm", "start"), failed), runs("g", "remote"))]
+    known = [*here, *(state(name, *VM_AWAY, absent("store")) for name in ("n2", "n3"))]
+    monitor = '<operations><op id="o" name="monitor" interval="10s"/></operations>'
+    transition = decide(
+        primitive("vm", inside=monitor, remote_node="g") + primitive("store"),
+        '<rsc_order id="o1" first="vm" then="store"/>',
+        *known,
+        state("g", runs("store"), remote=True),
+    )
+
+    assert transition.warnings == ()
+    assert "store_stop_0@g" not in waits(transition, "vm_stop_0")
+    assert "stonith-g-reboot@g" in waits(transition, "store_stop_0")
+
+
 def test_stop_behind_a_connection_comes_before_the_connection_moves_alive() -> None:
     here = [state("n1", runs("r", "remote"), absent("p"))]
     away = [state(name, absent("r", "remote"), absent("p")) for name in ("n2", "n3")]
