@@ -65,6 +65,9 @@ class Life:
         self.story: list[str] = []
         # How what an agent does on a node comes out, if not as it should: an exit code.
         self.faults: dict[tuple[NodeId, str, str], int] = {}
+        # What is done although it is said to have failed.
+        self.half: list[tuple[NodeId, str, str]] = []
+        self.off: list[NodeId] = []
         self._seen = dict.fromkeys(self.nodes, 0)
         self._requests = 100
 
@@ -133,13 +136,37 @@ class Life:
         self.ring.give(job.node, ev.AgentFinished(job.token, outcome))
         self.drain()
 
+    def finish_unheard(self, job: Job) -> None:
+        """Let an agent on a lost node end: what it does is done, and nobody hears of it."""
+        self.jobs.remove(job)
+        if job.call.agent.standard != "stonith":
+            self._act(job)
+
+    def _depart(self, job: Job) -> int:
+        """Let a resource have moved alive, all at once, if both ends have power."""
+        node, call = job.node, job.call
+        target = int(call.meta["migrate_target"][1:])
+        if self.role(node, call.resource) == STOPPED or target in self.off:
+            return Rc.ERROR
+        self.roles[(node, call.resource)] = STOPPED
+        self.roles[(target, call.resource)] = RUNNING
+        for judge in self.on_change:
+            judge(job)
+        return Rc.OK
+
     def _act(self, job: Job) -> int:
         """Let an agent have done its work, return what it answers."""
         node, call = job.node, job.call
         fault = self.faults.get((node, call.resource, call.action))
         role = self.role(node, call.resource)
         if fault is not None:
+            if (node, call.resource, call.action) in self.half and call.action == "migrate_to":
+                self._depart(job)
             return fault
+        if call.action == "migrate_to":
+            return self._depart(job)
+        if call.action == "migrate_from":
+            return Rc.ERROR if role == STOPPED else Rc.OK
         if call.action == "monitor":
             return {STOPPED: Rc.NOT_RUNNING, RUNNING: Rc.OK, PROMOTED: Rc.RUNNING_PROMOTED}[role]
         if call.action in ("promote", "demote") and role == STOPPED:
@@ -172,12 +199,19 @@ class Life:
 
     def power_off(self, node: NodeId) -> None:
         """Everything that ran on a node is gone."""
+        if node not in self.off:
+            self.off.append(node)
         for key in [key for key in self.roles if key[0] == node]:
             self.roles[key] = STOPPED
         self.jobs = [job for job in self.jobs if job.node != node]
 
     def boot(self, node: NodeId) -> None:
         """Let a host that lost its power begin anew from what is on its disk."""
+        self.off = [one for one in self.off if one != node]
+        self.restart_daemon(node)
+
+    def restart_daemon(self, node: NodeId) -> None:
+        """Let a daemon begin anew; what it started runs on."""
         old = self.ring.all[node].replica
         names = {number: f"n{number}" for number in self.nodes}
         self.ring.all[node] = Controller(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from lxml import etree
 
-from ninefold.cib import configuration, edit, failcounts, status, unseen, views
+from ninefold.cib import configuration, edit, failcounts, migrations, status, unseen, views
 from ninefold.cib.document import VERSION_NUMBER_MAX, Cib, Part
 from ninefold.cib.edit import Refused
 from ninefold.cib.model import (
@@ -32,6 +32,7 @@ from ninefold.cib.model import (
     SetTransientAttribute,
     Version,
 )
+from ninefold.cib.operations import operation_pending
 from ninefold.cib.replace import replace_configuration
 from ninefold.cib.sane import problems, utc_text
 
@@ -68,9 +69,7 @@ def apply(cib: Cib, change: Change, cause: Cause) -> Cib | Refused:
         case SetNodeState():
             return _state(cib, change.node, change.name, lambda e: status.set_node_state(e, change))
         case RecordOperation():
-            return _state(
-                cib, change.node, None, lambda e: status.record_operation(e, change, cause)
-            )
+            return _recorded(cib, change, cause)
         case ForgetOperation():
             return _state(cib, change.node, None, lambda e: status.forget_operation(e, change))
         case ForgetHistory():
@@ -78,7 +77,9 @@ def apply(cib: Cib, change: Change, cause: Cause) -> Cib | Refused:
         case ReplaceHistory():
             return _history_replaced(cib, change)
         case NodeFenced():
-            return _state(cib, change.node, change.name, lambda e: status.node_fenced(e, change))
+            return _settled(
+                cib, _state(cib, change.node, change.name, lambda e: status.node_fenced(e, change))
+            )
         case SetTransientAttribute(node, name, value):
             return _state(cib, node, None, lambda e: failcounts.set_attribute(e, name, value))
         case _:
@@ -170,6 +171,44 @@ def _state(
     return _with_states(cib, {index: copied})
 
 
+def _recorded(cib: Cib, change: RecordOperation, cause: Cause) -> Cib | Refused:
+    """Note an operation; a migration that begins or ends also concerns its other end."""
+    operation = change.operation
+    states: dict[int | None, Element] = {}
+    index, copied = _copied_state(cib, change.node, None)
+    if copied is None:
+        return _state(cib, change.node, None, lambda _: False)
+    if status.record_operation(copied, change, cause) or index is None:
+        states[index] = copied
+    if operation.task == "migrate_to" and operation_pending(operation):
+        for place, part in enumerate(cib.status_parts):
+            if part.element.get("uname") == operation.migrate_target:
+                target = part.copy()
+                if migrations.begin(target, operation.resource):
+                    states[place] = target
+    return _settled(cib, _with_states(cib, states)) if states else cib
+
+
+def _settled(before: Cib, cib: Cib | Refused) -> Cib | Refused:
+    """Return the successor without what it need not remember of migrations any more."""
+    if isinstance(cib, Refused) or cib is before or not any(p.migrations for p in cib.status_parts):
+        return cib
+    parts = cib.status_parts
+    states = {n: p.element for n, p in enumerate(parts) if p.element.tag == "node_state"}
+    copies: dict[int, Element] = {}
+
+    def own(place: int) -> Element:
+        if place not in copies:
+            states[place] = copies[place] = parts[place].copy()
+        return copies[place]
+
+    if not migrations.settled(states, own):
+        return cib
+    # No step of its own: it follows from what was just recorded.
+    kept = tuple(Part(copies[n]) if n in copies else part for n, part in enumerate(parts))
+    return cib.evolved({}, status=kept)
+
+
 def _copied_state(cib: Cib, node: NodeId, name: str | None) -> tuple[int | None, Element | None]:
     for index, part in enumerate(cib.status_parts):
         if part.element.tag == "node_state" and part.element.get("id") == str(node):
@@ -226,4 +265,4 @@ def _history_replaced(cib: Cib, change: ReplaceHistory) -> Cib | Refused:
     status.replace_history(copied, change, cib.defines)
     if index is not None and Part(copied).xml == cib.status_parts[index].xml:
         return cib
-    return _with_states(cib, {index: copied})
+    return _settled(cib, _with_states(cib, {index: copied}))

@@ -47,13 +47,14 @@ _SECTIONS: Final = ("crm_config", "nodes", "resources", "constraints")
 class Part:
     """One tree of the document with its text, made when first asked for."""
 
-    __slots__ = ("_operations", "_sha256", "_xml", "element")
+    __slots__ = ("_migrations", "_operations", "_sha256", "_xml", "element")
 
     def __init__(self, element: Element) -> None:
         self.element = element
         self._xml: bytes | None = None
         self._sha256: bytes | None = None
         self._operations: tuple[Operation, ...] | None = None
+        self._migrations: bool | None = None
 
     @property
     def xml(self) -> bytes:
@@ -75,6 +76,13 @@ class Part:
         if self._operations is None:
             self._operations = views.operations(self.element)
         return self._operations
+
+    @property
+    def migrations(self) -> bool:
+        """Whether it tells of any migration. Documents are large, migrations few."""
+        if self._migrations is None:
+            self._migrations = b' migrate_target="' in self.xml
+        return self._migrations
 
     def copy(self) -> Element:
         """Return a tree of one's own, to be changed and put into a new part."""
@@ -293,6 +301,13 @@ class Cib:
         """Return a node's history, in document order; entries that cannot be read are left out."""
         part = self._node_state_part(node)
         return () if part is None else part.operations
+
+    def migrates(self, node: NodeId) -> bool:
+        """Whether a node's history tells of any migration, at a glance."""
+        wanted = str(node)
+        return any(
+            part.migrations for part in self.status_parts if part.element.get("id") == wanted
+        )
 
     def fail_counts(self) -> tuple[FailCount, ...]:
         """Return every fail count above zero, by node and resource in document order."""

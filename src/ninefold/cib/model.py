@@ -53,7 +53,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     `rc` is the agent's exit code, `expected_rc` what was asked for, `op_status` Pacemaker's
     execution status (0 done, 2 timed out, 4 error, ...). `call_id` grows on each node.
-    `transition` is `NUMBER:UUID` of the transition that asked for it.
+    `transition` is `NUMBER:UUID` of the transition that asked for it. Migrations name both their ends.
     """
 
     resource: str
@@ -74,6 +74,8 @@ class Operation(msgspec.Struct, frozen=True):
     queue_ms: Millis = 0
     op_digest: str = ""
     exit_reason: str = ""
+    migrate_source: str = ""
+    migrate_target: str = ""
 
     @property
     def key(self) -> str:

@@ -88,6 +88,8 @@ def operation_to_xml(operation: Operation, entry_id: str, node_name: str) -> Ele
         "exec-time": str(operation.exec_ms),
         "queue-time": str(operation.queue_ms),
         "op-digest": operation.op_digest,
+        "migrate_source": operation.migrate_source,
+        "migrate_target": operation.migrate_target,
     }
     element = etree.Element("lrm_rsc_op")
     for name, value in attributes.items():
@@ -126,6 +128,8 @@ def operation_from_xml(element: Element) -> Operation | None:
         queue_ms=_number(element, "queue-time") or 0,
         op_digest=element.get("op-digest", ""),
         exit_reason=element.get("exit-reason", ""),
+        migrate_source=element.get("migrate_source", ""),
+        migrate_target=element.get("migrate_target", ""),
     )
 
 

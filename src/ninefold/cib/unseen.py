@@ -97,8 +97,10 @@ def _may_run(resource: Element) -> bool:
     """Say whether a resource may be running, by its history on a node."""
     if resource.get("class") == "stonith":
         return False
-    last = edit.find_by(resource, "lrm_rsc_op", "id", f"{resource.get('id', '')}_last_0")
+    name = resource.get("id", "")
+    last = edit.find_by(resource, "lrm_rsc_op", "id", f"{name}_last_0")
     if last is None:
-        return False
+        # It came alive, and nothing was done about it since.
+        return edit.find_by(resource, "lrm_rsc_op", "id", f"{name}_migrate_from_0") is not None
     ended = {"stop": "0", "monitor": "7"}.get(last.get("operation", ""))
     return last.get("rc-code") != ended or last.get("op-status", "0") != "0"

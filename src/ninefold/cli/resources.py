@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -71,15 +71,28 @@ def move(
 ) -> None:
     """Move a service by a constraint that stays until 'clear'."""
     _node(socket, node)
+    rows = [r for r in ask(Client(socket).status)["resources"] if resource in (r["id"], r["group"])]
     if node is not None:
         text = f"{resource} prefers {node} until 'ninefold resource clear {resource}'"
-        _change(socket, MoveResource(resource, node=node), text, why, wait, as_json=json)
+        _change(
+            socket,
+            MoveResource(resource, node=node),
+            text + _how(rows, node),
+            why,
+            wait,
+            as_json=json,
+        )
         return
-    rows = ask(Client(socket).status)["resources"]
-    where = sorted({n for r in rows if resource in (r["id"], r["group"]) for n in r["nodes"]})
+    where = sorted({n for r in rows for n in r["nodes"]})
     if len(where) != 1:
         fail(f"{resource} runs on {len(where)} nodes; say where it shall go.", USAGE)
     ban(resource, where[0], why=why, wait=wait, json=json, socket=socket)
+
+
+def _how(rows: list[dict[str, Any]], node: str) -> str:
+    """Say what moves alive. Failures, or what must be stopped for it, may still make it a restart."""
+    alive = [r["id"] for r in rows if r.get("alive") and r["nodes"] and node not in r["nodes"]]
+    return f"; {', '.join(alive)} moves alive if nothing hinders it" if alive else ""
 
 
 @app.command()

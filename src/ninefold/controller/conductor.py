@@ -29,16 +29,16 @@ from ninefold.controller.door import Door
 from ninefold.controller.executor import Executor, pending_operation
 from ninefold.controller.fence_desk import FenceDesk
 from ninefold.controller.joining import (
-    DC_DEADTIME_MS,
     JOIN_PATIENCE_MS,
     absent_at_formation,
     conductor,
+    dc_deadtime,
     membership_changes,
+    read_annex,
 )
 from ninefold.controller.replica import Replica, UnreadableDocument
 from ninefold.controller.situation import Situation
-from ninefold.core.durations import millis
-from ninefold.core.instants import NEVER, Instant, Millis
+from ninefold.core.instants import NEVER, Instant
 
 if TYPE_CHECKING:
     import random
@@ -266,6 +266,10 @@ class Controller:
                 return self.replica.on_saved(sender, message)
             case msg.Perform():
                 return self._on_perform(message)
+            case msg.Expecting(ring, transition, action_id):
+                if ring == self.situation.ring and self.replica.settled:
+                    self.executor.release(self.situation.now, transition, action_id)
+                return []
             case msg.FenceOrder():
                 valid = message.ring == self.situation.ring and self.replica.settled
                 if not valid or message.node != self.situation.me:
@@ -365,6 +369,10 @@ class Controller:
             pending = pending_operation(order, message.at)
             _, effects = self.replica.amend(RecordOperation(order.node, pending), cause)
         self.direction.on_delivered_order(order)
+        if order.departure_to == situation.name:
+            self.executor.expect(order, message.at)
+            word = msg.Expecting(message.ring, order.transition, order.action_id)
+            effects.append(ev.Multicast(msg.encode(word)))
         if order.node != situation.me:
             return effects
         if order.task == "do_shutdown":
@@ -431,6 +439,8 @@ class Controller:
         if self.replica.settled:
             effects += self.desk.prepare()
             effects += self._tell_orphans()
+            if situation.me in situation.joined:
+                self.executor.keep_migrations(self.replica.working)
         more, changes = self.direction.drive(situation.now)
         effects += more
         for change in changes:
@@ -479,19 +489,3 @@ def quorum_told(verdict: Verdict) -> ev.Happened:
     what = "quorum-gained" if verdict.quorate else "quorum-lost"
     votes = {"votes": str(verdict.votes), "threshold": str(verdict.threshold)}
     return ev.Happened(what, verdict.reason, votes)
-
-
-def read_annex(node: NodeId, payload: bytes | None) -> msg.Annex:
-    """Return a member's annex; one that cannot be read counts as one that knows nothing."""
-    try:
-        if payload is not None:
-            return msg.decode_annex(payload)
-    except msg.MalformedMessage:
-        pass
-    return msg.Annex(str(node), Stamp(), "", 0, 0, formed=False, fresh=False, wall=0, votes=0)
-
-
-def dc_deadtime(cib: Cib) -> Millis:
-    """Return how long a starting cluster waits for absent nodes."""
-    configured = millis(cib.property("dc-deadtime", ""))
-    return DC_DEADTIME_MS if configured is None else configured

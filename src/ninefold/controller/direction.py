@@ -25,6 +25,7 @@ from ninefold.cib.model import (
 )
 from ninefold.cib.operations import operation_failed
 from ninefold.controller.carrier import Carrier
+from ninefold.controller.departures import departures, source_first
 from ninefold.controller.events import Decide, Effect, Happened, Multicast
 from ninefold.controller.executor import pending_operation
 from ninefold.controller.fence_desk import Standing
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 # So many transitions in a row without any news from outside mean that the engine and the world do
 # not agree about something. Then the DC waits for news instead of turning in circles.
 STREAK_MAX = 32
+
+# What makes something run where it did not: not without quorum.
+NEEDS_QUORUM = ("start", "promote", "migrate_to", "migrate_from")
 
 
 class Direction:
@@ -204,7 +208,8 @@ class Direction:
         ring = self._situation.ring
         self._orders = {}
         name = f"{self._number}:{self._situation.me}-{ring.seq}"
-        self.carrier = Carrier(name, superfluous_first(leaving_after_probes(transition)))
+        transition = superfluous_first(leaving_after_probes(transition))
+        self.carrier = Carrier(name, source_first(transition, departures(self._replica.working)))
         count = sum(1 for action in transition.actions if action.kind is not ActionKind.PSEUDO)
         fields = {"transition": self.carrier.name, "actions": str(count)}
         return [Happened("transition", f"{count} actions to carry out", fields)]
@@ -296,7 +301,7 @@ class Direction:
             return [], []
         # With these policies the engine itself decides what may start without quorum.
         policy = self._replica.working.property("no-quorum-policy", "stop")
-        needs_quorum = action.task in ("start", "promote") and policy not in ("ignore", "freeze")
+        needs_quorum = action.task in NEEDS_QUORUM and policy not in ("ignore", "freeze")
         order = order_of(action, node, carrier.name, needs_quorum=needs_quorum)
         self._orders[action.id] = order
         self._undelivered.append((node, action.id))

@@ -9,6 +9,9 @@ queue when the configuration breaks up is void, because the DC that gave it may 
 What was started is stopped as it was started: by that agent, with those parameters. An operator may
 have changed either meanwhile; the new ones would stop something that does not run, and leave an old
 address, or file system, behind.
+
+A resource leaves alive only when the node it goes to has said that it knows (`expect`, `release`).
+Otherwise that node, cut off in the middle of it with others, would vouch for not running it.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import msgspec
 
 from ninefold.agents.model import Call, OpStatus, Outcome, Rc
 from ninefold.cib.configuration import belongs
+from ninefold.cib.migrations import remembered
 from ninefold.cib.model import Change, ForgetOperation, Operation, RecordOperation
 from ninefold.controller.events import Effect, Happened, RunAgent
 from ninefold.controller.messages import Order
@@ -27,6 +31,7 @@ from ninefold.core.instants import NEVER, Instant, WallSeconds
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ninefold.cib.document import Cib
     from ninefold.core.ids import NodeId
 
 # At most this many agents at once on a node: a small host with hundreds of monitors must not fork
@@ -38,6 +43,20 @@ RC_PENDING = 193
 
 # What is begun by these changes what the resource is: whoever watched the old state must not go on.
 CHANGES_STATE = ("start", "stop", "promote", "demote", "migrate_to", "migrate_from")
+
+# These make it run here, as it is described in the order.
+BEGINS = ("start", "migrate_from")
+
+MIGRATIONS = ("migrate_to", "migrate_from")
+
+# What is told of what succeeded.
+WORDS = {
+    "start": "started",
+    "stop": "stopped",
+    "promote": "promoted",
+    "demote": "demoted",
+    "migrate_from": "migrated",
+}
 
 RecurringKey = tuple[str, str, int]
 
@@ -78,6 +97,10 @@ class Executor:
         self._unseen: dict[str, Operation] = {}
         # Of each resource the start that holds until a stop has succeeded.
         self._started: dict[str, Call] = {}
+        # Kept apart: other nodes' histories refer to these, so nothing later stands in their place.
+        self._migrations: dict[tuple[str, str], Operation] = {}
+        # What may arrive alive, until something is known about it here.
+        self._arriving: dict[str, None] = {}
 
     @property
     def deadline(self) -> Instant:
@@ -100,13 +123,17 @@ class Executor:
 
     def active_resources(self) -> list[str]:
         """Return the resources that may be running here, by this node's own history."""
-        names = sorted({resource for resource, _ in self._history})
+        known = {resource for resource, _ in (*self._history, *self._migrations)}
+        names = sorted(known | self._arriving.keys())
         return [name for name in names if self._may_be_active(name)]
 
     def _may_be_active(self, resource: str) -> bool:
-        if any(job.order.resource == resource for job in self._running.values()):
+        if resource in self._arriving or self._is_running(resource):
             return True
         last = self._history.get((resource, "last"))
+        arrival = self._migrations.get((resource, "migrate_from"))
+        if arrival is not None and (last is None or last.call_id < arrival.call_id):
+            return True
         if last is None or last.agent_class == "stonith":
             return False
         if last.task == "stop":
@@ -117,7 +144,7 @@ class Executor:
 
     def history(self) -> tuple[Operation, ...]:
         """Return everything this node knows of itself, with what is under way as pending."""
-        done = list(self._history.values())
+        done = [*self._history.values(), *self._migrations.values()]
         under_way = [
             pending_operation(job.order, job.started_wall)
             for job in self._running.values()
@@ -130,11 +157,35 @@ class Executor:
     def perform(
         self, now: Instant, order: Order, *, quorate: bool, wall: WallSeconds
     ) -> list[Effect]:
-        """Queue an order and launch what can be launched."""
+        """Queue an order and launch what can be launched; a departure once it is released."""
         self._call_id += 1
-        job = Job(order, repeat=False, call_id=self._call_id, not_before=now + order.start_delay_ms)
+        not_before = NEVER if order.departure_to else now + order.start_delay_ms
+        job = Job(order, repeat=False, call_id=self._call_id, not_before=not_before)
         self._queues.setdefault(order.resource, []).append(job)
         return self.launch(now, quorate=quorate, wall=wall)
+
+    def expect(self, order: Order, wall: WallSeconds) -> None:
+        """What an order sends here is about to arrive: what was known of it here is no longer so."""
+        self.forget((order.resource,), for_good=True)
+        self._arriving[order.resource] = None
+        found = _operation(order, call_id=self._call_id, rc=Rc.OK, status=OpStatus.DONE, wall=wall)
+        self._unseen[order.resource] = msgspec.structs.replace(
+            found, task="monitor", migrate_source="", migrate_target=""
+        )
+
+    def release(self, now: Instant, transition: str, action_id: int) -> None:
+        """Let a departure begin: the node it goes to knows of it."""
+        for queue in self._queues.values():
+            for job in queue:
+                order = job.order
+                if (order.transition, order.action_id) == (transition, action_id):
+                    job.not_before = now + order.start_delay_ms
+
+    def keep_migrations(self, cib: Cib) -> None:
+        """Forget the migrations that the document has let go of (`cib.migrations`)."""
+        for resource, task in list(self._migrations):
+            if not remembered(cib.node_state_element(self.me), resource, task):
+                del self._migrations[(resource, task)]
 
     def cancel(self, order: Order) -> Change:
         """End a recurring operation; its entry goes from the document."""
@@ -150,13 +201,16 @@ class Executor:
         What has no definition is not probed. So what runs is remembered for `orphans`, unless it is to
         be forgotten `for_good`.
         """
-        dropped = [k for k in self._history if resources is None or belongs(k[0], resources)]
-        for key in dropped:
-            last = self._history.get((key[0], "last"))
-            if last is not None and not for_good and self._may_be_active(key[0]):
-                self._unseen[key[0]] = last
-        for key in dropped:
-            del self._history[key]
+        known = dict.fromkeys(name for name, _ in (*self._history, *self._migrations))
+        dropped = [name for name in known if resources is None or belongs(name, resources)]
+        for name in dropped:
+            arrival = self._migrations.get((name, "migrate_from"))
+            last = self._history.get((name, "last"), arrival)
+            if last is not None and not for_good and self._may_be_active(name):
+                self._unseen[name] = last
+        for kept in (self._history, self._migrations):
+            for key in [key for key in kept if key[0] in dropped]:
+                del kept[key]
         for recurring in list(self._recurring):
             if resources is None or belongs(recurring[0], resources):
                 del self._recurring[recurring]
@@ -227,7 +281,7 @@ class Executor:
         return [RunAgent(self._token, self._call(job.order))]
 
     def _call(self, order: Order) -> Call:
-        if order.task == "start":
+        if order.task in BEGINS:
             self._started[order.resource] = order.call
         started = self._started.get(order.resource)
         if order.task != "stop" or started is None:
@@ -281,6 +335,7 @@ class Executor:
             report = self._report(order, outcome, failed=failed, probe=True)
             return [report], [RecordOperation(self.me, operation)]
         self._remember(operation, failed=failed)
+        self._arriving.pop(order.resource, None)
         probe = order.task == "monitor" and order.call.interval_ms == 0
         fatal = failed and (order.task == "stop" or (order.task == "start" and start_fatal))
         counts = failed and not probe and order.call.agent.standard != ""
@@ -289,6 +344,9 @@ class Executor:
 
     def _remember(self, operation: Operation, *, failed: bool) -> None:
         resource = operation.resource
+        if operation.task in MIGRATIONS:
+            self._migrations[(resource, operation.task)] = operation
+            return
         slot = f"{operation.task}_{operation.interval_ms}" if operation.interval_ms else "last"
         self._history[(resource, slot)] = operation
         self._unseen.pop(resource, None)
@@ -296,7 +354,6 @@ class Executor:
             self._history[(resource, "failure")] = operation
 
     def _report(self, order: Order, outcome: Outcome, *, failed: bool, probe: bool) -> Happened:
-        word = {"start": "started", "stop": "stopped", "promote": "promoted", "demote": "demoted"}
         fields = {
             "resource": order.resource,
             "class": order.call.agent.standard,
@@ -305,12 +362,16 @@ class Executor:
             "rc": str(outcome.rc),
             "ms": str(outcome.exec_ms),
         }
-        if probe or (not failed and order.task not in word):
+        if probe or (not failed and order.task not in WORDS):
             found = f"{order.task} of {order.resource} on {self.name} answered {outcome.rc}"
             return Happened("operation", found, fields)
         if not failed:
-            what = word[order.task]
-            return Happened(what, f"{order.resource} {what} on {self.name}", fields)
+            what = WORDS[order.task]
+            text = f"{order.resource} {what} on {self.name}"
+            if order.task == "migrate_from":
+                source = order.call.meta.get("migrate_source", "")
+                text = f"{order.resource} moved alive from {source} to {self.name}"
+            return Happened(what, text, fields)
         cause = outcome.reason or f"exit code {outcome.rc}"
         text = f"{order.task} of {order.resource} on {self.name} failed: {cause}"
         return Happened("failed", text, fields)
@@ -354,4 +415,6 @@ def _operation(
         last_run=wall,
         last_rc_change=wall,
         op_digest=order.digest,
+        migrate_source=call.meta.get("migrate_source", ""),
+        migrate_target=call.meta.get("migrate_target", ""),
     )

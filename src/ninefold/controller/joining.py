@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ninefold.cib.model import Change, SetNodeState
+from ninefold.cib.model import Change, SetNodeState, Stamp
+from ninefold.controller.messages import Annex, MalformedMessage, decode_annex
+from ninefold.core.durations import millis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ninefold.cib.document import Cib
-    from ninefold.controller.messages import Annex
     from ninefold.core.ids import NodeId, RingId
     from ninefold.core.instants import Millis
 
@@ -100,3 +101,19 @@ def absent_at_formation(cib: Cib, annexes: Mapping[NodeId, Annex], ring: RingId)
         )
         for node, name in absent
     ]
+
+
+def read_annex(node: NodeId, payload: bytes | None) -> Annex:
+    """Return a member's annex; one that cannot be read counts as one that knows nothing."""
+    try:
+        if payload is not None:
+            return decode_annex(payload)
+    except MalformedMessage:
+        pass
+    return Annex(str(node), Stamp(), "", 0, 0, formed=False, fresh=False, wall=0, votes=0)
+
+
+def dc_deadtime(cib: Cib) -> Millis:
+    """Return how long a starting cluster waits for absent nodes."""
+    configured = millis(cib.property("dc-deadtime", ""))
+    return DC_DEADTIME_MS if configured is None else configured

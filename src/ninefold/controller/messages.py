@@ -59,6 +59,11 @@ class Order(msgspec.Struct, frozen=True):
     start_delay_ms: Millis = 0
     needs_quorum: bool = False
 
+    @property
+    def departure_to(self) -> str:
+        """The node to which this order sends a resource alive, "" if it does not."""
+        return self.call.meta.get("migrate_target", "") if self.task == "migrate_to" else ""
+
 
 class Perform(msgspec.Struct, frozen=True, tag="perform"):
     """The DC orders an action. Void in any other ring than `ring`."""
@@ -66,6 +71,18 @@ class Perform(msgspec.Struct, frozen=True, tag="perform"):
     ring: RingId
     order: Order
     at: WallSeconds
+
+
+class Expecting(msgspec.Struct, frozen=True, tag="expecting"):
+    """The sender knows that a resource is about to arrive alive: its departure may begin.
+
+    Whoever goes on with the sender then knows it too, and nobody takes the sender for a place where the
+    resource cannot be.
+    """
+
+    ring: RingId
+    transition: str
+    action_id: int
 
 
 class FenceOrder(msgspec.Struct, frozen=True, tag="fence"):
@@ -110,7 +127,9 @@ class Formed(msgspec.Struct, frozen=True, tag="formed"):
     at: WallSeconds
 
 
-Message: TypeAlias = Propose | Document | Saved | Perform | FenceOrder | FenceReport | Formed
+Message: TypeAlias = (
+    Propose | Document | Saved | Perform | Expecting | FenceOrder | FenceReport | Formed
+)
 
 
 class MalformedMessage(Exception):

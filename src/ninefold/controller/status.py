@@ -31,7 +31,10 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
 
 class ResourceStatus(msgspec.Struct, frozen=True):
-    """A primitive: where it runs, where it shall run, and why it is not there yet."""
+    """A primitive: where it runs, where it shall run, and why it is not there yet.
+
+    `alive` says that it would be moved without a stop.
+    """
 
     id: str
     agent: str
@@ -43,6 +46,7 @@ class ResourceStatus(msgspec.Struct, frozen=True):
     blocked: str
     scores: dict[str, int]
     reasons: tuple[str, ...]
+    alive: bool = False
 
 
 class FailureStatus(msgspec.Struct, frozen=True):
@@ -224,6 +228,7 @@ def _resource(replica: Replica, placement: Placement) -> ResourceStatus:
         placement.blocked,
         placement.scores,
         tuple(reason.sentence for reason in placement.reasons),
+        placement.migratable,
     )
 
 

@@ -340,6 +340,7 @@ def _placement(work: Workspace, resource: Resource) -> Placement:
         reasons=_distinct(resource.placement_reasons),
         blocked=_blocked(work, resource),
         contributions=tuple(resource.contributions),
+        migratable=resource.migratable and resource.managed and not resource.failed,
     )
 
 

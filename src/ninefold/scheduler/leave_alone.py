@@ -25,9 +25,6 @@ def leave_alone(work: Workspace) -> None:
             if leaf.remote_connection:
                 work.warn(f"{leaf.id} is left alone: remote and guest nodes cannot be run yet.")
                 _unmanage(leaf)
-            elif leaf.migratable:
-                work.warn(f"{leaf.id} is moved by a stop and a start: live migration comes later.")
-                leaf.migratable = False
 
 
 def _unmanage(resource: Resource) -> None:

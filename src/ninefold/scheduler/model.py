@@ -80,6 +80,7 @@ class Placement(msgspec.Struct, frozen=True):
 
     `scores` has one entry per node that was considered; `blocked` says what it waits for, if it
     cannot be where it should (a fencing that has not succeeded, no quorum, an unmanaged stop).
+    `migratable`: it would leave where it is alive, if it had to.
     """
 
     resource: str
@@ -91,6 +92,7 @@ class Placement(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...] = ()
     blocked: str = ""
     contributions: tuple[Contribution, ...] = ()
+    migratable: bool = False
 
 
 class NodeView(msgspec.Struct, frozen=True):

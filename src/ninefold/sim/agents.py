@@ -24,6 +24,9 @@ QUICK_MS = (5, 30)
 # A slow agent takes this share of its timeout.
 SLOW_PERCENT = 80
 
+# A resource leaves alive from where it runs, and has arrived where it runs.
+MIGRATIONS = ("migrate_to", "migrate_from")
+
 # An exit code that means nothing, and more words than anybody wants to read (the runner cuts them).
 WRONG_RC = 77
 FLOOD = "x" * 200
@@ -99,6 +102,8 @@ class Resources:
             return duration, Outcome(Rc.ERROR, OpStatus.DONE, "the agent says so")
         if fault == "slow":
             duration = call.timeout_ms * SLOW_PERCENT // 100
+        if call.action in MIGRATIONS and fault != "lies" and not self.is_active(call.resource):
+            return duration, Outcome(Rc.ERROR, OpStatus.DONE, "it does not run here")
         if call.action == "monitor" and fault != "lies":
             rc = Rc.OK if self.is_active(call.resource) else Rc.NOT_RUNNING
             if self.is_promoted(call.resource):
@@ -122,6 +127,13 @@ class Resources:
             self.promoted[call.resource] = True
         elif call.action == "demote" and good:
             self.promoted.pop(call.resource, None)
+
+    def departs(self, call: Call, outcome: Outcome) -> bool:
+        """Whether a migrate_to that ended has sent what it names away, whatever it says of itself."""
+        fault = self._fault(call)
+        good = outcome.status is OpStatus.DONE and outcome.rc == Rc.OK and fault != "lies"
+        done = good or fault in ("half", "hangs")
+        return call.action == "migrate_to" and done and self.is_active(call.resource)
 
     def _fault(self, call: Call) -> str:
         for fault in self.faults:

@@ -81,6 +81,16 @@ class Checkers:
                 f"was not fenced"
             )
 
+    def on_migration(self, now: Instant, source: NodeId, target: NodeId, resource: str) -> None:
+        """A resource has moved alive: it is on the target, and on the source no more."""
+        where = self._active.get(resource, [])
+        if where != [source]:
+            raise Violation(
+                f"{now}: {resource} moves from {source} to {target}, and runs on {where}"
+            )
+        self._active[resource] = [target]
+        self._last[resource] = LastRun(target)
+
     def on_stop(self, now: Instant, node: NodeId, resource: str) -> None:
         """A stop took effect on a host, or the process died by itself."""
         where = self._active.get(resource, [])

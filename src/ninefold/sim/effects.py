@@ -212,7 +212,7 @@ class Effects:
         if call.agent.standard == "stonith":
             self._run_fence_agent(host, token, call)
             return
-        if call.action in ("start", "promote"):
+        if call.action in ("start", "promote", "migrate_to"):
             self._check_launch(host, call.resource)
         world.ordering.on_launch(world.now, host, call)
         world.instances.on_launch(world.now, host, call)
@@ -227,9 +227,9 @@ class Effects:
             # daemon has ended it or the power was cut.
             if host.boot != boot or host.agents.pop(number, None) is None:
                 return
-            self._take_effect(host, call, outcome)
+            said = self._take_effect(host, call, outcome)
             if host.life == life:
-                world.post(host, ev.AgentFinished(token, outcome))
+                world.post(host, ev.AgentFinished(token, said))
 
         world.at(duration, ended)
 
@@ -239,13 +239,16 @@ class Effects:
         A start that is killed may have started its resource by then, or not.
         """
         for call in host.agents.values():
-            begun = call.action in ("start", "promote")
+            begun = call.action in ("start", "promote", "migrate_to")
             if begun and host.rng.random() < ORPHAN_HAS_STARTED:
                 self._take_effect(host, call, Outcome(Rc.OK, OpStatus.DONE))
         host.agents.clear()
 
-    def _take_effect(self, host: Host, call: Call, outcome: Outcome) -> None:
+    def _take_effect(self, host: Host, call: Call, outcome: Outcome) -> Outcome:
+        """Make it so; return what the agent says, which may have found out only now."""
         world = self.world
+        if host.resources.departs(call, outcome):
+            return self._migrate(host, call, outcome)
         before = host.resources.is_active(call.resource)
         was_promoted = host.resources.is_promoted(call.resource)
         host.resources.finish(call, outcome)
@@ -254,11 +257,28 @@ class Effects:
         world.instances.on_effect(world.now, host, call)
         self._promotion(host, call, was=was_promoted)
         if call.resource in world.instances.limits:
-            return
+            return outcome
         if after and not before:
             world.checkers.on_start(world.now, host.id, call.resource)
         elif call.action == "stop" and not after:
             world.checkers.on_stop(world.now, host.id, call.resource)
+        return outcome
+
+    def _migrate(self, host: Host, call: Call, outcome: Outcome) -> Outcome:
+        """Let a resource be on the other host from one moment to the next, as a machine's memory is.
+
+        The way it takes is none of the cluster's: cut cables do not keep it, and who has lost quorum may
+        still be sending.
+        """
+        world, name = self.world, call.resource
+        target = world.find(call.meta.get("migrate_target", ""))
+        if target is None or not target.powered or target.frozen:
+            return Outcome(Rc.ERROR, OpStatus.DONE, "the other host does not answer")
+        host.resources.end(name)
+        target.resources.active[name] = True
+        world.ordering.on_migration(host.id, target.id, name)
+        world.checkers.on_migration(world.now, host.id, target.id, name)
+        return outcome
 
     def _promotion(self, host: Host, call: Call, *, was: bool) -> None:
         """Pass the promoted role on, and let the agent rate itself, as agents do."""

@@ -123,6 +123,34 @@ def corosync_plan(seed: int) -> Plan:
     return plan
 
 
+def alive_plan(seed: int) -> Plan:
+    """Return the same plan with two resources that move alive, are moved more often, and fail at it."""
+    plan = make_plan(seed)
+    rng = random.Random(f"alive plan {seed}")  # noqa: S311 - a seed must give the same plan
+    for primitive in plan.shape.resources:
+        if primitive.name in ("db", "mail"):
+            primitive.options["allow-migrate"] = "true"
+    for _ in range(rng.randint(3, 8)):
+        at = FORMING_MS + rng.randrange(FAULTS_MS)
+        name, who = rng.choice(("db", "mail")), rng.choice(plan.shape.names)
+        plan.steps.append(Step(at, rng.choice((f"move {name} {who}", f"standby {who}"))))
+        if rng.random() < 0.5:
+            half = rng.choice(("migrate_to", "migrate_to", "migrate_from"))
+            how = rng.choice(("slow", "slow", "fails", "half", "hangs"))
+            plan.steps.append(Step(at - 1, f"fault {name} {half} {how}"))
+            plan.steps.append(Step(at + rng.randint(200, 15_000), f"mend {name}"))
+        if rng.random() < 0.5:
+            # Just while it is on its way.
+            lost = rng.choice(plan.shape.names)
+            how = rng.choice(("crash", "kill-daemon", "pause", "stop"))
+            end = {"crash": "power-on", "pause": "resume"}.get(how, "start-daemon")
+            plan.steps.append(Step(at + rng.randint(1, 200), f"{how} {lost}"))
+            plan.steps.append(Step(at + rng.randint(1_000, 9_000), f"{end} {lost}"))
+    plan.steps.sort(key=lambda step: step.at)
+    plan.options = ("alive", *plan.options)
+    return plan
+
+
 def _shape(seed: int, rng: random.Random, nodes: int | None) -> Shape:
     drawn = rng.choice((2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 7))
     token, coefficient = rng.choice(((500, 0), (1000, 0), (1000, 650), (3000, 650)))

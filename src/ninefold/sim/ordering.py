@@ -52,6 +52,10 @@ class Ordering:
         elif call.action == "stop" and not active:
             self._started[(node, call.resource)] = False
 
+    def on_migration(self, source: NodeId, target: NodeId, resource: str) -> None:
+        """A member has moved alive."""
+        self._started[(target, resource)] = self._started.pop((source, resource), False)
+
     def on_power_off(self, node: NodeId) -> None:
         """Everything on a host is gone."""
         for key in [key for key in self._started if key[0] == node]:

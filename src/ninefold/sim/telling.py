@@ -31,6 +31,7 @@ TOLD: Final = frozenset(
         "keys-not-saved",
         "keys-refused",
         "membership",
+        "migrated",
         "not-converging",
         "demoted",
         "peer-paused",

@@ -258,3 +258,13 @@ def test_agents_name_is_printed_as_it_is() -> None:
 @pytest.mark.parametrize("name", ["web", "ocf:web", "systemd:a:b", "no:such"])
 def test_name_that_is_no_agents_is_wrong_usage(name: str) -> None:
     assert CliRunner().invoke(app, ["agents", "show", name]).exit_code == 2
+
+
+def test_a_move_says_what_moves_alive(door: Door) -> None:
+    row = {"id": "vm", "group": "", "nodes": ["n1"], "alive": True}
+    door.node.status = {**STATUS, "resources": [row, {**row, "id": "other"}]}
+
+    assert (
+        "vm moves alive if nothing hinders it" in run(door, "resource", "move", "vm", "n2").stdout
+    )
+    assert "alive" not in run(door, "resource", "move", "vm", "n1").stdout
