@@ -24,7 +24,7 @@ from ninefold.cli.out import (
 from ninefold.config.grammar import decode, parse
 from ninefold.config.load import check as judge_text
 from ninefold.config.surroundings import KeyFile
-from ninefold.core.findings import Finding
+from ninefold.core.findings import Finding, Severity
 
 if TYPE_CHECKING:
     from ninefold.config.explain import CheckReport
@@ -74,10 +74,11 @@ def check(
 
 @app.command()
 def reload(*, socket: SocketOption = None, json_: JsonFlag = False) -> None:
-    """Have this node read its corosync.conf again: all of it, or nothing.
+    """Have all members of the ring read their corosync.conf again: all take it, or none.
 
-    Timers of the ring and of the links' heartbeats change at once. Whatever else has changed in the file
-    is named, and if a running daemon cannot take it, nothing changes. Reload on every node.
+    Put the same file on every node first; one command on one node is enough. Nodes, links, addresses, votes
+    and timers change together. If any member cannot go by its file, nothing changes anywhere, and every reason
+    is named.
     """
     answer = ask(Client(socket).reload)
     if json_:
@@ -85,8 +86,8 @@ def reload(*, socket: SocketOption = None, json_: JsonFlag = False) -> None:
         return
     findings = msgspec.convert(answer["findings"], list[Finding])
     print_findings(findings)
-    changed = any(finding.code == "changes-now" for finding in findings)
-    text = "taken" if changed else "nothing that a running node takes has changed"
+    changed = any(finding.severity is Severity.INFO for finding in findings)
+    text = "taken by all members" if changed else "nothing that a running node takes has changed"
     console.print(f"{answer['file']}: {text}", markup=False)
 
 

@@ -54,6 +54,8 @@ _NO_TAP: Final = (
     "nobody listens in on the lab's cables; tests/system/test_cluster_strangers.py does this"
 )
 
+_NO_FILE: Final = "change corosync.conf of the lab's hosts by hand, and run `ninefold lab exec node1 ninefold config reload`"
+
 REFUSED: Final[dict[str, str]] = {
     "weather": _NO_NETEM,
     "late": _NO_NETEM,
@@ -73,6 +75,8 @@ REFUSED: Final[dict[str, str]] = {
     "lose-disk": _NO_DISK,
     "kill-corosync": "use `ninefold lab up --cluster corosync` and `lab exec`",
     "start-corosync": "use `ninefold lab up --cluster corosync` and `lab exec`",
+    "file": _NO_FILE,
+    "reload": _NO_FILE,
     "when": "nothing can be done at the very moment at which a real node says a word",
 }
 

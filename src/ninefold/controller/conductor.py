@@ -220,7 +220,7 @@ class Controller:
         effects += self.desk.again()
         missing = tuple((n, m) for n, m in situation.expected_nodes.items() if n not in annexes)
         unknown = [n for n, _ in missing if n not in self.replica.working.node_names()]
-        if situation.quorate and situation.am_dc and unknown:
+        if situation.quorate and situation.am_dc and unknown and not situation.was_formed:
             effects += self._propose(AddNodes(missing), "nodelist of corosync.conf")
         return effects
 

@@ -20,7 +20,7 @@ class FenceFailure(msgspec.Struct, frozen=True):
 
 
 class Situation(msgspec.Struct):
-    """The controller's own standing. Only `Controller` writes it."""
+    """The controller's own standing. Only `Controller` writes it, but for `relist`."""
 
     me: NodeId
     name: str
@@ -67,6 +67,20 @@ class Situation(msgspec.Struct):
     def everybody_joined(self) -> bool:
         """Has every member told its history, or had its time to?"""
         return len(self.joined) == len(self.members) or self.now >= self.join_by
+
+    @property
+    def was_formed(self) -> bool:
+        """Has a quorate partition that these members come from begun to decide?
+
+        A node that was listed since is not missed: it cannot have run anything before it joins.
+        """
+        return any(annex.formed and annex.senior for annex in self.annexes.values())
+
+    def relist(self, nodes: dict[NodeId, str], votes: int) -> None:
+        """Take another list of nodes, and this node's votes."""
+        self.expected_nodes = dict(sorted(nodes.items()))
+        self.votes = votes
+        self.links = {peer: up for peer, up in self.links.items() if peer in nodes}
 
     def cause(self, who: str, why: str) -> Cause:
         """Return a cause of this node's own."""

@@ -79,9 +79,11 @@ class CorosyncStack:
         """Return the state of each link to each peer."""
         return self.outlook.links_up()
 
-    def reconfigure(self, _now: Instant, config: ClusterConfig) -> None:
-        """Take the timers of a configuration that differs in nothing else."""
-        self._signs.reconfigure(config.totem)
+    def reform(self, _now: Instant, _what: object) -> list[Effect]:
+        """Do nothing: the ring is Corosync's, and so are its reloads."""
+        return []
+
+    reconfigure = reform
 
     @property
     def deadline(self) -> Instant:
@@ -482,8 +484,6 @@ class CorosyncStack:
             out += self._groups.on_frame(sender.node, frame)
         # The keys are Corosync's.
         self._groups.news.clear()
-
-    # Small parts.
 
     def _leave(self, out: list[Effect]) -> None:
         if self.state not in (ViewState.ALONE, ViewState.JOINING):

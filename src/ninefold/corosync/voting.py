@@ -150,7 +150,7 @@ class CorosyncVoting:
                 return self._on_woke(now)
             case quorum.SetExpected() | quorum.CancelWaitForAll():
                 return [quorum.Refused(_DECIDED_ELSEWHERE)]
-            case quorum.Reloaded():
+            case quorum.Promised() | quorum.Reloaded():
                 return []
 
     def _report(self) -> Report:

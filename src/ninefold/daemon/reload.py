@@ -1,63 +1,49 @@
-"""Read `corosync.conf` again while the node runs: all of it, or nothing.
+"""What a reload asks of one host: read `corosync.conf` again, and try what it asks of this host.
 
-Each node reads its own file. Timers may differ from node to node for as long as it takes to reload them
-all: each goes by its own, and the most impatient one decides when a new membership is sought.
+Whether it is taken is agreed upon by all members (`node.reload`). Nothing is changed here.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
-from ninefold.config.reload import reloaded
-from ninefold.controller.requests import encode
 from ninefold.core.findings import Finding, Severity
 from ninefold.daemon.reply import Reply, refusal
 from ninefold.daemon.settings import configuration
+from ninefold.host.files import sync
+from ninefold.host.udp import openable
 from ninefold.totem.stack import Stack
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ninefold.config.model import ClusterConfig
-    from ninefold.core.instants import Instant
     from ninefold.node.machine import Node
 
 REFUSED: Final = "reload-refused"
 
 
-class Reloaded(msgspec.Struct, frozen=True):
-    """What a reload did: one entry for each thing found, the changes among them."""
-
-    file: str
-    findings: tuple[Finding, ...]
-
-
 def read_again(
     path: Path, running: ClusterConfig, key: bytes
-) -> tuple[ClusterConfig | None, list[Finding]]:
-    """Return what to go on with, or None and why not. Reads files and looks names up: may block."""
+) -> tuple[ClusterConfig | None, tuple[Finding, ...]]:
+    """Return what the file says now, None if it may not be run, and all findings.
+
+    Reads files, looks names up and opens sockets for a moment: may block. The file is on the disk when this
+    returns: a node that has promised to go by it must not come back with the old one after a power cut.
+    """
     config, found_key, findings = configuration(path)
     if config is None:
-        return None, findings
-    taken, differences = reloaded(running, config, file=str(path))
+        return None, tuple(findings)
+    try:
+        sync(path)
+    except OSError as error:
+        findings.append(_not_durable(path, error))
+    if config.local == running.local:
+        here, there = running.node(running.local).links, config.node(config.local).links
+        findings += openable(here, there)
     if found_key != key:
-        return None, [*findings, *differences, _other_key(path)]
-    return taken, [*findings, *differences]
-
-
-def take(
-    node: Node, now: Instant, path: Path, config: ClusterConfig | None, findings: list[Finding]
-) -> Reply:
-    """Have the node go on with `config`, or refuse; return the answer for the operator."""
-    if config is None:
-        # What would have changed beside it is no news while nothing does.
-        in_the_way = [finding for finding in findings if finding.severity is not Severity.INFO]
-        return refusal(REFUSED, *map(str, in_the_way), "Nothing was changed.")
-    assert isinstance(node.stack, Stack)
-    node.reconfigure(now, config)
-    return Reply(ok=True, body=encode(Reloaded(str(path), tuple(findings))))
+        findings.append(_other_key(path))
+    return config, tuple(findings)
 
 
 def key_of(node: Node) -> bytes:
@@ -72,6 +58,17 @@ def not_ours(node: Node) -> Reply | None:
     if isinstance(stack, Stack):
         return None
     return refusal(REFUSED, "The ring is Corosync's: use 'corosync-cfgtool -R' on one node.")
+
+
+def _not_durable(path: Path, error: OSError) -> Finding:
+    return Finding(
+        "conf-not-durable",
+        Severity.ERROR,
+        "corosync.conf",
+        f"It cannot be synced to the disk: {error.strerror}.",
+        "Put it on a disk that works.",
+        str(path),
+    )
 
 
 def _other_key(path: Path) -> Finding:

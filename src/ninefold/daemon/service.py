@@ -22,7 +22,7 @@ from ninefold.daemon.faults import die
 from ninefold.daemon.journal import Journal, shown_event
 from ninefold.daemon.keys import begun, judge, new_key, save_keys
 from ninefold.daemon.outlook import told_of_ring
-from ninefold.daemon.reload import key_of, not_ours, read_again, take
+from ninefold.daemon.reload import key_of, not_ours, read_again
 from ninefold.daemon.reply import Reply, refusal
 from ninefold.daemon.settings import SOCKET_NAME, expected_file, ring_seq_file
 from ninefold.daemon.wires import CorosyncWire, RingWire
@@ -40,12 +40,13 @@ from ninefold.scheduler import schedule
 from ninefold.totem.packet import EPOCH_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from concurrent.futures import Future
 
     from ninefold.daemon.settings import Beginning, Settings
     from ninefold.daemon.wires import Wire
     from ninefold.node.backend import Backend
+    from ninefold.node.reload_messages import Round
     from ninefold.totem.keys import KeySet
 
 LOG: Final = logging.getLogger("ninefold.daemon")
@@ -94,8 +95,6 @@ class Service:
         self._floor_order = asyncio.Lock()
         self._requests: dict[int, asyncio.Future[Reply]] = {}
         self._request = 0
-        # One after the other: what is read must not be taken in another order.
-        self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.ended: asyncio.Future[str] | None = None
         self.stopping = False
@@ -167,6 +166,8 @@ class Service:
                 ev.SendPacket() | ev.ProbeKernel() | ev.Connect() | ev.Multicast() | ev.Disconnect()
             ):
                 self._wire.perform(effect)
+            case ev.ReadFile() | ev.Reconfigured():
+                self._perform_reload(effect)
             case ev.SaveRingSeq(seq):
                 self._spawn(self._save_ring_seq(seq))
             case ev.SaveExpected(votes):
@@ -192,6 +193,13 @@ class Service:
                 self._watchdog.self_fence(reason)
             case _:
                 assert_never(effect)
+
+    def _perform_reload(self, effect: ev.ReadFile | ev.Reconfigured) -> None:
+        if isinstance(effect, ev.ReadFile):
+            self._spawn(self._read_file(effect.round))
+            return
+        for finding in self._wire.reconfigure(effect.config):
+            self.journal.write(ev.Happened("link-closed", str(finding)))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
@@ -276,34 +284,33 @@ class Service:
 
     async def request(self, user: str, body: bytes) -> Reply:
         """Hand in a request for `user`; wait for the answer."""
+        return await self._answered(lambda number: ev.Requested(number, user, body))
+
+    async def _answered(self, ask: Callable[[int], ev.Event]) -> Reply:
+        """Post what asks for the answer of that number; wait for it."""
         if len(self._requests) >= REQUESTS_MAX:
             return refusal("busy", f"{REQUESTS_MAX} requests are waiting. Try again in a moment.")
         self._request += 1
         number = self._request
         waiting: asyncio.Future[Reply] = self._loop.create_future()
         self._requests[number] = waiting
-        self._machine.post(ev.Requested(number, user, body))
+        self._machine.post(ask(number))
         try:
             return await waiting
         finally:
             self._requests.pop(number, None)
 
     async def reload(self, user: str) -> Reply:
-        """Read corosync.conf again and go on with what it says, or change nothing; say which."""
+        """Have all members read corosync.conf again and go on with what it says, or none of them."""
         refused = not_ours(self.node)
         if refused is not None:
             return refused
-        async with self._reloading:
-            path, running = self.settings.config, self.node.config
-            config, findings = await self._loop.run_in_executor(
-                None, read_again, path, running, key_of(self.node)
-            )
-            reply = take(self.node, clock.now(), path, config, findings)
-        verdict = "taken" if reply.ok else "refused, nothing was changed"
-        self.journal.write(ev.Happened("reload", f"{path} was read again by {user}: {verdict}"))
-        # A step, so that the loop looks at the new deadlines.
-        self._machine.post(ev.ClockRead(clock.wall()))
-        return reply
+        return await self._answered(lambda number: ev.ReloadAsked(number, user))
+
+    async def _read_file(self, round_: Round) -> None:
+        path, running, key = self.settings.config, self.node.config, key_of(self.node)
+        config, findings = await self._loop.run_in_executor(None, read_again, path, running, key)
+        self._machine.post(ev.FileRead(round_, config, findings, str(path)))
 
     async def rotate_keys(self, user: str, without: Sequence[str]) -> Reply:
         """Offer a new shared key to the ring, or go on with the rotation that is under way."""

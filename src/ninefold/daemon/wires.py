@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ninefold.config.model import ClusterConfig
+    from ninefold.core.findings import Finding
 
 Request: TypeAlias = ev.SendPacket | ev.ProbeKernel | ev.Connect | ev.Multicast | ev.Disconnect
 
@@ -27,6 +28,9 @@ class Wire(Protocol):
 
     def perform(self, request: Request) -> None:
         """Do what the back end asks for."""
+
+    def reconfigure(self, config: ClusterConfig) -> list[Finding]:
+        """Go on with the links of another configuration; return why some cannot be opened."""
 
     async def close(self) -> None:
         """Let go of everything."""
@@ -57,6 +61,10 @@ class RingWire:
                 self._probe.probe(peer, address)
             case _:
                 raise AssertionError(request)
+
+    def reconfigure(self, config: ClusterConfig) -> list[Finding]:
+        """Open and close sockets until they are those of the configuration."""
+        return self._sockets.reconfigure(config.node(config.local).links)
 
     async def close(self) -> None:
         """Close the sockets."""
@@ -92,6 +100,10 @@ class CorosyncWire:
                 self._link.perform(request)
             case _:
                 raise AssertionError(request)
+
+    def reconfigure(self, _config: ClusterConfig) -> list[Finding]:
+        """Do nothing: the links are Corosync's."""
+        return []
 
     async def close(self) -> None:
         """Leave the group if that has not been done."""

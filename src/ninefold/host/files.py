@@ -113,3 +113,13 @@ def load_expected(path: Path) -> int:
             "it, or remove the file to expect those of corosync.conf."
         )
     return int(word)
+
+
+def sync(path: Path) -> None:
+    """Make a file durable that somebody else has written, and its name. Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_directory(path.parent)

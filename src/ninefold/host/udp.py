@@ -74,6 +74,26 @@ class RingSockets:
         for link, opened in self._sockets.items():
             self._loop.add_reader(opened.fileno(), self._drain, link, opened)
 
+    def reconfigure(self, local: Mapping[int, LinkAddress]) -> list[Finding]:
+        """Go on with other links; return why some cannot be opened. What stays is not touched."""
+        findings: list[Finding] = []
+        for link, opened in list(self._sockets.items()):
+            if local.get(link) != self._local[link]:
+                self._loop.remove_reader(opened.fileno())
+                opened.close()
+                del self._sockets[link]
+        self._local = dict(local)
+        for link, address in sorted(local.items()):
+            if link in self._sockets:
+                continue
+            try:
+                opened = self._sockets[link] = _bind(address)
+            except OSError as error:
+                findings.append(_explain(link, address, error))
+            else:
+                self._loop.add_reader(opened.fileno(), self._drain, link, opened)
+        return findings
+
     def close(self) -> None:
         """Close all sockets; packets that were not read are lost."""
         for opened in self._sockets.values():
@@ -111,6 +131,21 @@ class RingSockets:
 
     def _count(self, what: str) -> None:
         self.failed[what] = self.failed.get(what, 0) + 1
+
+
+def openable(
+    running: Mapping[int, LinkAddress], wanted: Mapping[int, LinkAddress]
+) -> list[Finding]:
+    """Try the links that `wanted` has and `running` has not; return why some cannot be opened."""
+    findings = []
+    for link, address in sorted(wanted.items()):
+        if address in running.values():
+            continue
+        try:
+            _bind(address).close()
+        except OSError as error:
+            findings.append(_explain(link, address, error))
+    return findings
 
 
 def _name(error: OSError) -> str:

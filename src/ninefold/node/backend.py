@@ -60,8 +60,11 @@ class Messaging(Protocol):
     def deadline(self) -> Instant:
         """Wake me no later than this."""
 
-    def reconfigure(self, now: Instant, config: ClusterConfig) -> None:
-        """Take the timers of a configuration that differs in nothing else."""
+    def reconfigure(self, now: Instant, config: ClusterConfig) -> Sequence[totem.Effect | Request]:
+        """Take timers, nodes and links of another configuration."""
+
+    def reform(self, now: Instant, why: str) -> Sequence[totem.Effect | Request]:
+        """Form the ring anew with the same members, if it stands."""
 
     def links_up(self) -> dict[NodeId, dict[int, bool]]:
         """Return the state of each link to each peer."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+import msgspec
+
+from ninefold.config.model import ClusterConfig
 from ninefold.controller.events import (
     AgentFinished,
     Answer,
@@ -25,6 +28,7 @@ from ninefold.controller.events import (
     Stop,
     Woke,
 )
+from ninefold.core.findings import Finding
 from ninefold.corosync.events import (
     ClusterLost,
     Connect,
@@ -39,6 +43,8 @@ from ninefold.corosync.events import (
     TotemConfigured,
     VotesSeen,
 )
+from ninefold.node.reload import ReadFile
+from ninefold.node.reload_messages import Round
 from ninefold.quorum.events import SaveExpected
 from ninefold.totem.events import (
     KeysNotSaved,
@@ -53,6 +59,29 @@ from ninefold.totem.events import (
     SendPacket,
     Started,
 )
+
+
+class ReloadAsked(msgspec.Struct, frozen=True):
+    """`user` wants all members to read their files again; answered by `Answer`."""
+
+    request: int
+    user: str
+
+
+class FileRead(msgspec.Struct, frozen=True):
+    """The answer to `ReadFile`: the configuration, None if it may not be run, and all findings."""
+
+    round: Round
+    config: ClusterConfig | None
+    findings: tuple[Finding, ...]
+    file: str
+
+
+class Reconfigured(msgspec.Struct, frozen=True):
+    """The node goes by `config` from here on: open the sockets of its links, close those that are gone."""
+
+    config: ClusterConfig
+
 
 Event: TypeAlias = (
     Started
@@ -70,6 +99,8 @@ Event: TypeAlias = (
     | AgentFinished
     | Decided
     | Requested
+    | ReloadAsked
+    | FileRead
     | Stop
 )
 Effect: TypeAlias = (
@@ -79,6 +110,8 @@ Effect: TypeAlias = (
     | SendPacket
     | ProbeKernel
     | Request
+    | ReadFile
+    | Reconfigured
     | SaveCib
     | RunAgent
     | Decide
@@ -102,6 +135,7 @@ __all__ = [
     "Disconnect",
     "Effect",
     "Event",
+    "FileRead",
     "GroupConfigured",
     "GroupMessage",
     "Halted",
@@ -113,6 +147,9 @@ __all__ = [
     "PacketReceived",
     "ProbeAnswered",
     "ProbeKernel",
+    "ReadFile",
+    "Reconfigured",
+    "ReloadAsked",
     "Requested",
     "RingIdSaved",
     "Rotate",

@@ -12,10 +12,18 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
+import msgspec
+
+from ninefold.config.reload import both
 from ninefold.controller import events as control
 from ninefold.controller.conductor import Controller
+from ninefold.controller.requests import Refusal, encode
+from ninefold.core.findings import Severity
 from ninefold.corosync import events as corosync
+from ninefold.node import events as ev
 from ninefold.node.parcels import Parcels, cut
+from ninefold.node.reload import Answered, Promises, ReadFile, Reloads, Say, Take, Told
+from ninefold.node.reload_messages import MARK, decode_standing, encode_standing
 from ninefold.quorum import events as quorum
 from ninefold.totem import events as totem
 
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
     from ninefold.core.instants import Instant
     from ninefold.node.backend import Backend
     from ninefold.node.events import Effect, Event
+    from ninefold.node.reload import ReloadEffect
 
 GROUP: Final = "ninefold"
 QUORUM_GROUP: Final = "votequorum"
@@ -69,6 +78,10 @@ class Node:
             cib=cib,
             rng=rng,
         )
+        self.reloads = Reloads(config)
+        # What is handed in at the barrier has changed since: the ring must form anew.
+        self._outdated = False
+        self._active = self.stack.ring
         self._parcels = Parcels()
         self._left_cleanly: list[NodeId] = []
         self._pending: deque[totem.Effect | corosync.Request] = deque()
@@ -79,13 +92,12 @@ class Node:
         self.deadline: Instant = self._earliest()
 
     def _earliest(self) -> Instant:
-        return min(self.stack.deadline, self.quorum.deadline, self._controller_deadline)
-
-    def reconfigure(self, now: Instant, config: ClusterConfig) -> None:
-        """Take the timers of a configuration that differs in nothing else (`config.reload`)."""
-        self.config = config
-        self.stack.reconfigure(now, config)
-        self.deadline = self._earliest()
+        return min(
+            self.stack.deadline,
+            self.quorum.deadline,
+            self._controller_deadline,
+            self.reloads.deadline,
+        )
 
     def step(self, now: Instant, event: Event) -> list[Effect]:
         """Take one event at `now`; return effects in the order in which they must be done."""
@@ -113,9 +125,18 @@ class Node:
                 | corosync.LinksSeen()
             ):
                 self._pending.extend(self._report(now, event))
+            case ev.ReloadAsked(request, user):
+                self._reload(self.reloads.asked(now, request, user), out)
+            case ev.FileRead(round_, config, findings, file):
+                verdict = self.quorum.verdict
+                said = self.reloads.read(round_, config, findings, file=file, verdict=verdict)
+                self._reload(said, out)
             case _:
                 self._control(event, out)
         self._drain(out)
+        if self._outdated and self._active == self.stack.ring:
+            self._pending.extend(self.stack.reform(now, "the configuration has changed"))
+            self._drain(out)
         self.deadline = self._earliest()
         return out
 
@@ -125,6 +146,9 @@ class Node:
             self._drain(out)
         if self.quorum.deadline <= self._now:
             self._quorum(quorum.Woke(), out)
+            self._drain(out)
+        if self.reloads.deadline <= self._now:
+            self._reload(self.reloads.woken(self._now), out)
             self._drain(out)
         if self._controller_deadline <= self._now:
             self._control(control.Woke(), out)
@@ -170,7 +194,9 @@ class Node:
         return next((e.name for e in self.config.nodes if e.nodeid == node), str(node))
 
     def _delivered(self, group: str, sender: NodeId, payload: bytes, out: list[Effect]) -> None:
-        if group == QUORUM_GROUP:
+        if group == QUORUM_GROUP and payload.startswith(MARK):
+            self._reload(self.reloads.delivered(sender, payload), out)
+        elif group == QUORUM_GROUP:
             self._quorum(quorum.InfoReceived(sender, payload), out)
         elif group == GROUP:
             whole = self._parcels.add(sender, payload)
@@ -183,7 +209,12 @@ class Node:
             self._control(control.Unsettled(change.members), out)
             return
         self._parcels.clear()
-        annexes = {"quorum": self.quorum.info(), "controller": self.controller.annex()}
+        self._outdated = False
+        annexes = {
+            "quorum": self.quorum.info(),
+            "controller": self.controller.annex(),
+            "reload": encode_standing(self.reloads.standing),
+        }
         self._totem(totem.Synchronize(change.ring, annexes))
 
     def _activated(self, active: totem.Activated, out: list[Effect]) -> None:
@@ -207,6 +238,47 @@ class Node:
         assert verdict is not None, "quorum gives a verdict at every synchronisation"
         annexes = {node: found.get("controller", b"") for node, found in active.annexes.items()}
         self._control(control.Configured(active.ring, active.members, annexes, verdict), out)
+        self._active = active.ring
+        standings = {
+            node: decode_standing(found.get("reload", b""))
+            for node, found in active.annexes.items()
+        }
+        learnt = self.reloads.activated(
+            active.ring, active.members, standings, quorate=verdict.quorate
+        )
+        self._reload(learnt, out)
+
+    def _reload(self, effects: list[ReloadEffect], out: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case ReadFile():
+                    out.append(effect)
+                case Say(data):
+                    self._totem(totem.Submitted(QUORUM_GROUP, PID, data))
+                case Promises(configs):
+                    self._quorum(quorum.Promised(configs), out)
+                    heard = self.config
+                    for config in configs:
+                        heard = both(heard, config)
+                    self._pending.extend(self.stack.reconfigure(self._now, heard))
+                case Take(config):
+                    self._take(config, out)
+                case Answered():
+                    out.append(_answer(effect))
+                case Told(text, what):
+                    out.append(control.Happened(what, text))
+                case _:
+                    assert_never(effect)
+
+    def _take(self, config: ClusterConfig, out: list[Effect]) -> None:
+        """Go by another configuration; votes and nodes count on a ring that is formed with them."""
+        old, self.config = self.config, config
+        out.append(ev.Reconfigured(config))
+        self._pending.extend(self.stack.reconfigure(self._now, config))
+        self._quorum(quorum.Reloaded(config), out)
+        names = {entry.nodeid: entry.name for entry in config.nodes}
+        self.controller.situation.relist(names, config.node(config.local).quorum_votes)
+        self._outdated |= (old.nodes, old.quorum) != (config.nodes, config.quorum)
 
     def _quorum(self, event: quorum.Event, out: list[Effect]) -> None:
         for effect in self.quorum.step(self._now, event):
@@ -245,3 +317,14 @@ class Node:
             effect = self._pending.popleft()
             if isinstance(effect, totem.SendPacket | corosync.Multicast | corosync.Disconnect):
                 out.append(effect)
+
+
+def _answer(effect: Answered) -> control.Answer:
+    """Return a reload's end as the door tells it."""
+    if effect.problems:
+        # What would have changed beside it is no news while nothing does.
+        found = [str(one) for one in effect.findings if one.severity is not Severity.INFO]
+        refusal = Refusal("reload-refused", (*found, *effect.problems))
+        return control.Answer(effect.request, ok=False, body=encode(refusal))
+    body = {"file": effect.file, "findings": effect.findings}
+    return control.Answer(effect.request, ok=True, body=msgspec.json.encode(body))

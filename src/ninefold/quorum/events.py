@@ -47,14 +47,26 @@ class CancelWaitForAll(msgspec.Struct, frozen=True):
     """The operator vouches that the missing nodes are down: do not wait for them."""
 
 
+class Promised(msgspec.Struct, frozen=True):
+    """This node has said that it would go on with `configs`: what comes of it is not known yet.
+
+    Told before that is said, and again whenever one of them is given up; none for all.
+    """
+
+    configs: tuple[ClusterConfig, ...]
+
+
 class Reloaded(msgspec.Struct, frozen=True):
-    """The file was read again. Votes and two_node change now, the other options at a restart."""
+    """The file was read again, and all members have said that they would go by it.
+
+    Votes and two_node change now, the other options at a restart. The node's own promises are kept by it.
+    """
 
     config: ClusterConfig
 
 
 Event: TypeAlias = (
-    Synced | InfoReceived | RingLost | Woke | SetExpected | CancelWaitForAll | Reloaded
+    Synced | InfoReceived | RingLost | Woke | SetExpected | CancelWaitForAll | Promised | Reloaded
 )
 
 

@@ -15,12 +15,13 @@ import msgspec
 
 from ninefold.core.ids import NodeId, RingId
 from ninefold.core.instants import NEVER, Instant
-from ninefold.quorum import threshold, tie_breaker
+from ninefold.quorum import ballots, threshold, tie_breaker
 from ninefold.quorum.events import (
     CancelWaitForAll,
     Effect,
     Event,
     InfoReceived,
+    Promised,
     Refused,
     Reloaded,
     RingLost,
@@ -35,6 +36,7 @@ from ninefold.quorum.messages import BadInfoError, Memory, NodeInfo, Proposal, d
 
 if TYPE_CHECKING:
     from ninefold.config.model import ClusterConfig
+    from ninefold.quorum.messages import Ballot
 
 _NO_RING: Final = RingId(0, 0)
 # last_man_standing leaves two nodes at least, for one of two cannot tell which it is; the tie-breaker can.
@@ -63,6 +65,8 @@ class Quorum:
         self._waiting = self._options.wait_for_all
         self._memories: tuple[Memory, ...] = ()
         self._forgetful = False
+        self._ballots: tuple[Ballot, ...] = (ballots.ballot_of(config),)
+        self._agreed = self._differs = False
         self._verdict = Verdict(_NO_RING, not self._votes_count, 0, self._expected, 0, "")
         self._diminished = False
         self._last_man_at: Instant = NEVER
@@ -122,6 +126,10 @@ class Quorum:
                 effects = self._on_set_expected(votes)
             case CancelWaitForAll():
                 effects = self._on_cancel()
+            case Promised(configs):
+                # What is counted with on this ring stays; the next one is told of it.
+                self._ballots = (self._ballots[0], *map(ballots.ballot_of, configs))
+                effects = []
             case Reloaded(config):
                 effects = self._on_reloaded(config)
             case _:
@@ -135,7 +143,7 @@ class Quorum:
 
     def check_invariants(self) -> None:
         """Assert what must hold between steps."""
-        assert self._expected >= self._verdict.votes or not self._votes_count
+        assert self._expected >= self._verdict.votes or not (self._votes_count and self._synced)
         assert not (self._waiting and self._verdict.quorate and self._votes_count)
         assert len(self._memories) <= tie_breaker.MEMORIES_MAX
         assert self._last_man_at == NEVER or (self._synced and self._verdict.quorate)
@@ -149,8 +157,15 @@ class Quorum:
         self._spoken = {}
         if not self._votes_count:
             return [self._judged(quorate=True, votes=len(event.members), reason=_NO_PROVIDER)]
-        self._infos = self._readable(event)
-        self._expected, self._counted = threshold.agreed(self._infos.values())
+        self._infos = self._brought_up(self._readable(event))
+        behind = ballots.left_behind(self._infos)
+        self._differs = any(info.ballots != self._ballots for info in self._infos.values())
+        self._agreed |= any(
+            info.agreed and info.ballots[:1] == self._ballots[:1] for info in self._infos.values()
+        )
+        self._expected, self._counted = threshold.agreed(
+            info for node, info in self._infos.items() if node not in behind
+        )
         self._expected = max(self._expected, self._votes())
         was_quorate = any(info.quorate for info in self._infos.values())
         if self._options.allow_downscale and event.left_cleanly and was_quorate:
@@ -254,27 +269,52 @@ class Quorum:
         before = threshold.configured_expected(self._config)
         self._config = config
         self._options = msgspec.structs.replace(self._options, two_node=config.quorum.two_node)
-        if not self._votes_count or not self._synced:
-            self._expected = max(self._expected, threshold.configured_expected(config))
-            return []
-        # The new votes count, here as elsewhere, when this comes back in its place of the order.
-        effects: list[Effect] = [*self._judge_again(), SendInfo(self.info())]
+        self._ballots = (ballots.ballot_of(config), *self._ballots[1:])
+        self._agreed, self._differs = True, False
         wanted = threshold.configured_expected(config)
         if wanted != before:
-            effects += self._on_set_expected(max(wanted, self._all_votes()))
-        return effects
+            self._counted, self._expected = (), max(wanted, self._floor if self._tracks else 0)
+        if not self._votes_count or not self._synced:
+            return []
+        # All members are told at the same point of the order, so what the others will say is known.
+        votes = dict(self._ballots[0].votes)
+        self._infos = {
+            node: msgspec.structs.replace(
+                info, votes=votes.get(node, info.votes), ballots=self._ballots[:1]
+            )
+            for node, info in self._infos.items()
+        }
+        self._expected = max(self._expected, self._votes())
+        return [*self._judge_again(), SendInfo(self.info())]
 
     def _info(self) -> NodeInfo:
+        # What a partition may expect by the file of others is nothing that this node's file knows of.
+        floor = self._ballots[0].expected if self._differs else 0
         return NodeInfo(
             ring=self._ring,
             votes=self._config.node(self._config.local).quorum_votes,
-            expected=self._expected,
+            expected=max(self._expected, floor),
             quorate=self._verdict.quorate,
             waiting=self._waiting,
             memories=self._memories,
             forgetful=self._forgetful,
             counted=self._counted,
+            ballots=self._ballots,
+            agreed=self._agreed,
         )
+
+    def _brought_up(self, infos: dict[NodeId, NodeInfo]) -> dict[NodeId, NodeInfo]:
+        """Give members that were left behind the votes that the others' file gives them."""
+        behind = ballots.left_behind(infos)
+        if not behind:
+            return infos
+        votes = dict(ballots.in_question(infos)[-1].votes)
+        return {
+            node: msgspec.structs.replace(info, votes=votes.get(node, 0))
+            if node in behind
+            else info
+            for node, info in infos.items()
+        }
 
     def _readable(self, event: Synced) -> dict[NodeId, NodeInfo]:
         """Return the infos that can be read; a member without one has no vote."""
@@ -333,6 +373,10 @@ class Quorum:
             missing = [n.nodeid for n in self._config.nodes if n.nodeid not in self._members]
             reason = f"Waiting until all nodes have been seen once: {_listed(missing)} missing."
             return self._judged(quorate=False, votes=votes, reason=reason)
+        objection = ballots.objection(ballots.in_question(self._infos), self._members)
+        if objection and (votes >= needed or tie_broken):
+            self._waiting = self._options.wait_for_all
+            return self._judged(quorate=False, votes=votes, reason=objection)
         if votes >= needed:
             reason = f"{votes} of {self._expected} votes are present; {needed} are needed."
             return self._judged(quorate=True, votes=votes, reason=reason)

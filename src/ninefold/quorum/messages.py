@@ -8,8 +8,10 @@ import msgspec
 
 from ninefold.core.ids import NodeId, RingId
 
-# 384 nodes of 3 bytes in each of 9 memories, and the rest.
-INFO_BYTES_MAX: Final = 16 * 1024
+# 384 nodes of 3 bytes in each of 9 memories, of 9 bytes in each of 3 files, and the rest.
+INFO_BYTES_MAX: Final = 24 * 1024
+# The file gone by, and those that were promised to be gone by and whose fate is not known.
+BALLOTS_MAX: Final = 3
 VOTES_MAX: Final = 2**32 - 1
 
 _Votes: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=VOTES_MAX)]
@@ -26,13 +28,24 @@ class Memory(msgspec.Struct, frozen=True, order=True):
     members: tuple[NodeId, ...]
 
 
+class Ballot(msgspec.Struct, frozen=True, order=True, array_like=True):
+    """What one file says of the votes; `votes` maps every node, sorted. `version` is config_version."""
+
+    version: Annotated[int, msgspec.Meta(ge=0)]
+    expected: _Votes
+    two_node: bool
+    votes: tuple[tuple[NodeId, _Votes], ...]
+
+
 class NodeInfo(msgspec.Struct, frozen=True, tag="node"):
     """One node's state: its annex at the barrier, and sent again after each change.
 
     `ring` is the last one it synchronised on. `waiting` says that wait_for_all holds it back.
     `memories` are for the tie-breaker: the last membership known to be known to all its members,
     then the later ones. `forgetful` says that there were too many to remember. `counted` are the nodes that
-    `expected` is about, once it was lowered; until then it is about all, and empty.
+    `expected` is about, once it was lowered; until then it is about all, and empty. `ballots` are the file
+    that the node goes by, and those that it has promised to go by without knowing whether it came to that;
+    `agreed` says that a whole ring took the first of them together, as far as the node knows.
     """
 
     ring: RingId
@@ -43,6 +56,8 @@ class NodeInfo(msgspec.Struct, frozen=True, tag="node"):
     memories: tuple[Memory, ...] = ()
     forgetful: bool = False
     counted: tuple[NodeId, ...] = ()
+    ballots: Annotated[tuple[Ballot, ...], msgspec.Meta(max_length=BALLOTS_MAX)] = ()
+    agreed: bool = False
 
 
 class Proposal(msgspec.Struct, frozen=True, tag="proposal"):

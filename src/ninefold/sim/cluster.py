@@ -16,6 +16,7 @@ from ninefold.sim.clones import Clone, clone_xml
 
 # One network a link; the last number is the node's id.
 _NETWORK: Final = "10.{link}.0.{node}"
+_MOVED: Final = "10.{link}.1.{node}"
 
 # How often a promoted instance is looked at.
 PROMOTED_MONITOR: Final = "1001ms"
@@ -50,6 +51,12 @@ class Shape(msgspec.Struct):
     groups: dict[str, list[str]] = {}
     clones: dict[str, Clone] = {}
     stickiness: int = 100
+    # What the file says, where that is less or other than what there is: the nodes in the list (none for
+    # all), the links in use (0 for all), votes, and the links on which a node has another address.
+    listed: list[int] = []
+    links_used: int = 0
+    votes: dict[int, int] = {}
+    moved: list[tuple[int, int]] = []
     # What carries the messages: `embedded`, or `corosync` for a virtual one on every host.
     cluster: str = "embedded"
 
@@ -69,13 +76,18 @@ def corosync_conf(shape: Shape) -> str:
         totem["token_coefficient"] = str(shape.token_coefficient_ms)
     quorum = {"provider": "corosync_votequorum"}
     sections = [_section("totem", totem | shape.totem)]
-    sections.append("nodelist {\n" + "".join(_node(shape, n) for n in _ids(shape)) + "}\n")
+    sections.append("nodelist {\n" + "".join(_node(shape, n) for n in _listed(shape)) + "}\n")
     sections.append(_section("quorum", quorum | shape.quorum))
     return "\n".join(sections)
 
 
-def _ids(shape: Shape) -> range:
-    return range(1, shape.nodes + 1)
+def whole(shape: Shape) -> Shape:
+    """Return the shape of a cluster that uses all that there is: for the cables and the power."""
+    return msgspec.structs.replace(shape, listed=[], links_used=0)
+
+
+def _listed(shape: Shape) -> list[int]:
+    return shape.listed or list(range(1, shape.nodes + 1))
 
 
 def _section(name: str, entries: dict[str, str]) -> str:
@@ -85,9 +97,11 @@ def _section(name: str, entries: dict[str, str]) -> str:
 
 def _node(shape: Shape, number: int) -> str:
     lines = [f"nodeid: {number}", f"name: node{number}"]
-    lines += [
-        f"ring{link}_addr: {_NETWORK.format(link=link, node=number)}" for link in range(shape.links)
-    ]
+    if number in shape.votes:
+        lines.append(f"quorum_votes: {shape.votes[number]}")
+    for link in range(shape.links_used or shape.links):
+        network = _MOVED if (number, link) in shape.moved else _NETWORK
+        lines.append(f"ring{link}_addr: {network.format(link=link, node=number)}")
     return "    node {\n" + "".join(f"        {line}\n" for line in lines) + "    }\n"
 
 

@@ -14,6 +14,7 @@ from ninefold.node import events as ev
 from ninefold.sim.agents import FENCE_METADATA, QUICK_MS
 from ninefold.sim.checkers import Partition
 from ninefold.sim.clones import promotion
+from ninefold.sim.files import FILE, READ_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,11 +69,6 @@ class Effects:
         self.tapped: list[tuple[NodeId, ev.PacketReceived]] = []
         # When the last fencing that was asked for will have been done, by a slow device for example.
         self.fencing_until: Instant = 0
-        self._addresses = {
-            (entry.links[link].address, entry.links[link].port): entry.nodeid
-            for entry in world.config.nodes
-            for link in entry.links
-        }
         # One writer a host: its saves become durable in the order in which they were asked for.
         self._disk_free_at: dict[NodeId, int] = {}
 
@@ -82,6 +78,8 @@ class Effects:
         match effect:
             case ev.SendPacket():
                 self._send(host, effect)
+            case ev.ReadFile() | ev.Reconfigured():
+                self._reload(host, effect)
             case ev.SaveRingSeq(seq):
                 self._save_ring_seq(host, seq)
             case ev.SaveExpected(votes):
@@ -99,10 +97,8 @@ class Effects:
                 world.later(host, host.engine_rng.randint(*DECISION_MS), decided)
             case ev.Answer():
                 world.answered(effect)
-            case ev.Happened(what, text, fields):
-                if what == "fenced":
-                    world.checkers.on_fencing_told(world.now, fields["node"])
-                world.say(host.name, what, text, fields)
+            case ev.Happened():
+                self._tell(host, effect)
             case ev.Halted():
                 host.end_daemon()
                 world.say(host.name, "halted", "the daemon has left")
@@ -114,9 +110,15 @@ class Effects:
             case _:
                 assert_never(effect)
 
+    def _tell(self, host: Host, told: ev.Happened) -> None:
+        if told.what == "fenced":
+            self.world.checkers.on_fencing_told(self.world.now, told.fields["node"])
+        self.world.say(host.name, told.what, told.text, told.fields)
+
     def _send(self, host: Host, packet: ev.SendPacket) -> None:
-        receiver = self._addresses.get((packet.address, packet.port))
-        if receiver is None:
+        world = self.world
+        receiver = world.files.addresses.get((packet.address, packet.port))
+        if receiver is None or (world.files.changed and not self._open(host, receiver, packet)):
             return
         self.sent += 1
         source = host.config.node(host.id).links[packet.link]
@@ -136,6 +138,20 @@ class Effects:
                 self._arrive_at_last(there, delay, event)
             else:
                 self.world.later(there, delay, event)
+
+    def _reload(self, host: Host, effect: ev.ReadFile | ev.Reconfigured) -> None:
+        if isinstance(effect, ev.Reconfigured):
+            host.config = effect.config
+            return
+        config, findings = self.world.files.read(host)
+        read = ev.FileRead(effect.round, config, findings, FILE)
+        self.world.later(host, host.file_rng.randint(*READ_MS), read)
+
+    def _open(self, host: Host, receiver: NodeId, packet: ev.SendPacket) -> bool:
+        """Have both sides a socket of that link, the receiver at that address?"""
+        there = self.world.hosts[receiver].config.node(receiver).links.get(packet.link)
+        here = packet.link in host.config.node(host.id).links
+        return here and there is not None and there.address == packet.address
 
     def _arrive_at_last(self, there: Host, delay: Millis, event: ev.PacketReceived) -> None:
         """Let a packet arrive even if the host has been started anew since: the cable keeps it."""

@@ -55,6 +55,7 @@ class Host:
         self.power_rng = random.Random(f"power {seed}")  # noqa: S311 - as above
         self.disk_rng = random.Random(f"disk {seed}")  # noqa: S311 - as above
         self.engine_rng = random.Random(f"engine {seed}")  # noqa: S311 - as above
+        self.file_rng = random.Random(f"file {seed}")  # noqa: S311 - as above
         self.disk = Disk(key)
         self.resources = Resources(self.rng)
         # Agents that run, also those of a daemon that is gone.

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ninefold.controller import requests as rq
-from ninefold.sim.cluster import Shape, corosync_conf, document
+from ninefold.sim.cluster import Shape, corosync_conf, document, whole
 from ninefold.sim.expectations import demand
 from ninefold.sim.outlook import outlook
 from ninefold.sim.telling import tell
@@ -34,6 +34,8 @@ class Stage:
 
     def __init__(self) -> None:
         self.shape = Shape()
+        # What the file says that was written last, once one was.
+        self.draft: Shape | None = None
         self._world: World | None = None
         self._seen_at: Instant = 0
         self.last_answer: tuple[bool, str] = (False, "nothing was asked")
@@ -44,8 +46,14 @@ class Stage:
         """The world; made, switched off, when it is first needed."""
         if self._world is None:
             try:
-                conf, tree = corosync_conf(self.shape), document(self.shape)
-                self._world = World(self.shape.seed, conf, tree, cluster=self.shape.cluster)
+                conf, tree = corosync_conf(whole(self.shape)), document(self.shape)
+                self._world = World(
+                    self.shape.seed,
+                    conf,
+                    tree,
+                    file=corosync_conf(self.shape),
+                    cluster=self.shape.cluster,
+                )
             except (ValueError, KeyError) as error:
                 raise StageError(f"this cluster cannot be: {error}") from error
         return self._world
@@ -69,7 +77,7 @@ class Stage:
         """Switch the cluster on at the end of the first block, unless a command has done so."""
         world = self.world
         if world.now == 0 and not any(host.powered for host in world.hosts.values()):
-            for node in world.hosts:
+            for node in self.shape.listed or world.hosts:
                 world.power_on(node)
             world.advance(SETTLE_MS)
 
@@ -117,7 +125,10 @@ class Stage:
     def ask(self, request: rq.Request, words: Words) -> None:
         """Ask at the door of one node, and wait as long as an operator's patience lasts."""
         host = self.asked(words)
-        number = self.world.ask(host.id, "alice", rq.encode(request))
+        self.wait_for(host, self.world.ask(host.id, "alice", rq.encode(request)))
+
+    def wait_for(self, host: Host, number: int) -> None:
+        """Wait for the answer of that number as long as an operator's patience lasts."""
         answered = self.world.advance_until(
             lambda: number in self.world.answers, self.patience_ms, step=10
         )

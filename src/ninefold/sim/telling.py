@@ -37,6 +37,7 @@ TOLD: Final = frozenset(
         "peer-paused",
         "power",
         "promoted",
+        "reload",
         "self-fence",
         "started",
         "stopped",

@@ -9,6 +9,7 @@ import random
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ninefold.node import events as ev
+from ninefold.sim.files import FILES
 from ninefold.sim.words import StageError, Words, duration, number, parts_per_million
 from ninefold.totem.keys import fresh_key
 from ninefold.totem.stack import Stack
@@ -202,4 +203,5 @@ TROUBLES: Final[dict[str, Verb]] = {
     "restore": restore,
     "lose-disk": lose_disk,
     "woken": woken,
+    **FILES,
 }

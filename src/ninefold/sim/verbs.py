@@ -46,12 +46,10 @@ def define_cluster(stage: Asking, words: Words) -> None:
     shape = stage.shape
     for key, value in options(words).items():
         match key:
-            case "nodes":
-                shape.nodes = int(value)
-            case "links":
-                shape.links = int(value)
-            case "seed":
-                shape.seed = int(value)
+            case "nodes" | "links" | "seed":
+                setattr(shape, key, int(value))
+            case "listed":
+                shape.listed = list(range(1, int(value) + 1))
             case "carrier":
                 shape.cluster = value
             case "fencing":

@@ -23,6 +23,7 @@ from ninefold.sim.clones import Instances, promotion
 from ninefold.sim.corosync import VirtualCorosync
 from ninefold.sim.documents import Documents
 from ninefold.sim.effects import Effects
+from ninefold.sim.files import Files
 from ninefold.sim.host import SOCKET_BUFFER_PACKETS, Daemon, Host
 from ninefold.sim.network import Network
 from ninefold.sim.ordering import Ordering
@@ -66,7 +67,8 @@ class World:
     """A cluster in a box. All public verbs take effect at the present moment.
 
     `decide` is the policy engine; a test may give a broken one to see it found out. `cluster` says what
-    carries the messages: the embedded ring, or a virtual Corosync on every host.
+    carries the messages: the embedded ring, or a virtual Corosync on every host. `conf` is all there is; the
+    hosts' files may say less (`file`).
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class World:
         *,
         decide: Callable[[Cib, int], Transition] = schedule,
         cluster: str = "embedded",
+        file: str = "",
     ) -> None:
         self.now: Instant = 0
         self.rng = random.Random(f"world {seed}")  # noqa: S311 - a seed must give the same world
@@ -91,6 +94,7 @@ class World:
         configs = read_conf(conf)
         self.hosts = {c.local: Host(c, f"host {seed} {c.local}", cib, KEY) for c in configs}
         self.config = configs[0]
+        self.files = Files(self.hosts, file or conf, KEY, changed=file not in ("", conf))
         links = len(self.config.node(self.config.local).links)
         self.network = Network(self.hosts, links, self.rng)
         options = self.config.quorum
@@ -224,6 +228,12 @@ class World:
         self.disturb(node)
         self.views.forget(node)
         self.effects.end_orphans(host)
+        if self.files.changed:
+            config, findings = self.files.read(host)
+            if config is None:
+                self.say(host.name, "halted", f"the daemon cannot start: {findings[0]}")
+                return
+            host.config = config
         on_corosync = self.corosync is not None
         host.make_node(lambda event: self._watch(host, event), corosync=on_corosync)
         self.step(host, self.wall_clock(host))
@@ -316,6 +326,13 @@ class World:
         number = self._count
         self.promises.on_asked(number, body)
         self.post(self.hosts[node], ev.Requested(number, user, body))
+        return number
+
+    def reload(self, node: NodeId, user: str) -> int:
+        """Ask a node for a reload by all; its answer will be in `answers`."""
+        self._count += 1
+        number = self._count
+        self.post(self.hosts[node], ev.ReloadAsked(number, user))
         return number
 
     def answered(self, answer: ev.Answer) -> None:
@@ -435,9 +452,13 @@ class World:
                 members = host.node.controller.situation.members
             case _:
                 return
-        votes = {n: h.config.node(n).quorum_votes for n, h in self.hosts.items()}
+        # Of several files that members go by, the newest counts.
+        files = [h.config for n in members if (h := self.hosts[n]).alive]
+        config = max(files, key=lambda config: config.totem.config_version, default=host.config)
+        votes = {entry.nodeid: entry.quorum_votes for entry in config.nodes}
         me = Partition(host.id, members, event.verdict.quorate)
-        self.checkers.on_quorum(self.now, me, sum(votes[n] for n in members), sum(votes.values()))
+        present = sum(votes.get(n, 0) for n in members)
+        self.checkers.on_quorum(self.now, me, present, sum(votes.values()))
 
     # Looking.
 

@@ -78,13 +78,21 @@ class Epoch:
 
     def fresh(self, link: int, counter: int) -> bool:
         """Tell whether the window of the link would take the counter; changes nothing."""
-        window = self._windows.get(link)
-        return window is not None and window.fresh(counter)
+        return self._window(link).fresh(counter)
 
     def accept(self, link: int, counter: int) -> bool:
         """Take a counter: True the first time only."""
+        return self._window(link).accept(counter)
+
+    def _window(self, link: int) -> ReplayWindow:
+        """Return the window of a link, open from its beginning if the peer stated no anchor for it.
+
+        For then it had not had the link when it heard of us, and has sent nothing on it before.
+        """
         window = self._windows.get(link)
-        return window is not None and window.accept(counter)
+        if window is None:
+            window = self._windows[link] = ReplayWindow(WINDOW_WIDTH, floor=0)
+        return window
 
 
 class Epochs:

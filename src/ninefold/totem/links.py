@@ -25,7 +25,7 @@ from ninefold.totem.events import LinkChanged, Noted, PacketReceived, SendPacket
 from ninefold.totem.fragments import FRAGMENTS_MAX, split
 from ninefold.totem.heartbeat import Turn
 from ninefold.totem.packet import EPOCH_BYTES, EVERYBODY, Drop, Kind, Refused
-from ninefold.totem.peers import Peer
+from ninefold.totem.peers import NEVER_HEARD, Peer
 
 if TYPE_CHECKING:
     import random
@@ -89,18 +89,13 @@ class Links:
         self._keyring = Keyring(config.totem, keys)
         self._key = self._keyring.key(config.local, epoch)
         self._next_is_used = False
-        self._options = _link_options(config)
-        self._block_unlisted = config.totem.block_unlisted_ips
-        self._peers = {
-            entry.nodeid: Peer(entry, self._options, link_mode=config.totem.link_mode)
-            for entry in sorted(config.nodes, key=lambda entry: entry.nodeid)
-            if entry.nodeid != config.local
-        }
-        self._counters = dict.fromkeys(self._options, 0)
+        # One for each link that ever was: a number is never used twice under one key.
+        self._counters: dict[int, int] = {}
+        self._peers: dict[NodeId, Peer] = {}
         self._frame_number = 0
-        self._ping_at = dict.fromkeys(self._options, NEVER)
+        self._ping_at: dict[int, Instant] = {}
         self._deadline: Instant = NEVER
-        self._overslept_ms = _overslept_ms(self._options)
+        self._configure(NEVER, config)
         self.frame_max = _frame_max(config.totem, self._keyring.overhead)
         self.frame_limit = max(
             self.frame_max, min(config.totem.netmtu, FRAGMENTS_MAX * self.frame_max)
@@ -113,7 +108,8 @@ class Links:
 
     def last_heard(self, peer: NodeId) -> Instant:
         """When the last believed packet of the peer came, on any link; `NEVER_HEARD` if none."""
-        return self._peers[peer].heard_at
+        known = self._peers.get(peer)
+        return NEVER_HEARD if known is None else known.heard_at
 
     def up(self, peer: NodeId) -> bool:
         """Tell whether at least one link to the peer is usable."""
@@ -129,21 +125,38 @@ class Links:
         return self._peers[peer].heartbeats[link].round_trip_ms
 
     def addresses(self, peer: NodeId) -> list[tuple[int, str]]:
-        """Return the peer's address on each link, by link number."""
-        return [(link, address.address) for link, address in self._peers[peer].addresses.items()]
+        """Return the peer's address on each link, by link number; none if it is not listed."""
+        known = self._peers.get(peer)
+        addresses = {} if known is None else known.addresses
+        return [(link, address.address) for link, address in addresses.items()]
 
     def reconfigure(self, now: Instant, config: ClusterConfig) -> None:
-        """Take other heartbeats for the same links; a ping that waits comes no later than they say."""
-        options = _link_options(config)
-        assert options.keys() == self._options.keys()
-        self._options = options
-        self._overslept_ms = _overslept_ms(options)
-        for peer in self._peers.values():
-            for link, heartbeat in peer.heartbeats.items():
-                heartbeat.configure(options[link])
+        """Take other nodes, links and heartbeats; a ping that waits comes no later than they say."""
+        self._configure(now, config)
         for link, due in self._ping_at.items():
-            self._ping_at[link] = min(due, now + options[link].ping_interval)
+            self._ping_at[link] = min(due, now + self._options[link].ping_interval)
         self._plan()
+
+    def _configure(self, now: Instant, config: ClusterConfig) -> None:
+        """Take a configuration; what is new in it is pinged at `now`."""
+        self._options = _link_options(config)
+        self._overslept_ms = _overslept_ms(self._options)
+        self._block_unlisted = config.totem.block_unlisted_ips
+        mode, known = config.totem.link_mode, self._peers
+        self._peers = {}
+        for entry in sorted(config.nodes, key=lambda entry: entry.nodeid):
+            if entry.nodeid == config.local:
+                continue
+            peer = known.get(entry.nodeid) or Peer(entry, self._options, link_mode=mode)
+            before = dict(peer.addresses)
+            peer.configure(entry, self._options, link_mode=mode)
+            self._peers[entry.nodeid] = peer
+            for link, address in peer.addresses.items():
+                if entry.nodeid not in known or before.get(link) != address:
+                    self._ping_at[link] = min(now, self._ping_at.get(link, now))
+        self._ping_at = {link: self._ping_at.get(link, now) for link in self._options}
+        for link in self._options:
+            self._counters.setdefault(link, 0)
 
     @property
     def next_is_used(self) -> bool:
@@ -194,7 +207,11 @@ class Links:
     def send(self, now: Instant, data: bytes, to: NodeId | None) -> list[SendPacket]:
         """Send a frame of at most `frame_limit` bytes to one peer, or to all of them (None)."""
         assert len(data) <= self.frame_limit
-        peers = list(self._peers.values()) if to is None else [self._peers[to]]
+        if to is None:
+            peers = list(self._peers.values())
+        else:
+            # A node that was taken out of the list may still be the next member for a moment.
+            peers = [self._peers[to]] if to in self._peers else []
         target = EVERYBODY if to is None else to
         self._frame_number += 1
         packets: list[SendPacket] = []

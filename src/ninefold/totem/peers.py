@@ -43,24 +43,34 @@ class Peer:
     def __init__(
         self, entry: NodeEntry, links: Mapping[int, LinkOptions], *, link_mode: str
     ) -> None:
-        assert link_mode in {"passive", "active", "rr"}
         self.nodeid: NodeId = entry.nodeid
-        self.addresses: dict[int, LinkAddress] = {
-            link: entry.links[link] for link in sorted(entry.links) if link in links
-        }
-        self.heartbeats = {link: Heartbeat(links[link]) for link in self.addresses}
+        self.addresses: dict[int, LinkAddress] = {}
+        self.heartbeats: dict[int, Heartbeat] = {}
         self.epochs = Epochs()
         self.heard_at: Instant = NEVER_HEARD
-        self._mode = link_mode
-        self._by_preference = sorted(self.addresses, key=lambda link: (-links[link].priority, link))
-        self._usable = list(self._by_preference)
-        # Whether those are up; kept by `turned`, for a packet must not ask every link.
-        self._any_up = False
-        self._turn = 0
         self._challenged_at: Instant = NEVER_HEARD
-        self._sources = {
-            link: canonical(address.address) for link, address in self.addresses.items()
+        self._turn = 0
+        self.configure(entry, links, link_mode=link_mode)
+
+    def configure(
+        self, entry: NodeEntry, links: Mapping[int, LinkOptions], *, link_mode: str
+    ) -> None:
+        """Take addresses, timers and the mode; a link that has moved must prove itself anew."""
+        assert entry.nodeid == self.nodeid
+        assert link_mode in {"passive", "active", "rr"}
+        addresses = {link: entry.links[link] for link in sorted(entry.links) if link in links}
+        stay = [link for link, at in addresses.items() if self.addresses.get(link) == at]
+        self.heartbeats = {
+            link: self.heartbeats[link] if link in stay else Heartbeat(links[link])
+            for link in addresses
         }
+        for link in stay:
+            self.heartbeats[link].configure(links[link])
+        self.addresses = addresses
+        self._mode = link_mode
+        self._by_preference = sorted(addresses, key=lambda link: (-links[link].priority, link))
+        self._sources = {link: canonical(at.address) for link, at in addresses.items()}
+        self.turned()
 
     @property
     def up(self) -> bool:
@@ -84,6 +94,7 @@ class Peer:
     def turned(self) -> None:
         """Choose anew after a link was raised or lowered."""
         usable = [link for link in self._by_preference if self.heartbeats[link].up]
+        # Kept, for a packet must not ask every link.
         self._any_up = bool(usable)
         self._usable = usable or list(self._by_preference)
         self._turn = 0

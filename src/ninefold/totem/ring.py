@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterable
 
-    from ninefold.config.model import ClusterConfig, TotemOptions
+    from ninefold.config.model import ClusterConfig
     from ninefold.core.ids import NodeId, RingId
     from ninefold.core.instants import Instant
     from ninefold.totem.events import Statistics
@@ -176,10 +176,21 @@ class Ring:
         self._core.evidence.answered(now, peer)
         return []
 
-    def reconfigure(self, options: TotemOptions) -> None:
-        """Take other timers: each counts from the next time that it is started."""
-        self._core.options = options
-        self._core.evidence.configure(options)
+    def reconfigure(self, config: ClusterConfig) -> None:
+        """Take other timers, each from the next time that it is started, and other nodes.
+
+        Who is in the present ring stays in it; who is not listed any more is not let into the next.
+        """
+        core = self._core
+        core.options = config.totem
+        core.peers = tuple(sorted(entry.nodeid for entry in config.nodes))
+        core.evidence.configure(config.totem)
+
+    def reform(self, now: Instant, why: str) -> list[RingEffect]:
+        """Form the ring anew with the same members: what they hand in at the barrier has changed."""
+        if self._core.state is RingState.OPERATIONAL:
+            self._gather.enter(now, why)
+        return self._settle(now)
 
     def new_frames(self, now: Instant) -> list[RingEffect]:
         """Go on after effects were done; send what the source has as soon as the token allows."""

@@ -95,7 +95,7 @@ class LinkLayer(Protocol):
         """Begin."""
 
     def reconfigure(self, now: Instant, config: ClusterConfig) -> None:
-        """Take other heartbeats for the same links."""
+        """Take other nodes, links and heartbeats."""
 
     def wake(self, now: Instant) -> Sequence[LinkEffect]:
         """Do what is due."""
@@ -206,11 +206,21 @@ class Stack:
             for peer in self._peers
         }
 
-    def reconfigure(self, now: Instant, config: ClusterConfig) -> None:
-        """Take the timers of a configuration that differs in nothing else (`config.reload`)."""
+    def reconfigure(self, now: Instant, config: ClusterConfig) -> list[Effect]:
+        """Take timers, nodes and links of another configuration (`config.reload`)."""
+        nodes = sorted(entry.nodeid for entry in config.nodes)
+        listed = tuple(node for node in nodes if node != config.local)
+        same, self._peers = listed == self._peers, listed
         self._late_ms = max(1, config.totem.token // LATE_FRACTION)
-        self._ring.reconfigure(config.totem)
         self._links.reconfigure(now, config)
+        self._ring.reconfigure(config)
+        if same or self.rotation.clear:
+            return []
+        return self._submit(now, self._rotated(self.rotation.reconfigure(now, nodes)))
+
+    def reform(self, now: Instant, why: str) -> list[Effect]:
+        """Form the ring anew with the same members, if it stands."""
+        return self._perform(now, self._ring.reform(now, why))
 
     def outlook(self, now: Instant) -> RingOutlook:
         """Return the ring as this node sees it, links and all."""
