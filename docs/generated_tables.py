@@ -61,6 +61,8 @@ MEANINGS = {
     "peer-restarted": "a peer's daemon is a new one",
     "promoted": "an instance has become the promoted one",
     "demoted": "an instance is no longer the promoted one",
+    "migrated": "a resource has moved alive; from where, and to where",
+    "reloaded": "a running resource has taken changed parameters over",
     "quorum-gained": "this partition may act",
     "quorum-lost": "this partition may not act; how many votes it lacks",
     "started": "a resource runs",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ninefold.agents.model import Call, OpStatus, Outcome, Rc
+from ninefold.agents.model import Call, OpStatus, Outcome, Rc, Traits
 from ninefold.controller import events as ev
 from ninefold.controller import requests as rq
 from ninefold.controller.conductor import Controller
@@ -68,6 +68,8 @@ class Life:
         # What is done although it is said to have failed.
         self.half: list[tuple[NodeId, str, str]] = []
         self.off: list[NodeId] = []
+        # What the agents say of themselves.
+        self.traits: Traits | None = None
         self._seen = dict.fromkeys(self.nodes, 0)
         self._requests = 100
 
@@ -132,7 +134,7 @@ class Life:
         if call.agent.standard == "stonith":
             outcome = self._fence_device(call)
         else:
-            outcome = Outcome(self._act(job), OpStatus.DONE)
+            outcome = Outcome(self._act(job), OpStatus.DONE, traits=self.traits)
         self.ring.give(job.node, ev.AgentFinished(job.token, outcome))
         self.drain()
 

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from lxml import etree
 
+from ninefold.agents.model import Traits
 from ninefold.core.durations import millis
 from ninefold.core.findings import Finding, Severity
 from ninefold.core.instants import Millis
@@ -34,6 +35,7 @@ class Parameter(msgspec.Struct, frozen=True):
     deprecated: bool = False
     obsoletes: str = ""
     reloadable: bool = False
+    private: bool = False
     values: tuple[str, ...] = ()
     short: str = ""
     long: str = ""
@@ -144,6 +146,7 @@ def _parameter(element: etree._Element) -> Parameter:
         or element.find("deprecated") is not None,
         obsoletes=element.get("obsoletes", ""),
         reloadable=element.get("reloadable", "0").lower() in _TRUE,
+        private=element.get("private", "0").lower() in _TRUE,
         values=tuple(option.get("value", "") for option in options),
         short=_text(element, "shortdesc"),
         long=_text(element, "longdesc"),
@@ -168,6 +171,18 @@ def _action(element: etree._Element, agent: str, findings: list[Finding]) -> Age
         automatic=element.get("automatic", "0").lower() in _TRUE,
         on_target=element.get("on_target", "0").lower() in _TRUE,
     )
+
+
+def traits(metadata: Metadata) -> Traits:
+    """Return what follows for a change of parameters (OCF resource agent API 1.1, `reload-agent`).
+
+    The older `reload` says nothing about parameters: for most agents it is the service's own reload, after
+    which it would run on with the old ones.
+    """
+    reloads = metadata.action("reload-agent") is not None
+    fixed = tuple(one.name for one in metadata.parameters if not one.reloadable)
+    secret = tuple(one.name for one in metadata.parameters if one.private)
+    return Traits(fixed if reloads else None, secret)
 
 
 def missing_actions(metadata: Metadata) -> tuple[str, ...]:

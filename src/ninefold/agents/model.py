@@ -74,8 +74,21 @@ class Call(msgspec.Struct, frozen=True):
     meta: dict[str, str] = {}
 
 
+class Traits(msgspec.Struct, frozen=True):
+    """What an agent says of its parameters: `restart` need a restart when they change, `secret` are not shown.
+
+    `restart` is `None` where nothing can be reloaded: then any change needs one.
+    """
+
+    restart: tuple[str, ...] | None = None
+    secret: tuple[str, ...] = ()
+
+
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of a call. `output` and `errors` are cut to a bound; `reason` is one line."""
+    """What came of a call. `output` and `errors` are cut to a bound; `reason` is one line.
+
+    `traits` come with what has made a resource run, or found it, where the agent was asked for them.
+    """
 
     rc: int
     status: OpStatus
@@ -83,3 +96,4 @@ class Outcome(msgspec.Struct, frozen=True):
     output: str = ""
     errors: str = ""
     exec_ms: Millis = 0
+    traits: Traits | None = None

@@ -54,6 +54,7 @@ class Operation(msgspec.Struct, frozen=True):
     `rc` is the agent's exit code, `expected_rc` what was asked for, `op_status` Pacemaker's
     execution status (0 done, 2 timed out, 4 error, ...). `call_id` grows on each node.
     `transition` is `NUMBER:UUID` of the transition that asked for it. Migrations name both their ends.
+    With a `restart_digest` the agent can reload, but for the parameters listed in `force_restart`.
     """
 
     resource: str
@@ -76,6 +77,10 @@ class Operation(msgspec.Struct, frozen=True):
     exit_reason: str = ""
     migrate_source: str = ""
     migrate_target: str = ""
+    force_restart: str = ""
+    restart_digest: str = ""
+    secure_params: str = ""
+    secure_digest: str = ""
 
     @property
     def key(self) -> str:

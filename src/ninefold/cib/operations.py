@@ -88,6 +88,7 @@ def operation_to_xml(operation: Operation, entry_id: str, node_name: str) -> Ele
         "exec-time": str(operation.exec_ms),
         "queue-time": str(operation.queue_ms),
         "op-digest": operation.op_digest,
+        **_digests(operation),
         "migrate_source": operation.migrate_source,
         "migrate_target": operation.migrate_target,
     }
@@ -96,6 +97,19 @@ def operation_to_xml(operation: Operation, entry_id: str, node_name: str) -> Ele
         if value or name == "exit-reason":
             element.set(name, value)
     return element
+
+
+def _digests(operation: Operation) -> dict[str, str]:
+    """Return the digests of parts; names are set apart by blanks, with one at either end."""
+    found = {}
+    if operation.restart_digest:
+        # Without names, every parameter would count: a blank says that none does.
+        found["op-force-restart"] = operation.force_restart or " "
+        found["op-restart-digest"] = operation.restart_digest
+    if operation.secure_digest:
+        found["op-secure-params"] = operation.secure_params
+        found["op-secure-digest"] = operation.secure_digest
+    return found
 
 
 def operation_from_xml(element: Element) -> Operation | None:
@@ -130,6 +144,10 @@ def operation_from_xml(element: Element) -> Operation | None:
         exit_reason=element.get("exit-reason", ""),
         migrate_source=element.get("migrate_source", ""),
         migrate_target=element.get("migrate_target", ""),
+        force_restart=element.get("op-force-restart", ""),
+        restart_digest=element.get("op-restart-digest", ""),
+        secure_params=element.get("op-secure-params", ""),
+        secure_digest=element.get("op-secure-digest", ""),
     )
 
 

@@ -38,6 +38,10 @@ _ENDS_RECURRING: Final = ("start", "stop", "promote", "demote", "migrate_to", "m
 # Other nodes' histories refer to these, so a later operation must not overwrite them.
 _KEPT_BY_KEY: Final = ("migrate_to", "migrate_from", "notify")
 
+# Only ever under way: they end as a start, or as a monitor (`operations.recorded_task`). What the last
+# operation says of the resource holds until then.
+_PASSING: Final = ("reload", "reload-agent")
+
 
 def set_node_state(state: Element, change: SetNodeState) -> bool:
     """Set what is given of a node's membership; a `shutdown` of 0 withdraws the request."""
@@ -158,6 +162,9 @@ def _record(state: Element, operation: Operation) -> bool:
                 unseen.looked_at(resource)
     if operation.interval_ms and operation_failed(operation):
         changed = _drop_pending(resource, operation.key) or changed
+    if not operation.interval_ms and not operation_pending(operation):
+        for task in _PASSING:
+            changed = _drop_pending(resource, f"{operation.resource}_{task}_0") or changed
     return changed
 
 
@@ -167,7 +174,7 @@ def _entry_ids(operation: Operation) -> Iterator[str]:
     A failure that may be cleared only by cleanup has its own entry; of recurring operations it is
     the only one, so that the last good result stays visible.
     """
-    if operation.task in _KEPT_BY_KEY:
+    if operation.task in (*_KEPT_BY_KEY, *_PASSING):
         yield operation.key
         return
     if operation_failed(operation):

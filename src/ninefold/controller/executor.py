@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ninefold.agents.model import Call, OpStatus, Outcome, Rc
+from ninefold.agents.model import Call, OpStatus, Outcome, Rc, Traits
 from ninefold.cib.configuration import belongs
 from ninefold.cib.migrations import remembered
 from ninefold.cib.model import Change, ForgetOperation, Operation, RecordOperation
+from ninefold.cib.operations import recorded_task
 from ninefold.controller.events import Effect, Happened, RunAgent
 from ninefold.controller.messages import Order
 from ninefold.core.instants import NEVER, Instant, WallSeconds
+from ninefold.scheduler.digests import operation_digest, restart_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +51,9 @@ BEGINS = ("start", "migrate_from")
 
 MIGRATIONS = ("migrate_to", "migrate_from")
 
+# These give it other parameters while it runs.
+RELOADS = ("reload", "reload-agent")
+
 # What is told of what succeeded.
 WORDS = {
     "start": "started",
@@ -56,6 +61,7 @@ WORDS = {
     "promote": "promoted",
     "demote": "demoted",
     "migrate_from": "migrated",
+    "reload-agent": "reloaded",
 }
 
 RecurringKey = tuple[str, str, int]
@@ -317,6 +323,8 @@ class Executor:
         failed = outcome.status is not OpStatus.DONE or outcome.rc != order.expected_rc
         if order.task == "stop" and not failed:
             self._started.pop(order.resource, None)
+        if order.task in RELOADS and not failed:
+            self._started[order.resource] = order.call
         if order.call.interval_ms > 0:
             if job.repeat and key not in self._recurring:
                 return [], []  # it was cancelled while it ran
@@ -387,12 +395,33 @@ def finished_operation(job: Job, outcome: Outcome, wall: WallSeconds) -> Operati
     operation = _operation(
         job.order, call_id=job.call_id, rc=outcome.rc, status=outcome.status, wall=wall
     )
+    done = outcome.status is OpStatus.DONE and outcome.rc == job.order.expected_rc
     return msgspec.structs.replace(
         operation,
+        task=recorded_task(operation.task, ok=done),
+        **_part_digests(job.order.call, outcome.traits),
         last_run=job.started_wall,
         exec_ms=outcome.exec_ms,
         exit_reason=outcome.reason,
     )
+
+
+def _part_digests(call: Call, traits: Traits | None) -> dict[str, str]:
+    """Return what tells later which change of parameters needs a restart, and which only shows a secret."""
+    if traits is None or call.interval_ms:
+        return {}
+    found = {}
+    if traits.restart is not None:
+        names = f" {'  '.join(traits.restart)} " if traits.restart else ""
+        found = {
+            "force_restart": names,
+            "restart_digest": restart_digest(call.parameters, names),
+        }
+    if traits.secret:
+        public = {k: v for k, v in call.parameters.items() if k not in traits.secret}
+        found["secure_params"] = f" {'  '.join(traits.secret)} "
+        found["secure_digest"] = operation_digest(public)
+    return found
 
 
 def _operation(

@@ -6,6 +6,7 @@ outcomes with a reason in words. What the answer means is `ninefold.agents.exitc
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import signal
@@ -14,9 +15,11 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ninefold.agents import lsb, ocf
+import msgspec
+
+from ninefold.agents import lsb, metadata, ocf
 from ninefold.agents.exitcodes import verdict
-from ninefold.agents.model import AgentName, Call, OpStatus, Outcome, Rc, Standard
+from ninefold.agents.model import AgentName, Call, OpStatus, Outcome, Rc, Standard, Traits
 from ninefold.fencing.parameters import FENCING_META, BadFenceParameterError, stdin_text
 from ninefold.host.orphans import mark
 from ninefold.host.processes import OUTPUT_LIMIT_BYTES, ProcessResult, SpawnError, run
@@ -35,6 +38,10 @@ INIT_DIRECTORY: Final = Path("/etc/init.d")
 DEFAULT_TIMEOUT_MS: Final[Millis] = 20_000
 # Metadata and lists of plugs are longer than an ordinary answer.
 LONG_OUTPUT_LIMIT_BYTES: Final = 1_048_576
+# An agent that does not describe itself within this is taken for one that cannot reload.
+METADATA_TIMEOUT_MS: Final[Millis] = 5_000
+# After these a resource runs with the parameters of the call.
+_BEGIN: Final = ("start", "promote", "migrate_from", "reload-agent")
 _LONG_ACTIONS: Final = ("meta-data", "metadata", "list", "list-status")
 # Debian 12 ships some 130 resource agents and 86 fence agents.
 METADATA_CACHE_MAX: Final = 512
@@ -77,6 +84,7 @@ class AgentRunner:
         self._init = init_directory
         self._systemd = systemd or Systemd()
         self._metadata: dict[tuple[str, int], Outcome] = {}
+        self._traits_known: dict[tuple[str, int], Traits | None] = {}
         self._fence_devices: set[str] = set()
 
     async def run(self, call: Call) -> Outcome:
@@ -113,7 +121,34 @@ class AgentRunner:
         if not os.access(path, os.X_OK) and path.is_relative_to(self._shipped):
             argv = ["/bin/sh", *argv]  # an installer that lost the execute bits
         env |= self._mark(argv, path)
-        return await self._execute(call, argv, env, path)
+        if call.action in _BEGIN:
+            # Beside it: a first start is not to take longer for being asked about.
+            traits, ended = await asyncio.gather(
+                self._traits(call), self._execute(call, argv, env, path)
+            )
+            return _with_traits(ended, traits)
+        ended = await self._execute(call, argv, env, path)
+        found = ended.rc in (Rc.OK, Rc.RUNNING_PROMOTED) and ended.status is OpStatus.DONE
+        if call.action == "monitor" and not call.interval_ms and found:
+            return _with_traits(ended, await self._traits(call))
+        return ended
+
+    async def _traits(self, call: Call) -> Traits | None:
+        """Ask an agent what may change under a running resource, once for each version of it."""
+        question = Call(call.agent, call.resource, "meta-data", 0, METADATA_TIMEOUT_MS)
+        path = self._find_ocf(call.agent)
+        key = None if path is None else _cache_key(question, path)
+        if key is None:
+            return None
+        if key not in self._traits_known:
+            answer = await self._run_ocf(question)
+            if answer.status is not OpStatus.DONE or answer.rc != Rc.OK:
+                return None
+            read = metadata.parse(answer.output, str(call.agent)).metadata
+            if len(self._traits_known) >= METADATA_CACHE_MAX:
+                self._traits_known.clear()
+            self._traits_known[key] = None if read is None else metadata.traits(read)
+        return self._traits_known[key]
 
     async def _run_lsb(self, call: Call) -> Outcome:
         path = self._init / call.agent.type
@@ -278,6 +313,10 @@ def _outcome(call: Call, ended: ProcessResult, timeout_ms: Millis) -> Outcome:
 
 def _outcome_with(outcome: Outcome, rc: int, reason: str) -> Outcome:
     return Outcome(rc, outcome.status, reason, outcome.output, outcome.errors, outcome.exec_ms)
+
+
+def _with_traits(outcome: Outcome, traits: Traits | None) -> Outcome:
+    return msgspec.structs.replace(outcome, traits=traits)
 
 
 def _not_installed(call: Call, why: str) -> Outcome:

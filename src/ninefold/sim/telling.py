@@ -38,6 +38,7 @@ TOLD: Final = frozenset(
         "power",
         "promoted",
         "reload",
+        "reloaded",
         "self-fence",
         "started",
         "stopped",

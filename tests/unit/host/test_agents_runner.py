@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ninefold.agents.metadata import missing_actions, parse
-from ninefold.agents.model import AgentName, Call, OpStatus, Outcome, Rc
+from ninefold.agents.model import AgentName, Call, OpStatus, Outcome, Rc, Traits
 from ninefold.agents.ocf import Places
 from ninefold.host.agents import AgentRunner
 from ninefold.host.systemd import Systemd
@@ -222,3 +222,49 @@ def test_file_that_is_no_watchdog_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(WatchdogError, match="takes no timeout"):
         DeviceWatchdog(5000, device=tmp_path / "file")
+
+
+DESCRIPTION = """<resource-agent name="A"><version>1.1</version><parameters>
+<parameter name="state" unique="1"/><parameter name="level" reloadable="1"/>
+<parameter name="token" reloadable="1" private="1"/></parameters><actions>
+<action name="start" timeout="20s"/>{reload}</actions></resource-agent>"""
+
+
+def describing(host: Host, reload: str, rc: int = 0) -> None:
+    """Make an agent that describes itself, and counts how often it had to."""
+    said = DESCRIPTION.format(reload=reload)
+    host.script(
+        "ocf/t/A",
+        f"if [ $1 = meta-data ]; then echo >> {host.root}/asked; cat <<'E'\n{said}\nE\nexit 0; fi\nexit {rc}",
+    )
+
+
+def test_what_runs_comes_with_what_may_be_reloaded_and_the_agent_is_asked_once(host: Host) -> None:
+    describing(host, '<action name="reload-agent" timeout="20s"/>')
+
+    found = [host.run("ocf:t:A", action).traits for action in ("start", "monitor", "reload-agent")]
+
+    assert found == [Traits(("state",), ("token",))] * 3
+    assert host.run("ocf:t:A", "stop").traits is None
+    assert (host.root / "asked").read_text() == "\n"
+
+
+def test_the_older_reload_says_nothing_about_parameters(host: Host) -> None:
+    describing(host, '<action name="reload" timeout="20s"/>')
+
+    assert host.run("ocf:t:A", "start").traits == Traits(None, ("token",))
+
+
+def test_a_probe_that_finds_nothing_asks_nothing(host: Host) -> None:
+    describing(host, '<action name="reload-agent" timeout="20s"/>', rc=7)
+
+    assert host.run("ocf:t:A", "monitor").traits is None
+    assert not (host.root / "asked").exists()
+
+
+def test_an_agent_that_does_not_describe_itself_starts_all_the_same(host: Host) -> None:
+    host.script("ocf/t/A", "[ $1 != meta-data ]")
+
+    outcome = host.run("ocf:t:A", "start")
+
+    assert (outcome.rc, outcome.traits) == (Rc.OK, None)

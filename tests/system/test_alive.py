@@ -1,0 +1,94 @@
+"""The distribution's own dummy moves alive, and takes changed parameters over, under real daemons."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ninefold.cib.model import ReplaceConfiguration
+from tests.system.stories import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.system.stories import Cluster
+
+pytestmark = pytest.mark.system
+
+DUMMY = Path("/usr/lib/ocf/resource.d/pacemaker/Dummy")
+
+VM = (
+    '<primitive id="vm" class="ocf" provider="pacemaker" type="Dummy"><instance_attributes id="vm-params">'
+    '<nvpair id="vm-state" name="state" value="/run/ninefold/vm.state"/>'
+    '<nvpair id="vm-env" name="envfile" value="/run/ninefold/vm.env"/>'
+    '<nvpair id="vm-fake" name="fake" value="one"/></instance_attributes><meta_attributes id="vm-meta">'
+    '<nvpair id="vm-alive" name="allow-migrate" value="true"/></meta_attributes><operations>'
+    '<op id="vm-m" name="monitor" interval="1s" timeout="10s"/></operations></primitive>'
+)
+
+
+@pytest.fixture
+def alive(cluster: Cluster) -> Iterator[Cluster]:
+    """The three nodes with `vm` among their resources."""
+    if not DUMMY.exists():
+        pytest.skip("Pacemaker's own agents are not installed")
+    before = cluster.stage.client("node1").cib()["xml"]
+    cluster.change(
+        "node1", ReplaceConfiguration(before.replace("</resources>", VM + "</resources>"))
+    )
+    try:
+        cluster.settle()
+        yield cluster
+    finally:
+        cluster.change("node1", ReplaceConfiguration(before))
+        cluster.settle()
+
+
+def has_state(cluster: Cluster, name: str = "vm.state") -> list[str]:
+    """Return the hosts on which the agent's state file is."""
+    names = [host.name for host in cluster.lab.status().hosts if host.init_pid]
+    return [node for node in names if (cluster.root(node) / "run/ninefold" / name).exists()]
+
+
+def asked(cluster: Cluster, node: str) -> list[str]:
+    """Return what the agent was asked for on a host, but for monitors and its description."""
+    text = (cluster.root(node) / "run/ninefold/vm.env").read_text()
+    found = re.findall("^OCF_RESKEY_CRM_meta_name=(.*)$", text, re.MULTILINE)
+    return [action for action in found if action not in ("monitor", "meta-data")]
+
+
+def test_it_leaves_and_arrives_and_nobody_starts_it(alive: Cluster) -> None:
+    first = wait_for("it runs", lambda: has_state(alive))[0]
+    other = alive.others(first)[0]
+
+    with alive.story() as story:
+        moved = alive.ninefold(first, "resource", "move", "vm", other, "--wait", "30")
+
+    assert moved.returncode == 0, moved.stderr
+    assert "vm moves alive if nothing hinders it" in moved.stdout
+    assert has_state(alive) == [other]
+    assert asked(alive, first)[-2:] == ["migrate_to", "stop"]
+    assert asked(alive, other) == ["migrate_from"]
+    assert story.fenced() == []
+    assert alive.ninefold(first, "resource", "clear", "vm").returncode == 0
+
+
+def test_a_changed_parameter_is_reloaded_and_a_fixed_one_restarts(alive: Cluster) -> None:
+    node = wait_for("it runs", lambda: has_state(alive))[0]
+    xml = alive.stage.client(node).cib()["xml"]
+    assert 'op-restart-digest="' in xml
+
+    alive.change(node, ReplaceConfiguration(xml.replace('value="one"', 'value="two"')))
+    wait_for("it is reloaded", lambda: "reload-agent" in asked(alive, node))
+    alive.settle()
+    assert asked(alive, node)[-2:] == ["start", "reload-agent"]
+
+    xml = alive.stage.client(node).cib()["xml"]
+    alive.change(node, ReplaceConfiguration(xml.replace("vm.state", "vm.other")))
+    wait_for("it is restarted", lambda: has_state(alive, "vm.other"))
+    alive.settle()
+    assert has_state(alive) == []
+    assert asked(alive, node)[-2:] == ["stop", "start"]

@@ -1,0 +1,151 @@
+"""Parameters that change under a running resource: taken over by a reload, or by a restart."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ninefold.agents.model import Traits
+from ninefold.cib import model as cib
+from ninefold.controller import requests as rq
+from tests.controller_life import Life, document
+
+if TYPE_CHECKING:
+    from tests.controller_life import Job
+
+CRM_SIMULATE = Path("/usr/sbin/crm_simulate")
+
+# As ocf:pacemaker:Dummy describes itself, with a secret.
+DUMMY = Traits(restart=("state",), secret=("passwd",))
+
+
+def text(state: str = "a", fake: str = "x", passwd: str = "p") -> str:
+    pairs = {"state": state, "fake": fake, "passwd": passwd}
+    inner = "".join(f'<nvpair id="db-{k}" name="{k}" value="{v}"/>' for k, v in pairs.items())
+    return document(
+        '<primitive id="db" class="ocf" provider="sim" type="service">'
+        f'<instance_attributes id="db-params">{inner}</instance_attributes><operations>'
+        '<op id="db-m" name="monitor" interval="10s"/></operations></primitive>'
+    )
+
+
+def begun(traits: Traits | None = DUMMY) -> Life:
+    life = Life(3, text())
+    life.traits = traits
+    life.begin()
+    assert life.settle(lambda _: 0)
+    life.story.clear()
+    return life
+
+
+def edited(life: Life, **parameters: str) -> str:
+    """Return the present document with other parameters."""
+    xml = life.ring.all[1].direction.context().to_xml().decode()
+    for name, value in parameters.items():
+        xml = re.sub(f'(name="{name}" value=)"[^"]*"', rf'\1"{value}"', xml)
+    return xml
+
+
+def change(life: Life, **parameters: str) -> list[str]:
+    """Let an operator change parameters; return what the agents were asked for."""
+    life.ask(1, rq.ChangeCib(cib.ReplaceConfiguration(edited(life, **parameters))))
+    life.drain()
+    assert life.settle(lambda _: 0)
+    return [line.partition(" ")[2] for line in life.story]
+
+
+def launched(life: Life) -> list[Job]:
+    jobs: list[Job] = []
+    life.on_launch.append(jobs.append)
+    return jobs
+
+
+def test_what_may_be_reloaded_is() -> None:
+    life = begun()
+    jobs = launched(life)
+
+    assert change(life, fake="y") == ["reload-agent db", "monitor db"]
+    assert [job.call.parameters["fake"] for job in jobs] == ["y", "y"]
+    assert any("db reloaded on" in line for line in life.told())
+
+
+def test_what_may_not_be_reloaded_is_restarted() -> None:
+    assert change(begun(), state="b") == ["stop db", "start db", "monitor db"]
+    assert change(begun(), state="b", fake="y") == ["stop db", "start db", "monitor db"]
+
+
+def test_an_agent_that_cannot_reload_is_restarted() -> None:
+    assert change(begun(Traits()), fake="y") == ["stop db", "start db", "monitor db"]
+    assert change(begun(None), fake="y") == ["stop db", "start db", "monitor db"]
+
+
+def test_a_second_reload_is_seen_as_the_first_was() -> None:
+    life = begun()
+    change(life, fake="y")
+    life.story.clear()
+
+    assert change(life, fake="y") == []
+    assert change(life, fake="z") == ["reload-agent db", "monitor db"]
+
+
+def test_a_reload_that_fails_ends_in_a_restart_that_stops_it_as_it_was_started() -> None:
+    life = begun()
+    jobs = launched(life)
+    node = life.where("db")[0]
+    life.faults[(node, "db", "reload-agent")] = 1
+
+    done = change(life, fake="y")
+
+    assert done[:3] == ["reload-agent db", "stop db", "start db"]
+    stopped = next(job for job in jobs if job.call.action == "stop")
+    assert stopped.call.parameters["fake"] == "x"
+
+
+def test_what_was_reloaded_is_stopped_with_what_it_was_given() -> None:
+    life = begun()
+    change(life, fake="y")
+    jobs = launched(life)
+
+    life.ask(1, rq.ChangeCib(cib.SetMetaAttribute("db", "target-role", "Stopped")))
+    life.drain()
+    assert life.settle(lambda _: 0)
+
+    assert jobs[0].call.action == "stop"
+    assert jobs[0].call.parameters["fake"] == "y"
+
+
+def test_as_long_as_a_reload_is_under_way_the_node_is_known_to_run_it() -> None:
+    life = begun()
+    life.ask(1, rq.ChangeCib(cib.ReplaceConfiguration(edited(life, fake="y"))))
+    life.drain()
+
+    node = next(job.node for job in life.jobs if job.call.action == "reload-agent")
+    tasks = {op.task: op.op_status for op in life.ring.all[1].replica.working.operations(node)}
+
+    assert tasks["start"] == 0
+    assert tasks["reload-agent"] == -1
+
+
+@pytest.mark.skipif(not CRM_SIMULATE.exists(), reason="Pacemaker is not installed")
+@pytest.mark.parametrize(
+    ("parameters", "word"), [({"fake": "y"}, "Reload"), ({"state": "b"}, "Restart")]
+)
+def test_crm_simulate_says_the_same_of_our_document(
+    parameters: dict[str, str], word: str, tmp_path: Path
+) -> None:
+    life = begun()
+    xml = edited(life, **parameters)
+    assert 'op-restart-digest="' in xml
+    file = tmp_path / "cib.xml"
+    file.write_text(xml)
+
+    said = subprocess.run(
+        [CRM_SIMULATE, "-x", file, "-S"], capture_output=True, text=True, check=True
+    ).stdout
+
+    actions = [line.split()[1:3] for line in said.splitlines() if re.match(r"  \* Re\w+  ", line)]
+    assert actions == [[word, "db"]]
