@@ -49,6 +49,8 @@ SERIALIZE: Final = 1 << 17
 FIRST_IMPLIES_THEN_GRAPHED: Final = 1 << 18
 # If then is in the transition, so is first.
 THEN_IMPLIES_FIRST_GRAPHED: Final = 1 << 19
+# It is about a connection: waited for even by what makes room for something that moves alive.
+CONNECTION: Final = 1 << 20
 
 # Flags of an action, and of what a collective's members say together.
 OPTIONAL: Final = 1

@@ -8,6 +8,7 @@ from ninefold.scheduler.actions import key_of
 from ninefold.scheduler.nodes import fence
 from ninefold.scheduler.orders import order_action
 from ninefold.scheduler.relations import (
+    CONNECTION,
     FIRST_IMPLIES_THEN,
     ORDERED,
     THEN_IMPLIES_FIRST,
@@ -32,7 +33,8 @@ def order_remote_actions(work: Workspace) -> None:
             then = (resource, key_of(resource.id, "start"))
             order_action(work, action, then, ORDERED)
             continue
-        if node is None or not node.remote or node.connection is None:
+        if node is None or not node.remote or node.connection is None or action.pseudo:
+            # A mere meeting point, such as the start of what moves alive, needs no connection.
             continue
         connection = node.connection
         if action.task == "start":
@@ -54,11 +56,11 @@ def _leave_after_connecting(
 
 def _after_start(work: Workspace, first: Resource, action: Action, extra: int) -> None:
     begin = (first, key_of(first.id, "start"))
-    order_action(work, begin, action, UNRUNNABLE_FIRST_BLOCKS | extra)
+    order_action(work, begin, action, UNRUNNABLE_FIRST_BLOCKS | CONNECTION | extra)
 
 
 def _before_stop(work: Workspace, action: Action, then: Resource, extra: int) -> None:
-    order_action(work, action, (then, key_of(then.id, "stop")), ORDERED | extra)
+    order_action(work, action, (then, key_of(then.id, "stop")), ORDERED | CONNECTION | extra)
 
 
 def _with_guest(
@@ -71,7 +73,7 @@ def _with_guest(
             # Recovering the container means that everything in it starts anew.
             _after_start(work, launcher, action, FIRST_IMPLIES_THEN)
             _after_start(work, connection, action, 0)
-        case "stop" | "demote":
+        case "stop" | "demote" | "migrate_to" | "migrate_from":
             if not launcher.failed:
                 _before_stop(work, action, connection, 0)
         case "cancel":
@@ -87,7 +89,8 @@ def _with_remote(work: Workspace, action: Action, node: Node, connection: Resour
         case "start" | "promote":
             extra = FIRST_IMPLIES_THEN if state is RemoteState.FAILED else 0
             _after_start(work, connection, action, extra)
-        case "stop":
+        case "stop" | "migrate_to" | "migrate_from":
+            # What leaves alive, or arrives, is done before the connection that it needs is closed.
             if state is RemoteState.ALIVE:
                 _before_stop(work, action, connection, THEN_IMPLIES_FIRST)
             elif state is RemoteState.FAILED:

@@ -449,3 +449,51 @@ def test_connection_that_was_made_to_another_host_is_made_anew() -> None:
 
     assert "a-0_stop_0@n1" not in keys(with_address("n1"))
     assert "a-0_stop_0@n1" in keys(with_address("n2"))
+
+
+def test_what_moves_alive_between_remote_nodes_does_so_before_their_connections_move() -> None:
+    transition = decide(
+        primitive("r1", "remote")
+        + primitive("r2", "remote")
+        + primitive("p", allow_migrate="true"),
+        "".join(ban("p", name) for name in (*NODES, "r1")) + ban("r1", "n1") + ban("r2", "n2"),
+        state("n1", runs("r1", "remote"), absent("r2", "remote"), absent("p")),
+        state("n2", absent("r1", "remote"), runs("r2", "remote"), absent("p")),
+        state("n3", absent("r1", "remote"), absent("r2", "remote"), absent("p")),
+        state("r1", runs("p"), remote=True),
+        state("r2", absent("p"), remote=True),
+    )
+
+    assert "p_migrate_to_0@r1" in waits(transition, "r1_stop_0")
+    assert "p_migrate_from_0@r2" in waits(transition, "r2_stop_0")
+    assert waits(transition, "p_migrate_to_0") == set()
+
+
+def test_guest_is_disconnected_after_what_moves_alive_out_of_it_has_stopped() -> None:
+    transition = decide(
+        primitive("vm", remote_node="g", target_role="Stopped")
+        + primitive("r", "remote")
+        + primitive("p", allow_migrate="true"),
+        "".join(ban("p", name) for name in (*NODES, "g")),
+        state("n1", *VM_HERE, absent("r", "remote"), absent("p")),
+        state("n2", *VM_AWAY, runs("r", "remote"), absent("p")),
+        state("n3", *VM_AWAY, absent("r", "remote"), absent("p")),
+        state("g", runs("p"), remote=True),
+        state("r", absent("p"), remote=True),
+    )
+
+    assert {"p_migrate_to_0@g", "p_stop_0@g"} <= waits(transition, "g_stop_0")
+
+
+def test_failed_instances_of_an_ordered_clone_restart_in_turn_around_a_healthy_one() -> None:
+    clone = (
+        '<clone id="k"><meta_attributes id="km"><nvpair id="ko" name="ordered" value="true"/>'
+        f"</meta_attributes>{primitive('c')}</clone>"
+    )
+    failed = op("c", "monitor", 1, call=2, interval=10_000, expected=0)
+    broken = history("c", op("c", "start"), failed)
+    transition = decide(clone, "", state("n1", broken), state("n2", runs("c")), state("n3", broken))
+
+    assert "c:1_stop_0@n2" not in keys(transition)
+    assert "c:0_start_0@n1" in waits(transition, "c:2_start_0")
+    assert "c:2_stop_0@n3" in waits(transition, "c:0_stop_0")
