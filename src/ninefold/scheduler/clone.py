@@ -75,7 +75,8 @@ class Clone:
             order(work, (child, "start"), (resource, "running"), FIRST_IMPLIES_THEN_GRAPHED)
             order(work, (resource, "stop"), (child, "stop"), THEN_IMPLIES_FIRST_GRAPHED)
             order(work, (child, "stop"), (resource, "stopped"), FIRST_IMPLIES_THEN_GRAPHED)
-            # After all that come before it: those in between may have nothing to do.
+            # After all that come before it, for those in between may have nothing to do. Roles are
+            # chained from each to the next only.
             for earlier in resource.children[:number] if facts.ordered else ():
                 order(work, (earlier, "start"), (child, "start"), ORDERED)
                 order(work, (child, "stop"), (earlier, "stop"), ORDERED)

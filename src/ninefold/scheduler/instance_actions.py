@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ninefold.scheduler import variants
-from ninefold.scheduler.actions import collective, first_with_task, link
+from ninefold.scheduler.actions import collective
 from ninefold.scheduler.notifications import create_for
 from ninefold.scheduler.record import Record
-from ninefold.scheduler.relations import ORDERED
 from ninefold.scheduler.scores import INFINITY
 from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
-    from ninefold.scheduler.workspace import Action, Resource, Workspace
+    from ninefold.scheduler.workspace import Resource, Workspace
 
 
 class _State(Record):
@@ -42,27 +41,9 @@ def create_collective(
     stop.runnable = stopped.runnable = True
     stopped.priority = INFINITY
     stop.migratable = not state.restarting
-    if resource.clone is not None and resource.clone.ordered:
-        _chain_required(instances)
     if resource.variant is Variant.CLONE:
         create_for(work, resource, "start", start, started)
         create_for(work, resource, "stop", stop, stopped)
-
-
-def _chain_required(instances: list[Resource]) -> None:
-    """Let those that must start or stop do so in turn, whatever is between them stays as it is."""
-    last: dict[str, Action] = {}
-    for instance in sorted(instances, key=lambda one: one.number):
-        for task in ("stop", "start"):
-            action = first_with_task(instance, task)
-            if action is None or action.optional:
-                continue
-            previous = last.get(task)
-            if previous is not None and task == "stop":
-                link(action, previous, ORDERED)
-            elif previous is not None:
-                link(previous, action, ORDERED)
-            last[task] = action
 
 
 def _look_at(instance: Resource, state: _State) -> None:

@@ -282,12 +282,14 @@ def order_inside(work: Workspace, clone: Resource) -> None:
         ("demoted", "stop"), ("demote", "demoted"), ("demoted", "promote"),
     ):  # fmt: skip
         order(work, (clone, first), (clone, then), ORDERED)
-    for number, child in enumerate(clone.children):
+    previous: Resource | None = None
+    for child in clone.children:
         order(work, (child, "demote"), (child, "promote"), ORDERED)
         order(work, (clone, "promote"), (child, "promote"), ORDERED)
         order(work, (child, "promote"), (clone, "promoted"), ORDERED)
         order(work, (child, "demote"), (clone, "demoted"), FIRST_IMPLIES_THEN_GRAPHED)
         order(work, (clone, "demote"), (child, "demote"), THEN_IMPLIES_FIRST_GRAPHED)
-        for earlier in clone.children[:number] if facts.ordered else ():
-            order(work, (earlier, "promote"), (child, "promote"), ORDERED)
-            order(work, (child, "demote"), (earlier, "demote"), ORDERED)
+        if facts.ordered and previous is not None:
+            order(work, (previous, "promote"), (child, "promote"), ORDERED)
+            order(work, (child, "demote"), (previous, "demote"), ORDERED)
+        previous = child
