@@ -96,7 +96,7 @@ class Effects:
                 decided = ev.Decided(version, self.decide(cib, now), number)
                 world.later(host, host.engine_rng.randint(*DECISION_MS), decided)
             case ev.Answer():
-                world.answered(effect)
+                world.answered(host, effect)
             case ev.Happened():
                 self._tell(host, effect)
             case ev.Halted():
@@ -209,6 +209,7 @@ class Effects:
     def save_cib(self, host: Host, effect: ev.SaveCib) -> None:
         """Make a document durable, then say so."""
         self.world.documents.on_save(self.world.now, host.id, effect.stamp, effect.cib)
+        self.world.memory.on_save(self.world.now, effect.stamp, effect.cib)
 
         def write() -> None:
             host.disk.keep(effect.stamp, effect.cib)
@@ -381,7 +382,7 @@ class Effects:
 
             world.at(taken, take)
         if outcome.rc == Rc.OK:
-            world.at(duration, lambda: world.checkers.on_device_said(target.name))
+            world.at(duration, lambda: world.vouched(target.name))
         return duration, outcome
 
     def _fence(self, target: Host, action: str, *, needed: bool) -> None:

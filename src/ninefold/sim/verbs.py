@@ -314,7 +314,7 @@ def declare_dead(stage: Stage, words: Words) -> None:
     host = stage.host(words[0])
     confirmed = "confirmed" in words
     if confirmed:
-        stage.world.checkers.on_device_said(host.name)
+        stage.world.vouched(host.name)
     stage.ask(rq.DeclareDead(host.name, confirmed=confirmed), words)
     if confirmed and stage.last_answer[0]:
         if host.powered:

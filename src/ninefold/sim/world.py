@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ninefold.config.load import load
-from ninefold.config.surroundings import KeyFile, Surroundings
 from ninefold.controller import events as control
 from ninefold.core.instants import NEVER, Instant
 from ninefold.node import events as ev
 from ninefold.scheduler import schedule
 from ninefold.sim.checkers import Checkers, Health, Partition, check_needed
 from ninefold.sim.clones import Instances, promotion
+from ninefold.sim.conf import read_conf
 from ninefold.sim.corosync import VirtualCorosync
 from ninefold.sim.documents import Documents
 from ninefold.sim.effects import Effects
 from ninefold.sim.files import Files
 from ninefold.sim.host import SOCKET_BUFFER_PACKETS, Daemon, Host
+from ninefold.sim.memory import Memory
 from ninefold.sim.network import Network
 from ninefold.sim.ordering import Ordering
 from ninefold.sim.promises import Promises
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ninefold.cib.document import Cib
-    from ninefold.config.model import ClusterConfig
     from ninefold.core.ids import NodeId
     from ninefold.core.instants import Millis
     from ninefold.scheduler.model import Transition
@@ -91,7 +90,7 @@ class World:
         self.mended = 0
         self._heap: list[tuple[Instant, int, Callable[[], None]]] = []
         self._count = 0
-        configs = read_conf(conf)
+        configs = read_conf(conf, KEY)
         self.hosts = {c.local: Host(c, f"host {seed} {c.local}", cib, KEY) for c in configs}
         self.config = configs[0]
         self.files = Files(self.hosts, file or conf, KEY, changed=file not in ("", conf))
@@ -104,6 +103,7 @@ class World:
         self.checkers = Checkers(two_node=options.two_node)
         self.views = Views()
         self.documents = Documents(self.hosts, plain=self._plain_majority)
+        self.memory = Memory(self.hosts, self.documents)
         self.ordering = Ordering(cib)
         self.instances = Instances(cib, self.hosts)
         self.promises = Promises()
@@ -214,6 +214,11 @@ class World:
         """Note that something is done to a host: for the checker of needless fencing."""
         self._disturbed[node] = self.now
 
+    def vouched(self, name: str) -> None:
+        """A fence device, or a person, says that a host is silent."""
+        self.checkers.on_device_said(name)
+        self.memory.on_vouched(self.now, name)
+
     def request_fencing(self, node: NodeId) -> None:
         """Note that somebody asked for a host to be fenced."""
         self._requested[node] = True
@@ -227,6 +232,7 @@ class World:
             return
         self.disturb(node)
         self.views.forget(node)
+        self.memory.on_begun(self.now, node)
         self.effects.end_orphans(host)
         if self.files.changed:
             config, findings = self.files.read(host)
@@ -325,6 +331,7 @@ class World:
         self._count += 1
         number = self._count
         self.promises.on_asked(number, body)
+        self.memory.on_asked(self.now, number, body)
         self.post(self.hosts[node], ev.Requested(number, user, body))
         return number
 
@@ -335,9 +342,12 @@ class World:
         self.post(self.hosts[node], ev.ReloadAsked(number, user))
         return number
 
-    def answered(self, answer: ev.Answer) -> None:
+    def answered(self, host: Host, answer: ev.Answer) -> None:
         """Take an answer."""
         self.answers[answer.request] = answer
+        if answer.ok and host.node is not None:
+            stamp = host.node.controller.replica.stamp
+            self.memory.on_acknowledged(self.now, answer.request, stamp)
         name = self.promises.on_answer(answer)
         if name:
             self.documents.check_kept(self.now, name)
@@ -483,16 +493,3 @@ class World:
             for host in self.hosts.values()
             if host.node is not None and host.alive
         }
-
-
-def read_conf(text: str) -> list[ClusterConfig]:
-    """Return the configuration as each of its nodes reads it; `ValueError` if it has errors."""
-    hosts = [line.split(":")[1].strip() for line in text.splitlines() if "ring0_addr" in line]
-    configs = []
-    for address in hosts:
-        surroundings = Surroundings(addresses=(address,), keyfile=KeyFile(size=len(KEY), data=KEY))
-        config, findings = load(text, file="corosync.conf", surroundings=surroundings)
-        if config is None:
-            raise ValueError("\n".join(map(str, findings)))
-        configs.append(config)
-    return configs
