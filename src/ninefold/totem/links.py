@@ -47,6 +47,9 @@ OVERSLEPT_FRACTION: Final = 2
 # Pings due within a tenth of the interval leave together: one wake-up instead of several.
 SLACK_FRACTION: Final = 10
 
+# The word under which it is noted that a peer's daemon was started anew.
+RESTARTED: Final = "peer-restarted"
+
 # What an operator should know, once for each kind: the sentence and the remedy.
 ADVICE: Final = {
     Drop.VERSION: "speaks another version of the ring protocol: run one release on all nodes.",
@@ -311,7 +314,7 @@ class Links:
         """Believe a boot from now on, since it has answered a fresh nonce."""
         if peer.epochs.proven is not None:
             text = f"The daemon of node {peer.nodeid} was started anew."
-            effects.append(Noted("peer-restarted", text, (peer.nodeid,)))
+            effects.append(Noted(RESTARTED, text, (peer.nodeid,)))
         waiting = peer.epochs.prove(held.header.epoch, pong.anchors)
         try:
             frames = self._believe(now, peer, held, effects)

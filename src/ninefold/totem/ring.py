@@ -118,6 +118,10 @@ class Ring:
         """Wake me no later than this."""
         return self._core.deadline
 
+    def forgive(self, nodes: Iterable[NodeId]) -> None:
+        """Hold nothing against daemons that have been started anew: they are others than those that disturbed."""
+        self._core.strikes.forgive(nodes)
+
     def start(self, now: Instant) -> list[RingEffect]:
         """Begin to look for others."""
         core = self._core

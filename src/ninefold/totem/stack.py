@@ -36,7 +36,7 @@ from ninefold.totem.events import (
     Woke,
 )
 from ninefold.totem.groups import Groups, Word
-from ninefold.totem.links import Links
+from ninefold.totem.links import RESTARTED, Links
 from ninefold.totem.messages import PAYLOAD_MAX
 from ninefold.totem.outlook import LinkOutlook, RingOutlook
 from ninefold.totem.ring import Ring
@@ -290,6 +290,9 @@ class Stack:
     def _on_packet(self, now: Instant, packet: PacketReceived) -> list[Effect]:
         frames, effects = self._links.receive(now, packet)
         done: list[Effect] = [*effects]
+        for effect in effects:
+            if isinstance(effect, Noted) and effect.what == RESTARTED:
+                self._ring.forgive(effect.nodes)
         for frame in frames:
             done += self._perform(now, self._ring.receive(now, frame.sender, frame.data))
         if self._links.next_is_used:
