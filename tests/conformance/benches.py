@@ -12,9 +12,8 @@ from ninefold.node import events as ev
 from ninefold.node.backend import embedded, on_corosync
 from ninefold.sim.cluster import Shape, corosync_conf, document
 from ninefold.sim.host import Daemon
-from ninefold.sim.world import KEY, World
+from ninefold.sim.world import World
 from ninefold.totem import events as totem
-from ninefold.totem.keys import keyset
 from tests.conformance.member import GROUP, PID, Member, Seen
 
 if TYPE_CHECKING:
@@ -82,15 +81,14 @@ class VirtualBench:
     def _maker(self, node: int) -> Callable[..., Any]:
         host = self.world.hosts[node]
 
-        def make(key: bytes, _watch: object, *, corosync: bool = False) -> Any:
-            assert key == KEY
+        def make(_watch: object, *, corosync: bool = False) -> Any:
             seq, rng = host.disk.ring_seq, host.rng
             backend = (
                 on_corosync(host.config, ring_seq=seq, boot=rng.randbytes(16))
                 if corosync
                 else embedded(
                     host.config,
-                    keys=keyset(key),
+                    keys=host.disk.keys,
                     ring_seq=seq,
                     epoch=rng.randbytes(8),
                     rng=_dice(rng),
