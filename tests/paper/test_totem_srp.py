@@ -24,11 +24,22 @@ from ninefold.totem.messages import (
     Slot,
     Token,
 )
-from ninefold.totem.ring_core import FrameDelivered, RingEffect, RingState, SendFrame, Timer
+from ninefold.totem.ring_core import (
+    MARK_BITS,
+    FrameDelivered,
+    RingEffect,
+    RingState,
+    SendFrame,
+    Timer,
+)
 from ninefold.totem.window import WINDOW_MESSAGES_MAX, Window
 from tests.totem_world import DEFAULTS, World
 
 M = TypeVar("M")
+
+
+# Of a ring that somebody else proposes, well above all that is known.
+NEXT_SEQ = 1_000 << MARK_BITS
 
 
 class Member:
@@ -103,10 +114,10 @@ def test_a_token_that_is_not_newer_is_a_retransmission_and_is_dropped() -> None:
 
 def test_a_restarted_member_begins_one_above_the_number_it_saved() -> None:
     world = World(2)
-    world.hosts[1].disk_seq = 40
+    world.hosts[1].disk_seq = 40 << MARK_BITS | 7
     world.restart(1)
 
-    assert world.hosts[1].stack.ring == RingId(41, 1)
+    assert world.hosts[1].stack.ring == RingId(41 << MARK_BITS, 1)
 
 
 # --- 3.2, operational ---
@@ -319,22 +330,23 @@ def test_joins_that_were_queued_during_a_pause_are_dropped() -> None:
 
 def test_the_new_ring_is_four_above_the_highest_number_seen() -> None:
     member = gathering(me=1)
-    member.take(Join(1_000, (1, 2, 3), ()), sender=2)
+    # What counts is above the mark.
+    member.take(Join(1_000 << MARK_BITS | 9, (1, 2, 3), ()), sender=2)
 
-    effects = member.take(Join(50, (1, 2, 3), ()), sender=3)
+    effects = member.take(Join(50 << MARK_BITS, (1, 2, 3), ()), sender=3)
 
-    assert SaveRingSeq(1_004) in effects
+    assert SaveRingSeq(1_004 << MARK_BITS) in effects
 
 
 def test_the_commit_token_leaves_only_after_the_number_is_durable() -> None:
     member = gathering()
     slot = Slot(member.conf.ring.seq, 1, 0, 0, received=True)
-    proposal = CommitToken(1_000, 1, 1, (1, 2, 3), (slot,))
+    proposal = CommitToken(NEXT_SEQ, 1, 1, (1, 2, 3), (slot,))
 
     before = member.take(proposal)
-    after = member.stack._ring.saved(member.now, 1_000)
+    after = member.stack._ring.saved(member.now, NEXT_SEQ)
 
-    assert SaveRingSeq(1_000) in before
+    assert SaveRingSeq(NEXT_SEQ) in before
     assert not member.sent(before, CommitToken)
     assert [len(token.slots) for token in member.sent(after, CommitToken)] == [2]
 
@@ -343,7 +355,7 @@ def test_a_commit_token_for_other_members_than_agreed_is_not_taken() -> None:
     member = gathering()
     slot = Slot(member.conf.ring.seq, 1, 0, 0, received=True)
 
-    member.take(CommitToken(1_000, 1, 1, (1, 2), (slot,)))
+    member.take(CommitToken(NEXT_SEQ, 1, 1, (1, 2), (slot,)))
 
     assert member.core.state is RingState.GATHER
 
@@ -351,7 +363,7 @@ def test_a_commit_token_for_other_members_than_agreed_is_not_taken() -> None:
 def test_a_token_lost_in_commit_leads_back_to_gather() -> None:
     member = gathering()
     slot = Slot(member.conf.ring.seq, 1, 0, 0, received=True)
-    member.take(CommitToken(1_000, 1, 1, (1, 2, 3), (slot,)))
+    member.take(CommitToken(NEXT_SEQ, 1, 1, (1, 2, 3), (slot,)))
 
     member.wait(DEFAULTS.token)
 
@@ -466,11 +478,11 @@ class Recovering(Member):
             )
             for node, aru in sorted(arus.items())
         ]
-        self.take(CommitToken(1_000, 1, 1, self.members, tuple(slots[:1])))
-        self.stack._ring.saved(self.now, 1_000)
-        self.take(CommitToken(1_000, 1, 9, self.members, tuple(slots)))
+        self.take(CommitToken(NEXT_SEQ, 1, 1, self.members, tuple(slots[:1])))
+        self.stack._ring.saved(self.now, NEXT_SEQ)
+        self.take(CommitToken(NEXT_SEQ, 1, 9, self.members, tuple(slots)))
         assert self.core.state is RingState.RECOVERY
-        self.last = Token(1_000, 1, 1, 0, 0)
+        self.last = Token(NEXT_SEQ, 1, 1, 0, 0)
 
     def visit(self, **fields: object) -> list[RingEffect]:
         """Let the token come round as the others pass it, who have got everything."""
@@ -509,7 +521,7 @@ def test_what_a_member_lacks_is_sent_again_wrapped_into_a_message_of_the_new_rin
     (frame,) = member.sent(effects, Mcast)
     inner = decode(frame.payload)
     assert frame.encapsulated
-    assert frame.ring == RingId(1_000, 1)
+    assert frame.ring == RingId(NEXT_SEQ, 1)
     assert isinstance(inner, Mcast)
     assert (inner.ring, inner.seq) == (member.conf.ring, member.base + 1)
 
@@ -577,7 +589,7 @@ def test_a_message_of_the_new_ring_is_delivered_after_the_regular_change() -> No
     while member.core.state is RingState.RECOVERY:
         effects = member.visit()
 
-    after = member.take(Mcast(1_000, 1, 1, 1, False, b""))
+    after = member.take(Mcast(NEXT_SEQ, 1, 1, 1, False, b""))
 
     assert [e.kind.name for e in effects if isinstance(e, RingChanged)] == [
         "TRANSITIONAL",

@@ -148,7 +148,6 @@ def restore(stage: Stage, words: Words) -> None:
     if host.powered:
         raise StageError(f"{host.name} has power; its disk cannot be replaced")
     stage.world.documents.set_back()
-    stage.world.views.set_back()
     host.disk.restore(number(words[1]))
 
 
@@ -158,7 +157,6 @@ def lose_disk(stage: Stage, words: Words) -> None:
     if host.powered:
         raise StageError(f"{host.name} has power; its disk cannot be replaced")
     stage.world.documents.set_back()
-    stage.world.views.set_back()
     host.disk.lose()
 
 

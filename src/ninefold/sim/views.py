@@ -55,12 +55,6 @@ class Views:
         """A daemon began anew: it has seen nothing."""
         self._standing.pop(node, None)
 
-    def set_back(self) -> None:
-        """A disk was set back: its host may use the number of a ring that it has forgotten."""
-        self._configured.clear()
-        self._orders.clear()
-        self._passages.clear()
-
     def on_sent(self, node: NodeId, payload: bytes) -> None:
         """A controller tells its group something."""
         self._sent.setdefault(node, []).append(payload)

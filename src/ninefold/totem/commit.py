@@ -38,7 +38,7 @@ class Commit:
         """All agree and we have the lowest id: propose the ring."""
         core = self._core
         members = tuple(sorted(core.proc - core.fail))
-        ring = RingId(core.ring_seq + RING_SEQ_STEP, members[0])
+        ring = RingId(core.ring_seq_after(core.ring_seq, RING_SEQ_STEP), members[0])
         assert core.me == members[0]
         self._enter(now, CommitToken(ring.seq, ring.representative, 0, members))
 

@@ -17,7 +17,7 @@ from ninefold.totem.messages import CommitToken, HoldCancel, Join, Mcast, MergeD
 from ninefold.totem.operational import Operational
 from ninefold.totem.outlook import PeerOutlook, RingOutlook
 from ninefold.totem.recovery import Recovery
-from ninefold.totem.ring_core import Core, RingEffect, RingState, Timer
+from ninefold.totem.ring_core import MARK_BITS, Core, RingEffect, RingState, Timer
 
 if TYPE_CHECKING:
     import random
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 LEAVE_COPIES: Final = 2
 # No honest member is further ahead: a ring a millisecond for a week, four numbers each. What is taken over
 # is never given up again, so one senseless number near the limit would be the end of all rings.
-RING_SEQ_LEAP_MAX: Final = 2**32
+RING_SEQ_LEAP_MAX: Final = 2 ** (32 + MARK_BITS)
 
 
 class Ring:
@@ -45,6 +45,7 @@ class Ring:
         config: ClusterConfig,
         *,
         ring_seq: int,
+        mark: int,
         network: Network,
         source: Source,
         statistics: Statistics,
@@ -53,6 +54,7 @@ class Ring:
         self._core = Core(
             config,
             ring_seq=ring_seq,
+            mark=mark,
             network=network,
             source=source,
             statistics=statistics,

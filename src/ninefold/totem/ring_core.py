@@ -132,14 +132,25 @@ class Configuration:
 ROTATIONS_REMEMBERED: Final = 64
 
 
+# The low bits of a ring's number: the mark of that start of the daemon which proposed it.
+MARK_BITS: Final = 24
+
+
 class Core:
-    """A ring member's memory."""
+    """A ring member's memory.
+
+    `ring_seq` is the last durable number of a ring, `mark` the chance that this start of the daemon has
+    drawn, of `MARK_BITS`. It ends each number that we propose: so two rings have two numbers also if a disk
+    was lost or set back and we count from there again, but for one time in 16 million. What comes
+    before it is the count, which alone says which ring is the newer one.
+    """
 
     def __init__(
         self,
         config: ClusterConfig,
         *,
         ring_seq: int,
+        mark: int,
         network: Network,
         source: Source,
         statistics: Statistics,
@@ -154,7 +165,8 @@ class Core:
         self.rng = rng
         self.state = RingState.STOPPED
         # A restarted representative never uses a ring id again: begin above the last durable one.
-        self.ring_seq = ring_seq + 1
+        self._mark = mark
+        self.ring_seq = self.ring_seq_after(ring_seq, 1)
         self.installed = self.configuration(RingId(self.ring_seq, self.me), (self.me,))
         self.forming: Configuration | None = None
         # The ring of the last commit token we took: we never go back behind it.
@@ -179,6 +191,10 @@ class Core:
         self.sent_token: tuple[bytes, NodeId] | None = None
         self.paused_check_at: Instant = 0
         self.enter_gather: Callable[[Instant, str], None] = _unbound
+
+    def ring_seq_after(self, seq: int, steps: int) -> int:
+        """Return the number of a ring that we propose, so many counts after another one."""
+        return ((seq >> MARK_BITS) + steps) << MARK_BITS | self._mark
 
     def paused(self, now: Instant) -> bool:
         """Whether we were not running lately: the note of the time is far too old."""

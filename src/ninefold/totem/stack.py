@@ -40,7 +40,7 @@ from ninefold.totem.links import RESTARTED, Links
 from ninefold.totem.messages import PAYLOAD_MAX
 from ninefold.totem.outlook import LinkOutlook, RingOutlook
 from ninefold.totem.ring import Ring
-from ninefold.totem.ring_core import FrameDelivered, SendFrame
+from ninefold.totem.ring_core import MARK_BITS, FrameDelivered, SendFrame
 from ninefold.totem.rotation import ANNEX, Rotation, Say
 
 if TYPE_CHECKING:
@@ -160,6 +160,7 @@ class Stack:
         self._ring = Ring(
             config,
             ring_seq=ring_seq,
+            mark=int.from_bytes(epoch, "big") % 2**MARK_BITS,
             network=self._links,
             source=self._groups,
             statistics=self._statistics,
