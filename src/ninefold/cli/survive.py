@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ProcessPoolExecutor
+import gc
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from lxml import etree
 
 from ninefold.api.client import Client
 from ninefold.cli.documents import DocumentArgument, NowOption, document, moment, refuse_document
-from ninefold.cli.out import REFUSED, JsonFlag, SocketOption, ask, complaints, console, show_json
+from ninefold.cli.out import REFUSED, JsonFlag, SocketOption, ask, console, show_json
+from ninefold.cli.surveyed import count_pairs, surveyed
+from ninefold.cli.survive_report import report, seconds
 from ninefold.core.findings import Finding
 from ninefold.forecast.faults import Voters, parse_fault
-from ninefold.forecast.outage import services
-from ninefold.forecast.survive import at_rest, every, judge, judge_text, minimal
-from ninefold.scheduler import schedule_document
+from ninefold.forecast.survive import Survey, at_rest, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lxml.etree import _Element as Element
 
-    from ninefold.forecast.faults import Fault
     from ninefold.forecast.survive import Outcome
 
-# Below this many faults, starting processes takes longer than the work.
-_ALONE_MAX = 40
+# New containers between two searches for garbage: a decision about a part makes some thousands, which
+# are garbage as soon as it is over; see `main` for the whole.
+_GARBAGE = 50_000
 
 SingleFlag = Annotated[bool, typer.Option("--single", help="No pairs of faults.")]
 
@@ -48,84 +46,20 @@ def survive(
     """
     root, _ = document(file, socket)
     at = moment(now, root)
-    rested = at_rest(root, at)
-    names = [one.name for one in services(rested, schedule_document(rested, at))]
-    outcomes = minimal(_judged(rested, every(rested, at, double=not single), at))
-    fatal = any(one.lost for one in outcomes if len(one.faults) == 1)
+    voters = None if file is not None else voters_of_running(socket)
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
+    survey = Survey(at_rest(root, at), at, voters)
+    alone, pairs = surveyed(survey, double=not single)
     if json:
-        show_json({"now": at, "services": names, "outcomes": msgspec.to_builtins(outcomes)})
+        data = {"now": at, "services": survey.services, "faults": len(survey.faults)}
+        data["pairs"] = 0 if single else count_pairs(survey)
+        show_json({**data, "outcomes": msgspec.to_builtins([*alone, *pairs])})
     else:
-        for line in report(names, outcomes):
-            console.print(line, markup=False)
-    if fatal:
+        for line in report(survey, alone, None if single else pairs, voters):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if any(one.lost for one in alone):
         raise typer.Exit(REFUSED)
-
-
-def _judged(root: Element, faults: list[tuple[Fault, ...]], now: int) -> Iterator[Outcome]:
-    """Judge each, in order, on all cores; show a bar if somebody is looking."""
-    xml = etree.tostring(root)
-    cores = len(os.sched_getaffinity(0))
-    if len(faults) <= _ALONE_MAX or cores == 1:
-        yield from _watched((judge(root, one, now) for one in faults), len(faults))
-        return
-    with ProcessPoolExecutor(cores) as pool:
-        count = len(faults)
-        found = pool.map(judge_text, [xml] * count, faults, [now] * count, chunksize=8)
-        yield from _watched(found, count)
-
-
-def _watched(outcomes: Iterator[Outcome], count: int) -> Iterator[Outcome]:
-    if not complaints.is_terminal:
-        yield from outcomes
-        return
-    from rich.progress import track  # noqa: PLC0415 - only a terminal needs it
-
-    yield from track(
-        outcomes, description="faults", total=count, console=complaints, transient=True
-    )
-
-
-def report(names: list[str], outcomes: list[Outcome]) -> Iterator[str]:
-    """Yield the text: for each service what takes it down, then each chain of events."""
-    single = [one for one in outcomes if len(one.faults) == 1]
-    double = [one for one in outcomes if len(one.faults) > 1]
-    yield f"{len(single)} single faults, {len(double)} pairs; {len(names)} services run."
-    for name in names:
-        yield ""
-        alone = [one for one in single if _loses(one, name)]
-        both = [one for one in double if _loses(one, name)]
-        bounds = [o.length_ms for one in single for o in one.outages if o.service == name]
-        longest = max((one for one in bounds if one is not None), default=0)
-        if not alone and not both:
-            kind = "all single and double faults" if double else "all single faults"
-            yield f"{name} survives {kind}."
-        elif not alone:
-            yield f"{name} survives all single faults, and not {len(both)} pairs."
-        else:
-            yield f"{name} does not survive {len(alone)} single faults."
-        if longest:
-            yield f"  After a single fault it is back within {seconds(longest)} at most (timeouts)."
-        for one in [*alone, *both]:
-            yield f"  - {' and '.join(map(str, one.faults))}: {_reason(one, name)}"
-            yield f"      {' '.join(one.chain)}"
-    yield ""
-    yield (
-        "Quorum is taken as one vote for each configured node, two_node with two. Times are sums of"
-        " timeouts after the fault has been noticed."
-    )
-
-
-def _loses(one: Outcome, name: str) -> bool:
-    return any(loss.service == name for loss in one.lost)
-
-
-def _reason(one: Outcome, name: str) -> str:
-    return next(loss.why for loss in one.lost if loss.service == name)
-
-
-def seconds(length_ms: int) -> str:
-    """Write a length of time."""
-    return f"{length_ms / 1000:g} s"
 
 
 def voters_of_running(socket: str | None) -> Voters | None:

@@ -73,9 +73,12 @@ def execute(
     now: WallSeconds,
     failing: Sequence[OpSpec] = (),
     unfenceable: Sequence[str] = (),
+    *,
+    go_on: bool = False,
 ) -> Execution:
     """Carry `transition` out on a copy of `document`; see `carry_out`."""
-    return carry_out(copy.deepcopy(document), transition, now, failing, unfenceable)
+    root = copy.deepcopy(document)
+    return carry_out(root, transition, now, failing, unfenceable, go_on=go_on)
 
 
 def carry_out(
@@ -84,10 +87,14 @@ def carry_out(
     now: WallSeconds,
     failing: Sequence[OpSpec] = (),
     unfenceable: Sequence[str] = (),
+    *,
+    go_on: bool = False,
 ) -> Execution:
     """Carry `transition` out on `root` itself; what `failing` names ends with its code.
 
-    The fencing of an unfenceable node never ends, and nothing that waits for it begins.
+    The fencing of an unfenceable node never ends, and nothing that waits for it begins. A failure
+    ends the transition; with `go_on` only what waits for the failed action is not done, as if
+    everything else had been under way already.
     """
     in_graph = {action.id for action in transition.actions}
     calls = effects.Calls()
@@ -108,10 +115,10 @@ def carry_out(
             rc = _failure(action, failing)
             if rc is None:
                 effects.complete(root, action, now, calls)
+                done[action.id] = True
             else:
                 effects.fail(root, action, rc, now, calls)
-                broken = True
-            done[action.id] = True
+                broken = not go_on
             steps.append(Step(action, rc))
             moved = True
         waiting = left
@@ -141,18 +148,25 @@ def settle(
     failing: Sequence[OpSpec] = (),
     unfenceable: Sequence[str] = (),
     rounds_max: int = ROUNDS_MAX,
+    *,
+    go_on: bool = False,
 ) -> Story:
     """Decide and carry out until nothing is left to do, or nothing more can be done."""
     rounds: list[Round] = []
     transition = schedule_document(document, now)
     while not idle(transition) and len(rounds) < rounds_max:
-        execution = execute(document, transition, now, failing, unfenceable)
+        execution = execute(document, transition, now, failing, unfenceable, go_on=go_on)
         rounds.append(Round(transition, execution))
         document = execution.document
         transition = schedule_document(document, now)
-        if all(step.action.kind is ActionKind.PSEUDO for step in execution.steps):
+        if not is_work(execution):
             break
     return Story(tuple(rounds), transition, document, idle(transition))
+
+
+def is_work(execution: Execution) -> bool:
+    """Tell whether anything was done beyond passing points that others would wait for."""
+    return any(step.action.kind is not ActionKind.PSEUDO for step in execution.steps)
 
 
 def idle(transition: Transition) -> bool:

@@ -114,12 +114,12 @@ def outages(
     before: Sequence[Service],
     placements: Sequence[Placement],
     story: Story,
-    hit: Sequence[str],
+    hit: Sequence[tuple[str, str]],
     lost: Sequence[str],
 ) -> list[Outage]:
     """Return what is down meanwhile.
 
-    `placements` are those before, `hit` the resources that failed, `lost` the nodes; what ran
+    `placements` are those before, `hit` the resources that failed and where, `lost` the nodes; what ran
     there is down from the beginning. What moves is down from its stop on.
     """
     timed = timeline(story)
@@ -146,13 +146,17 @@ def outages(
 
 
 def _span(
-    placement: Placement, timed: Sequence[Timed], hit: Sequence[str], lost: Sequence[str]
+    placement: Placement,
+    timed: Sequence[Timed],
+    hit: Sequence[tuple[str, str]],
+    lost: Sequence[str],
 ) -> tuple[Millis, Millis | None] | None:
     """Return from when till when one primitive is down; nothing if it stays up."""
     since: Millis | None = None
     until: Millis | None = None
     plain = placement.resource.partition(":")[0]
-    if any(node in lost for node in placement.nodes) or {placement.resource, plain} & {*hit}:
+    failed = [(name, node) for name in (placement.resource, plain) for node in placement.nodes]
+    if any(node in lost for node in placement.nodes) or {*failed} & {*hit}:
         since = 0
     for one in timed:
         action = one.step.action

@@ -6,16 +6,18 @@ does not run at the end did not survive; the chain of events says why.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import msgspec
-from lxml import etree
 
 from ninefold.core.instants import Millis
 from ninefold.forecast import outage
 from ninefold.forecast.execute import settle
 from ninefold.forecast.faults import Fault, all_faults, broken
+from ninefold.forecast.parts import splittable
+from ninefold.forecast.together import CoupledError, Whole
 from ninefold.scheduler import schedule_document
 from ninefold.scheduler.model import ActionKind
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
     from ninefold.core.instants import WallSeconds
     from ninefold.forecast.execute import Story
-    from ninefold.forecast.faults import Voters
+    from ninefold.forecast.faults import Broken, Voters
+    from ninefold.forecast.together import Path
     from ninefold.scheduler.model import Transition
 
 
@@ -69,16 +72,22 @@ def judge(
 ) -> Outcome:
     """Say what becomes of a cluster at rest after `faults`; see `broken` for `voters`."""
     first = schedule_document(root, now)
-    before = outage.services(root, first)
     after = broken(root, faults, now, voters)
-    story = settle(after.document, now, after.failing, unfenceable=after.unfenceable)
+    story = settle(after.document, now, after.failing, unfenceable=after.unfenceable, go_on=True)
+    return _outcome(faults, root, first, after, story)
+
+
+def _outcome(
+    faults: Sequence[Fault], root: Element, first: Transition, after: Broken, story: Story
+) -> Outcome:
+    before = outage.services(root, first)
     lost = [
         Loss(service.name, _why(service, story.final))
         for service in before
         if not outage.is_up(service, story.document, story.final)
     ]
     gone = {loss.service for loss in lost}
-    hit = [fault.name for fault in faults if fault.kind == "resource"]
+    hit = [(fault.name, fault.node) for fault in faults if fault.kind == "resource"]
     nodes = [fault.name for fault in faults if fault.kind == "node"]
     downs = [
         msgspec.structs.replace(one, until_ms=None) if one.service in gone else one
@@ -92,9 +101,70 @@ def judge(
     return Outcome(tuple(faults), tuple(lost), tuple(downs), longest, chain, story.settled)
 
 
-def judge_text(xml: bytes, faults: tuple[Fault, ...], now: WallSeconds) -> Outcome:
-    """Do the same in another process, which is handed text."""
-    return judge(etree.fromstring(xml), faults, now)
+class Survey:
+    """All single and double faults of a cluster at rest, judged in parts where it has parts.
+
+    `judge` is what it answers as, and what it asks where a fault of one resource reaches others by
+    another way than constraints.
+    """
+
+    def __init__(self, root: Element, now: WallSeconds, voters: Voters | None = None) -> None:
+        self._root = root
+        self._now = now
+        self._voters = voters
+        first = schedule_document(root, now)
+        self.services = [one.name for one in outage.services(root, first)]
+        self.faults = all_faults(root, first.placements)
+        self._alone: dict[Fault, frozenset[str]] = {}
+        self._whole: Whole | None = None
+        with suppress(CoupledError):
+            self._whole = Whole(root, now, voters) if splittable(root) else None
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether most faults can be judged in parts."""
+        return self._whole is not None
+
+    def single(self, fault: Fault) -> Outcome:
+        """Say what becomes of the cluster after one fault."""
+        outcome = self._judged((fault,))
+        self.remember(outcome)
+        return outcome
+
+    def remember(self, outcome: Outcome) -> None:
+        """Take note of what a single fault alone takes down."""
+        self._alone[outcome.faults[0]] = frozenset(loss.service for loss in outcome.lost)
+
+    def pair(self, one: Fault, other: Fault) -> Outcome | None:
+        """Say what two faults take down that neither does alone; `None` if that is nothing."""
+        faults = (one, other)
+        alone = self._alone[one] | self._alone[other]
+        if {one.kind, other.kind} == {"device"}:
+            # Nobody needs to be silenced.
+            return None
+        path = None
+        if "resource" in {one.kind, other.kind}:
+            path = self._path(faults)
+            if path is not None and not path.lost - alone:
+                return None
+        outcome = self._judged(faults, path)
+        kept = tuple(loss for loss in outcome.lost if loss.service not in alone)
+        return msgspec.structs.replace(outcome, lost=kept) if kept else None
+
+    def _path(self, faults: tuple[Fault, ...]) -> Path | None:
+        if self._whole is not None:
+            with suppress(CoupledError):
+                return self._whole.path(faults)
+        return None
+
+    def _judged(self, faults: tuple[Fault, ...], path: Path | None = None) -> Outcome:
+        """Tell the story of the one part that is concerned, or else of the whole."""
+        if path is None and {fault.kind for fault in faults} == {"resource"}:
+            path = self._path(faults)
+        if self._whole is None or path is None or len({n for s in path.states for n in s}) != 1:
+            return judge(self._root, faults, self._now, self._voters)
+        document, first, after, story = self._whole.story(path, faults)
+        return _outcome(faults, document, first, after, story)
 
 
 def minimal(outcomes: Iterable[Outcome]) -> list[Outcome]:

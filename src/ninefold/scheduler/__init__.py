@@ -3,6 +3,7 @@
 Each action of the transition carries the reasons of the evaluation that decided it.
 """
 
+from ninefold.scheduler.crowd import Crowd, Tie
 from ninefold.scheduler.digests import operation_digest
 from ninefold.scheduler.schedule import (
     observe,
@@ -12,6 +13,8 @@ from ninefold.scheduler.schedule import (
 )
 
 __all__ = [
+    "Crowd",
+    "Tie",
     "observe",
     "observe_and_schedule",
     "operation_digest",

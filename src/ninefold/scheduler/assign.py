@@ -10,9 +10,10 @@ from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
 from ninefold.scheduler import reasons, scoring, variants
+from ninefold.scheduler.crowd import LAST
 from ninefold.scheduler.merging import THIS_WITH, add_colocated
 from ninefold.scheduler.model import ScoreLine
-from ninefold.scheduler.node_rank import rank, rank_nodes
+from ninefold.scheduler.node_rank import equals, rank, rank_nodes
 from ninefold.scheduler.scores import INFINITY
 from ninefold.scheduler.utilization import ban_full_nodes, consume, release
 from ninefold.scheduler.words import Role
@@ -33,11 +34,15 @@ def assign_all(work: Workspace) -> None:
                     work, resource, resource.partial_target, stop_if_fail=True
                 )
     for resource in list(work.resources):
+        if work.crowd is not None:
+            work.crowd.begin(work, resource.id)
         if resource.is_assigned and resource.variant is Variant.BUNDLE:
             # Its turn comes late: others have had to go with it. The field's tools show it again.
             print_tree(work, resource, "pcmk__bundle_assign")
         elif not resource.remote_connection:
             variants.of(resource).assign(work, resource, None, stop_if_fail=True)
+    if work.crowd is not None:
+        work.crowd.begin(work, LAST)
 
 
 def _sort_for_placement(work: Workspace) -> None:
@@ -133,6 +138,8 @@ def _best_node(work: Workspace, resource: Resource, prefer: Node | None) -> Node
                 break
             if node is current:
                 return node
+    if work.crowd is not None and top >= 0 and best.available:
+        work.crowd.chose(equals(resource.scores, ranked, current), best)
     return best
 
 

@@ -35,6 +35,14 @@ def rank(work: Workspace, scores: dict[str, int], current: Node | None) -> list[
     return sorted(nodes, key=key)
 
 
+def equals(scores: dict[str, int], ranked: list[Node], current: Node | None) -> list[Node]:
+    """Return those of the nodes that only counts can tell from the first, in the order without counts."""
+    value = {node.name: scores[node.name] if node.available else -INFINITY for node in ranked}
+    best = value[ranked[0].name]
+    found = [node for node in ranked if value[node.name] == best]
+    return sorted(found, key=lambda node: (node is not current, node.name.encode()))
+
+
 def compare_capacity(left: Node, right: Node) -> int:
     """Return less than 0 if `left` has more room, attribute by attribute."""
     result = 0

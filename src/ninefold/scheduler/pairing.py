@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ninefold.scheduler.node_rank import rank_nodes
+from ninefold.scheduler.node_rank import equals, rank_nodes
 from ninefold.scheduler.words import Role
 from ninefold.scheduler.workspace import Variant
 
@@ -66,10 +66,15 @@ def compatible_instance(
     node = location_of(match, current=current)
     if node is not None:
         return _on_node(resource, node, role, current=current)
-    for candidate in rank_nodes(work, match, None):
+    ranked = rank_nodes(work, match, None)
+    for candidate in ranked:
         found = _on_node(resource, candidate, role, current=current)
-        if found is not None:
-            return found
+        if found is None:
+            continue
+        if work.crowd is not None:
+            having = [n for n in ranked if _on_node(resource, n, role, current=current) is not None]
+            work.crowd.chose(equals(match.scores, having, None), candidate)
+        return found
     return None
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from ninefold.cib.document import Cib
     from ninefold.core.instants import WallSeconds
+    from ninefold.scheduler.crowd import Crowd
     from ninefold.scheduler.history import Histories
     from ninefold.scheduler.model import Transition
 
@@ -50,9 +51,15 @@ def schedule(cib: Cib, now: WallSeconds) -> Transition:
     return schedule_document(cib.root, now, live=True)
 
 
-def schedule_document(document: Element, now: WallSeconds, *, live: bool = False) -> Transition:
-    """Decide for a `<cib>` element; `live` leaves alone what the controller cannot carry out."""
+def schedule_document(
+    document: Element, now: WallSeconds, *, live: bool = False, crowd: Crowd | None = None
+) -> Transition:
+    """Decide for a `<cib>` element; `live` leaves alone what the controller cannot carry out.
+
+    `crowd` tells what else is on the nodes if the document is a part of a larger one.
+    """
     work, histories = _read(document, now, live=live)
+    work.crowd = crowd
     return _decide(work, histories)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
     from ninefold.scheduler.bundle_model import Replica
+    from ninefold.scheduler.crowd import Crowd
     from ninefold.scheduler.entries import Entry
     from ninefold.scheduler.model import Contribution, Reason, ScoreLine
     from ninefold.scheduler.notify_model import Notices
@@ -400,6 +401,7 @@ class Workspace(Record):
     has_fence_device: bool = False
     has_remote_nodes: bool = False
     utilization: bool = False
+    crowd: Crowd | None = None
 
     def node(self, name: str) -> Node | None:
         """Find a node by its name without case, or by its id."""
