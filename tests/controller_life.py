@@ -68,6 +68,8 @@ class Life:
         # What is done although it is said to have failed.
         self.half: list[tuple[NodeId, str, str]] = []
         self.off: list[NodeId] = []
+        # How what may run on a host was started, as its daemon keeps it.
+        self.kept: dict[tuple[NodeId, str], Call] = {}
         # What the agents say of themselves.
         self.traits: Traits | None = None
         self._seen = dict.fromkeys(self.nodes, 0)
@@ -118,6 +120,8 @@ class Life:
                 self.ring.give(node, ev.Decided(version, transition, number))
             case ev.RunAgent(token, call):
                 job = Job(node, token, call)
+                if call.action in ("start", "migrate_from"):
+                    self.kept[(node, call.resource)] = call
                 if call.agent.standard != "stonith":
                     self.story.append(f"{node}: {call.action} {call.resource}")
                     for judge in self.on_launch:
@@ -203,6 +207,7 @@ class Life:
         """Everything that ran on a node is gone."""
         if node not in self.off:
             self.off.append(node)
+        self.kept = {key: call for key, call in self.kept.items() if key[0] != node}
         for key in [key for key in self.roles if key[0] == node]:
             self.roles[key] = STOPPED
         self.jobs = [job for job in self.jobs if job.node != node]
@@ -216,8 +221,9 @@ class Life:
         """Let a daemon begin anew; what it started runs on."""
         old = self.ring.all[node].replica
         names = {number: f"n{number}" for number in self.nodes}
+        kept = [call for (where, _), call in self.kept.items() if where == node]
         self.ring.all[node] = Controller(
-            node, names, stamp=old.stamp, cib=old.authority, rng=random.Random(node)
+            node, names, stamp=old.stamp, cib=old.authority, rng=random.Random(node), started=kept
         )
         self.ring.unsaved[node] = []
         self.ring.effects[node] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ninefold.cib.model import ReplaceConfiguration
+from ninefold.cib.model import ReplaceConfiguration, SetProperty
 from tests.system.stories import wait_for
 
 if TYPE_CHECKING:
@@ -92,3 +92,22 @@ def test_a_changed_parameter_is_reloaded_and_a_fixed_one_restarts(alive: Cluster
     alive.settle()
     assert has_state(alive) == []
     assert asked(alive, node)[-2:] == ["stop", "start"]
+
+
+def test_a_daemon_restarted_meanwhile_stops_it_as_it_was_started(alive: Cluster) -> None:
+    node = wait_for("it runs", lambda: has_state(alive))[0]
+    other = alive.others(node)[0]
+    alive.change(other, SetProperty("maintenance-mode", "true"))
+    xml = alive.stage.client(other).cib()["xml"]
+    alive.change(other, ReplaceConfiguration(xml.replace("vm.state", "vm.other")))
+
+    alive.stop_daemon(node)
+    alive.start_daemon(node)
+    alive.until(lambda status: all(n["member"] for n in status["nodes"]), other)
+    assert has_state(alive) == [node]
+    alive.change(other, SetProperty("maintenance-mode", None))
+
+    wait_for("it is restarted", lambda: has_state(alive, "vm.other"))
+    alive.settle()
+    assert has_state(alive) == []
+    assert has_state(alive, "vm.other") == [node]

@@ -42,7 +42,9 @@ from ninefold.core.instants import NEVER, Instant
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sequence
 
+    from ninefold.agents.model import Call
     from ninefold.cib.document import Cib
     from ninefold.core.ids import NodeId, RingId
     from ninefold.quorum.events import Verdict
@@ -60,10 +62,12 @@ class Controller:
         stamp: Stamp,
         cib: Cib,
         rng: random.Random,
+        started: Sequence[Call] = (),
     ) -> None:
+        """`started` is how an earlier daemon on this host has started what may still run."""
         self.situation = Situation(me, nodes[me], dict(sorted(nodes.items())), votes)
         self.replica = Replica(me, stamp, cib)
-        self.executor = Executor(me, nodes[me])
+        self.executor = Executor(me, nodes[me], started)
         self.desk = FenceDesk(self.situation, self.replica, rng)
         self.direction = Direction(self.situation, self.replica)
         self.door = Door(
@@ -306,6 +310,9 @@ class Controller:
                 self.direction.on_result(operation)
             case ReplaceHistory(node):
                 return effects + self._on_history(node, change, message.cause)
+            case ForgetOperation(node, resource, task="last_failure"):
+                if node == self.situation.me:
+                    self.executor.forget_failure(resource)
             case ForgetOperation():
                 self.direction.on_forgotten(change)
             case ForgetHistory() if changed or message.cause.who != "cluster":

@@ -27,7 +27,7 @@ from ninefold.cib.operations import operation_failed
 from ninefold.controller.carrier import Carrier
 from ninefold.controller.departures import departures, source_first
 from ninefold.controller.events import Decide, Effect, Happened, Multicast
-from ninefold.controller.executor import pending_operation
+from ninefold.controller.executor import LAST_FAILURE, pending_operation
 from ninefold.controller.fence_desk import Standing
 from ninefold.controller.messages import FenceOrder, Order, Perform, encode
 from ninefold.core.instants import NEVER, Instant
@@ -430,13 +430,17 @@ def overdue(order: Order, wall: int) -> Operation:
 
 
 def clear_failcount(cib: Cib, node: NodeId, resource: str) -> list[Change]:
-    """Return the changes that forget a resource's failures on a node."""
+    """Return the changes that forget a resource's failures on a node, and the last of them.
+
+    Left there, an entry whose definition has changed since would be cleared again and again.
+    """
     state = cib.node_state(node)
     if state is None:
         return []
     prefixes = (f"fail-count-{resource}#", f"last-failure-{resource}#")
-    return [
+    counts: list[Change] = [
         SetTransientAttribute(node, name, None)
         for name in sorted(state.attributes)
         if name.startswith(prefixes)
     ]
+    return [*counts, ForgetOperation(node, resource, LAST_FAILURE, 0)]

@@ -6,9 +6,9 @@ node, whatever any document says; at each new ring the node tells it anew.
 Rule: a start or promote is launched only while the partition is quorate; an order that waits in a
 queue when the configuration breaks up is void, because the DC that gave it may be gone.
 
-What was started is stopped as it was started: by that agent, with those parameters. An operator may
-have changed either meanwhile; the new ones would stop something that does not run, and leave an old
-address, or file system, behind.
+What was started is stopped, and looked for, as it was started: by that agent, with those parameters. An
+operator may have changed either meanwhile; the new ones would stop something that does not run, and leave
+an old address, or file system, behind. A daemon that begins anew is told how everything was started.
 
 A resource leaves alive only when the node it goes to has said that it knows (`expect`, `release`).
 Otherwise that node, cut off in the middle of it with others, would vouch for not running it.
@@ -31,7 +31,7 @@ from ninefold.core.instants import NEVER, Instant, WallSeconds
 from ninefold.scheduler.digests import operation_digest, restart_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ninefold.cib.document import Cib
     from ninefold.core.ids import NodeId
@@ -48,6 +48,9 @@ CHANGES_STATE = ("start", "stop", "promote", "demote", "migrate_to", "migrate_fr
 
 # These make it run here, as it is described in the order.
 BEGINS = ("start", "migrate_from")
+
+# The entry of a resource's last failure, as if it were a task.
+LAST_FAILURE = "last_failure"
 
 MIGRATIONS = ("migrate_to", "migrate_from")
 
@@ -68,13 +71,17 @@ RecurringKey = tuple[str, str, int]
 
 
 class Job(msgspec.Struct):
-    """An order in a queue or under way. `repeat` marks the later runs of a recurring operation."""
+    """An order in a queue or under way. `repeat` marks the later runs of a recurring operation.
+
+    `as_started` is the call of a probe for what was started with another definition than today's.
+    """
 
     order: Order
     repeat: bool
     call_id: int
     not_before: Instant = 0
     started_wall: WallSeconds = 0
+    as_started: Call | None = None
 
 
 class Recurring(msgspec.Struct):
@@ -89,7 +96,8 @@ class Recurring(msgspec.Struct):
 class Executor:
     """One node's operations on resources."""
 
-    def __init__(self, me: NodeId, name: str) -> None:
+    def __init__(self, me: NodeId, name: str, started: Sequence[Call] = ()) -> None:
+        """`started` is how an earlier daemon has started what may still run."""
         self.me = me
         self.name = name
         self._call_id = 0
@@ -102,7 +110,7 @@ class Executor:
         # What ran as its history was cleaned up, until somebody has looked at it again.
         self._unseen: dict[str, Operation] = {}
         # Of each resource the start that holds until a stop has succeeded.
-        self._started: dict[str, Call] = {}
+        self._started = {call.resource: call for call in started}
         # Kept apart: other nodes' histories refer to these, so nothing later stands in their place.
         self._migrations: dict[tuple[str, str], Operation] = {}
         # What may arrive alive, until something is known about it here.
@@ -237,6 +245,10 @@ class Executor:
         """Was something cleaned up that has not been looked at since?"""
         return bool(self._unseen)
 
+    def forget_failure(self, resource: str) -> None:
+        """The last failure of a resource here is past."""
+        self._history.pop((resource, "failure"), None)
+
     def on_unsettled(self) -> None:
         """Drop every order that was not launched yet; what recurs is this node's own business."""
         own = {name: [job for job in queue if job.repeat] for name, queue in self._queues.items()}
@@ -284,17 +296,29 @@ class Executor:
         self._token += 1
         job.started_wall = wall
         self._running[self._token] = job
-        return [RunAgent(self._token, self._call(job.order))]
+        return [RunAgent(self._token, self._call(job))]
 
-    def _call(self, order: Order) -> Call:
+    def _call(self, job: Job) -> Call:
+        """Return what to run; a job that looks for what was started otherwise is told so."""
+        order = job.order
         if order.task in BEGINS:
             self._started[order.resource] = order.call
         started = self._started.get(order.resource)
-        if order.task != "stop" or started is None:
+        probe = order.task == "monitor" and not order.call.interval_ms
+        if started is None or not (order.task == "stop" or probe):
             return order.call
-        return msgspec.structs.replace(
+        call = msgspec.structs.replace(
             order.call, agent=started.agent, parameters=started.parameters
         )
+        if probe and call != order.call:
+            job.as_started = call
+        return call
+
+    def _look_again(self, job: Job) -> None:
+        """What was started otherwise is gone: look for what is configured now."""
+        self._started.pop(job.order.resource, None)
+        job.as_started = None
+        self._queues.setdefault(job.order.resource, []).insert(0, job)
 
     def _queue_due(self, now: Instant) -> None:
         for key, recurring in self._recurring.items():
@@ -318,6 +342,11 @@ class Executor:
     ) -> tuple[list[Effect], list[Change]]:
         """Take an outcome; return what to log and what to propose."""
         job = self._running.pop(token)
+        if job.as_started is not None:
+            if (outcome.status, outcome.rc) == (OpStatus.DONE, Rc.NOT_RUNNING):
+                self._look_again(job)
+                return [], []
+            job.order = _as_started(job.order, job.as_started)
         order = job.order
         key = (order.resource, order.task, order.call.interval_ms)
         failed = outcome.status is not OpStatus.DONE or outcome.rc != order.expected_rc
@@ -404,6 +433,14 @@ def finished_operation(job: Job, outcome: Outcome, wall: WallSeconds) -> Operati
         exec_ms=outcome.exec_ms,
         exit_reason=outcome.reason,
     )
+
+
+def _as_started(order: Order, call: Call) -> Order:
+    """Return the order of a probe as it was carried out: what it found is what was started then.
+
+    Its digest is that of those parameters, so the engine sees that they are no longer the configured ones.
+    """
+    return msgspec.structs.replace(order, call=call, digest=operation_digest(call.parameters))
 
 
 def _part_digests(call: Call, traits: Traits | None) -> dict[str, str]:

@@ -31,6 +31,7 @@ from ninefold.host.agents import FENCE_DIRECTORIES, AgentRunner, host_places
 from ninefold.host.files import save_expected, save_ring_seq
 from ninefold.host.loop import MachineLoop, collect_when_idle, tame_gc
 from ninefold.host.orphans import owner
+from ninefold.host.started import Started
 from ninefold.host.store import StoreError
 from ninefold.host.watchdog import NoWatchdog, open_watchdog
 from ninefold.node import events as ev
@@ -82,6 +83,7 @@ class Service:
         self.beginning = beginning
         config = self.beginning.config
         self.name = config.node(config.local).name
+        self._started = Started(settings.run / "started")
         rng = random.Random(os.urandom(16))  # noqa: S311 - jitter, not secrets
         self.node = Node(
             config,
@@ -89,6 +91,7 @@ class Service:
             rng=rng,
             stamp=self.beginning.stamp,
             cib=self.beginning.cib,
+            started=self._started.load(),
         )
         self.journal = Journal(self.beginning.store, self.name)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="work")
@@ -262,11 +265,21 @@ class Service:
 
     async def _run(self, token: int, call: Any) -> None:
         try:
+            self._note(lambda: self._started.before(call))
             outcome = await self._agents.run(call)
+            self._note(lambda: self._started.after(call, outcome))
         except Exception as error:
             LOG.exception("running %s of %s failed", call.action, call.agent)
             outcome = Outcome(Rc.ERROR, OpStatus.ERROR, f"internal error: {error}")
         self._machine.post(ev.AgentFinished(token, outcome))
+
+    def _note(self, write: Callable[[], None]) -> None:
+        """Keep how something was started; without that it is still started and stopped."""
+        try:
+            write()
+        except OSError as error:
+            text = f"how it was started cannot be kept in {self.settings.run}: {error.strerror}"
+            self.journal.write(ev.Happened("store-failed", text))
 
     async def _decide(self, effect: ev.Decide) -> None:
         xml = effect.cib.to_xml()

@@ -29,8 +29,9 @@ from ninefold.totem import events as totem
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from ninefold.agents.model import Call
     from ninefold.cib.document import Cib
     from ninefold.cib.model import Stamp
     from ninefold.config.model import ClusterConfig
@@ -63,7 +64,9 @@ class Node:
         stamp: Stamp,
         cib: Cib,
         watch: Watch | None = None,
+        started: Sequence[Call] = (),
     ) -> None:
+        """`started` is how an earlier daemon on this host has started what may still run."""
         self.config = config
         self._watch = watch
         self.stack = backend.messaging
@@ -77,6 +80,7 @@ class Node:
             stamp=stamp,
             cib=cib,
             rng=rng,
+            started=started,
         )
         self.reloads = Reloads(config)
         # What is handed in at the barrier has changed since: the ring must form anew.

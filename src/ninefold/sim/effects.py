@@ -235,6 +235,8 @@ class Effects:
         world.instances.on_launch(world.now, host, call)
         duration, outcome = host.resources.begin(call)
         life, boot = host.life, host.boot
+        if call.action in ("start", "migrate_from"):
+            host.started[call.resource] = call
         self._agents += 1
         number = self._agents
         host.agents[number] = call
@@ -269,6 +271,8 @@ class Effects:
         before = host.resources.is_active(call.resource)
         was_promoted = host.resources.is_promoted(call.resource)
         host.resources.finish(call, outcome)
+        if call.action == "stop" and outcome.rc == Rc.OK:
+            host.started.pop(call.resource, None)
         after = host.resources.is_active(call.resource)
         world.ordering.on_effect(host.id, call, active=after)
         world.instances.on_effect(world.now, host, call)

@@ -58,6 +58,8 @@ class Host:
         self.file_rng = random.Random(f"file {seed}")  # noqa: S311 - as above
         self.disk = Disk(key)
         self.resources = Resources(self.rng)
+        # How what may run was started; a boot forgets it.
+        self.started: dict[str, Call] = {}
         # Agents that run, also those of a daemon that is gone.
         self.agents: dict[int, Call] = {}
         self.powered = False
@@ -105,6 +107,7 @@ class Host:
             stamp=stamp,
             cib=cib,
             watch=watch,
+            started=tuple(self.started.values()),
         )
         self.daemon = Daemon.RUNNING
         self.armed = NEVER
@@ -128,3 +131,4 @@ class Host:
         self.resources.active.clear()
         self.resources.promoted.clear()
         self.agents.clear()
+        self.started.clear()

@@ -130,6 +130,73 @@ def test_as_long_as_a_reload_is_under_way_the_node_is_known_to_run_it() -> None:
     assert tasks["reload-agent"] == -1
 
 
+def restarted(life: Life, **parameters: str) -> int:
+    """Change parameters while nothing is managed, and let the daemon of the node that runs it begin anew."""
+    node = next(node for node, name in life.kept if name == "db")
+    life.ask(1, rq.ChangeCib(cib.SetProperty("maintenance-mode", "true")))
+    life.drain()
+    life.ask(1, rq.ChangeCib(cib.ReplaceConfiguration(edited(life, **parameters))))
+    life.drain()
+    assert life.settle(lambda _: 0)
+    life.restart_daemon(node)
+    life.configure([1, 2, 3])
+    assert life.settle(lambda _: 0)
+    return node
+
+
+def leave_maintenance(life: Life) -> list[str]:
+    life.story.clear()
+    life.ask(1, rq.ChangeCib(cib.SetProperty("maintenance-mode", None)))
+    life.drain()
+    assert life.settle(lambda _: 0)
+    return [line.partition(" ")[2] for line in life.story]
+
+
+def test_a_daemon_that_begins_anew_looks_for_what_was_started_and_stops_it_so() -> None:
+    life = begun()
+    jobs = launched(life)
+
+    node = restarted(life, state="b")
+    looked = [j for j in jobs if j.node == node and j.call.action == "monitor"]
+    assert looked[-1].call.parameters["state"] == "a"
+    done = leave_maintenance(life)
+
+    assert done[:2] == ["stop db", "start db"]
+    stopped = next(j for j in jobs if j.call.action == "stop")
+    assert stopped.call.parameters["state"] == "a"
+    assert jobs[jobs.index(stopped) + 1].call.parameters["state"] == "b"
+    # What the probe found is recorded as a failure: it must be past with the definition that it was for.
+    assert not any("led nowhere" in text for text in life.told())
+    assert life.ring.all[1].replica.working.failures() == ()
+
+
+def test_what_can_be_reloaded_is_reloaded_after_a_restart_of_the_daemon_too() -> None:
+    life = begun()
+
+    restarted(life, fake="y")
+
+    assert leave_maintenance(life)[:1] == ["reload-agent db"]
+
+
+def test_a_restart_of_the_daemon_alone_restarts_nothing() -> None:
+    life = begun()
+
+    restarted(life)
+
+    assert [line for line in leave_maintenance(life) if line != "monitor db"] == []
+
+
+def test_what_was_started_otherwise_and_is_gone_is_looked_for_as_it_is_configured() -> None:
+    life = begun()
+    jobs = launched(life)
+    life.roles.clear()
+
+    node = restarted(life, state="b")
+
+    looked = [j for j in jobs if j.node == node and j.call.action == "monitor"]
+    assert [j.call.parameters["state"] for j in looked[-2:]] == ["a", "b"]
+
+
 @pytest.mark.skipif(not CRM_SIMULATE.exists(), reason="Pacemaker is not installed")
 @pytest.mark.parametrize(
     ("parameters", "word"), [({"fake": "y"}, "Reload"), ({"state": "b"}, "Restart")]
