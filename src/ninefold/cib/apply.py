@@ -249,7 +249,7 @@ def _forgotten(cib: Cib, change: ForgetHistory) -> Cib | Refused:
         if change.node and part.element.get("id") != str(change.node):
             continue
         copied = part.copy()
-        if status.forget_resources(copied, resources):
+        if status.forget_resources(copied, resources, cib.defines):
             states[index] = copied
     if states:
         return _with_states(cib, states)

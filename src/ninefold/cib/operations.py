@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from lxml import etree
 
 from ninefold.cib.model import Operation
@@ -26,6 +27,10 @@ _CANCELLED: Final = 1
 
 # What a probe (a monitor without interval) may find: running, stopped, running as promoted.
 _FOUND: Final = (0, 7, 8)
+_PROMOTED: Final = 8
+
+# What a probe says of what is not there, or could not run if it were: arguments, installation, stopped.
+_NOT_THERE: Final = (2, 5, 7)
 
 
 def recorded_task(task: str, *, ok: bool) -> str:
@@ -52,6 +57,38 @@ def probe_found(operation: Operation) -> bool:
     """Tell whether a probe found out what it was to find out, expected or not: that is no failure."""
     probe = operation.task == "monitor" and not operation.interval_ms
     return probe and operation.op_status == _DONE and operation.rc in _FOUND
+
+
+def operation_ended(operation: Operation) -> bool:
+    """Tell whether the resource does not run after this operation, by its own word."""
+    if operation.task == "stop":
+        return (operation.rc, operation.op_status) == (0, _DONE)
+    probe = operation.task == "monitor" and not operation.interval_ms
+    return probe and operation.rc in _NOT_THERE
+
+
+def found_running(operation: Operation) -> Operation:
+    """Return the last word on something that may run as that of a probe: it runs, promoted if it may be.
+
+    Its number is the least, so that what a daemon does that begins to count anew is believed.
+    """
+    demoted = operation.task == "demote" and (operation.rc, operation.op_status) == (0, _DONE)
+    promoted = operation.rc == _PROMOTED or (
+        operation.task in ("promote", "demote") and not demoted
+    )
+    rc = _PROMOTED if promoted else 0
+    return msgspec.structs.replace(
+        operation,
+        task="monitor",
+        interval_ms=0,
+        call_id=0,
+        rc=rc,
+        expected_rc=rc,
+        op_status=_DONE,
+        exit_reason="",
+        migrate_source="",
+        migrate_target="",
+    )
 
 
 def operation_pending(operation: Operation) -> bool:

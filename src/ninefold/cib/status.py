@@ -83,26 +83,32 @@ def forget_operation(state: Element, change: ForgetOperation) -> bool:
     return bool(found)
 
 
-def forget_resources(state: Element, resources: tuple[str, ...] | None) -> bool:
+def forget_resources(
+    state: Element, resources: tuple[str, ...] | None, defined: Callable[[str], bool]
+) -> bool:
     """Remove the history and fail counts of these resources, and of instances; all if `None`.
 
-    What is under way stays: as long as the document shows it, nothing is decided that it could thwart.
+    What is under way stays: as long as the document shows it, nothing is decided that it could thwart. And
+    unless it is named, what may run and is not `defined` stays, as found running: nobody would probe it.
     """
-    found = [
-        entry
-        for resource in state.findall("lrm/lrm_resources/lrm_resource")
-        if resources is None or belongs(resource.get("id", ""), resources)
-        for entry in _forgettable(resource)
-    ]
-    for entry in found:
-        edit.remove(entry)
-    return failcounts.forget_failures(state, resources) or bool(found)
+    changed = False
+    for resource in state.findall("lrm/lrm_resources/lrm_resource"):
+        name = resource.get("id", "")
+        if resources is not None and not belongs(name, resources):
+            continue
+        if resources is None and not defined(name) and unseen.may_run(resource) is not None:
+            changed = unseen.settle(resource, state.get("uname", "")) or changed
+            continue
+        for entry in _forgettable(resource):
+            edit.remove(entry)
+            changed = True
+    return failcounts.forget_failures(state, resources) or changed
 
 
 def _forgettable(resource: Element) -> list[Element]:
-    """Return the entries that are no longer under way; the history itself if they are all."""
+    """Return the entries that are no longer under way; the history itself if they are all, and seen."""
     done = [entry for entry in resource if not _pending(entry)]
-    return done if len(done) < len(resource) else [resource]
+    return done if len(done) < len(resource) or unseen.is_marked(resource) else [resource]
 
 
 def _pending(entry: Element) -> bool:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from ninefold.cib import edit
 from ninefold.cib.model import Operation
-from ninefold.cib.operations import operation_to_xml
+from ninefold.cib.operations import (
+    found_running,
+    operation_ended,
+    operation_from_xml,
+    operation_pending,
+    operation_to_xml,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +41,12 @@ def kept(
         if name in told:
             continue
         if defined(name):
-            if resource.get(_MARK) or (fresh and _may_run(resource)):
+            if is_marked(resource) or (fresh and may_run(resource) is not None):
                 _mark(resource)
                 found.append(resource)
-        elif _may_run(resource):
-            _settle(resource)
+        elif (last := may_run(resource)) is not None:
+            # No result comes of what an earlier daemon had begun.
+            _keep_only(resource, found_running(last), state.get("uname", ""))
             found.append(resource)
     return found
 
@@ -55,15 +62,18 @@ def settle_undefined(state: Element, defined: Callable[[str], bool]) -> bool:
     found = [entry for entry in marked(state) if not defined(entry.get("id", ""))]
     for resource in found:
         looked_at(resource)
-        _settle(resource)
-        if edit.find_by(resource, "lrm_rsc_op", "id", f"{resource.get('id', '')}_last_0") is None:
-            resource.insert(0, _running(resource, state.get("uname", "")))
+        _keep_only(resource, _running(resource), state.get("uname", ""))
     return bool(found)
 
 
 def marked(state: Element) -> list[Element]:
     """Return the histories of what nobody has looked at."""
-    return [resource for resource in state.iterfind(HISTORIES) if resource.get(_MARK)]
+    return [resource for resource in state.iterfind(HISTORIES) if is_marked(resource)]
+
+
+def is_marked(resource: Element) -> bool:
+    """Has nobody looked at it yet?"""
+    return bool(resource.get(_MARK))
 
 
 def _mark(resource: Element) -> None:
@@ -72,35 +82,44 @@ def _mark(resource: Element) -> None:
     resource.set(_MARK, "true")
 
 
-def _running(resource: Element, node_name: str) -> Element:
+def _running(resource: Element) -> Operation:
+    last = may_run(resource)
+    if last is not None:
+        return found_running(last)
     name = resource.get("id", "")
     agent = (resource.get("class", ""), resource.get("provider", ""), resource.get("type", ""))
-    probe = Operation(name, *agent, "monitor", 0, 0, 0, 0, 0, "", 0, 0, 0)
-    return operation_to_xml(probe, f"{name}_last_0", node_name)
+    return Operation(name, *agent, "monitor", 0, 0, 0, 0, 0, "", 0, 0, 0)
 
 
-def _settle(resource: Element) -> None:
-    """Let nothing be pending: no result comes of what an earlier daemon had begun. It may run."""
-    for entry in resource.findall("lrm_rsc_op"):
-        if entry.get("op-status") != "-1":
-            continue
-        if entry.get("id", "").endswith("_last_0"):
-            key = f"{resource.get('id', '')}_monitor_0"
-            magic = f"0:0;{entry.get('transition-key', '')}"
-            found = {"operation": "monitor", "operation_key": key, "transition-magic": magic}
-            edit.set_attributes(entry, found | {"rc-code": "0", "op-status": "0"})
-        else:
-            edit.remove(entry)
+def settle(resource: Element, node_name: str) -> bool:
+    """Let a probe have found running what may run. What is under way stays, if its result can come."""
+    last = may_run(resource)
+    assert last is not None
+    return not operation_pending(last) and _keep_only(resource, found_running(last), node_name)
 
 
-def _may_run(resource: Element) -> bool:
-    """Say whether a resource may be running, by its history on a node."""
-    if resource.get("class") == "stonith":
+def _keep_only(resource: Element, operation: Operation, node_name: str) -> bool:
+    entry = operation_to_xml(operation, f"{operation.resource}_last_0", node_name)
+    if [known.items() for known in resource] == [entry.items()]:
         return False
+    for known in list(resource):
+        edit.remove(known)
+    resource.append(entry)
+    return True
+
+
+def may_run(resource: Element) -> Operation | None:
+    """Return the last operation of a resource that may be running, by its history on a node."""
     name = resource.get("id", "")
-    last = edit.find_by(resource, "lrm_rsc_op", "id", f"{name}_last_0")
-    if last is None:
-        # It came alive, and nothing was done about it since.
-        return edit.find_by(resource, "lrm_rsc_op", "id", f"{name}_migrate_from_0") is not None
-    ended = {"stop": "0", "monitor": "7"}.get(last.get("operation", ""))
-    return last.get("rc-code") != ended or last.get("op-status", "0") != "0"
+    entries = [
+        edit.find_by(resource, "lrm_rsc_op", "id", f"{name}_{task}_0")
+        for task in ("last", "migrate_from")
+    ]
+    told = [operation_from_xml(entry) for entry in entries if entry is not None]
+    known = [operation for operation in told if operation is not None]
+    last = max(known, key=lambda op: (operation_pending(op), op.call_id), default=None)
+    if last is None or last.agent_class == "stonith" or operation_ended(last):
+        return None
+    # A connection to a remote node is the daemon's own: it does not outlive it.
+    connection = (last.provider, last.agent_type) == ("pacemaker", "remote")
+    return None if connection else last

@@ -24,7 +24,7 @@ from ninefold.agents.model import Call, OpStatus, Outcome, Rc, Traits
 from ninefold.cib.configuration import belongs
 from ninefold.cib.migrations import remembered
 from ninefold.cib.model import Change, ForgetOperation, Operation, RecordOperation
-from ninefold.cib.operations import recorded_task
+from ninefold.cib.operations import found_running, operation_ended, recorded_task
 from ninefold.controller.events import Effect, Happened, RunAgent
 from ninefold.controller.messages import Order
 from ninefold.core.instants import NEVER, Instant, WallSeconds
@@ -150,11 +150,7 @@ class Executor:
             return True
         if last is None or last.agent_class == "stonith":
             return False
-        if last.task == "stop":
-            return last.rc != Rc.OK or last.op_status != OpStatus.DONE
-        if last.task == "monitor" and last.interval_ms == 0:
-            return last.rc not in (Rc.NOT_RUNNING, Rc.INSTALLED, Rc.ARGS)
-        return True
+        return not operation_ended(last)
 
     def history(self) -> tuple[Operation, ...]:
         """Return everything this node knows of itself, with what is under way as pending."""
@@ -221,7 +217,7 @@ class Executor:
             arrival = self._migrations.get((name, "migrate_from"))
             last = self._history.get((name, "last"), arrival)
             if last is not None and not for_good and self._may_be_active(name):
-                self._unseen[name] = last
+                self._unseen[name] = found_running(last)
         for kept in (self._history, self._migrations):
             for key in [key for key in kept if key[0] in dropped]:
                 del kept[key]

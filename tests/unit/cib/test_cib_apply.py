@@ -508,34 +508,3 @@ def test_names_that_make_one_id_get_two() -> None:
     state = cib.node_state_element(1)
     assert state is not None
     assert [p.get("id") for p in state.iter("nvpair")] == ["status-1-a.b", "status-1-a.b-1"]
-
-
-STOP = msgspec.structs.replace(START, task="stop", call_id=9)
-PENDING = msgspec.structs.replace(START, rc=193, op_status=-1, call_id=-1)
-
-
-@pytest.mark.parametrize(
-    ("last", "kept"),
-    [(START, [("start", 0, 0)]), (PENDING, [("monitor", 0, 0)]), (STOP, [])],
-    ids=["runs", "was-being-started", "stopped"],
-)
-def test_what_was_removed_and_may_run_stays_known_to_a_daemon_that_begins_anew(
-    last: Operation, kept: list[tuple[str, int, int]]
-) -> None:
-    # It has no definition, so nobody would look for it: a pending start is taken for a found process.
-    gone = msgspec.structs.replace(last, resource="gone")
-    cib = after(start(), RecordOperation(1, gone), RecordOperation(1, START))
-
-    fresh = after(cib, ReplaceHistory(1, "a", (), fresh=True))
-
-    found = [(op.task, op.rc, op.op_status) for op in fresh.operations(1)]
-    assert found == kept
-
-
-def test_a_nodes_own_word_of_what_was_removed_counts() -> None:
-    ran, stopped = (msgspec.structs.replace(op, resource="gone") for op in (START, STOP))
-    cib = after(start(), RecordOperation(1, ran))
-
-    told = after(cib, ReplaceHistory(1, "a", (stopped,)))
-
-    assert told.operations(1) == (stopped,)

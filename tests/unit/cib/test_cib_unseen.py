@@ -10,6 +10,7 @@ from ninefold.cib.document import Cib
 from ninefold.cib.model import (
     Cause,
     Change,
+    ForgetHistory,
     Operation,
     RecordOperation,
     ReplaceConfiguration,
@@ -66,8 +67,8 @@ def told(cib: Cib) -> list[tuple[str, int, int]]:
 
 @pytest.mark.parametrize(
     "between",
-    [(), (AGAIN,), (RecordOperation(1, PROBE), AGAIN)],
-    ids=["at-once", "in-another-ring", "a-probe-was-interrupted"],
+    [(), (AGAIN,), (RecordOperation(1, PROBE), AGAIN), (ForgetHistory(),)],
+    ids=["at-once", "in-another-ring", "a-probe-was-interrupted", "it-was-cleaned-up"],
 )
 def test_what_is_removed_before_anybody_has_looked_counts_as_running(
     between: tuple[Change, ...],
