@@ -18,9 +18,9 @@ from ninefold.controller import requests as rq
 from ninefold.core.durations import millis
 from ninefold.lab import signs
 from ninefold.lab.model import Direction, FenceDevice, FenceMode, Power
-from ninefold.sim.cluster import OPERATION_TIMEOUT
+from ninefold.sim.cluster import OPERATION_TIMEOUT, without
 from ninefold.sim.promises import MARK
-from ninefold.sim.verbs import REQUESTS, without
+from ninefold.sim.verbs import REQUESTS
 from ninefold.sim.words import StageError, Words, duration, number
 
 if TYPE_CHECKING:

@@ -75,10 +75,13 @@ class Instances:
     def __init__(self, cib: Cib, hosts: dict[NodeId, Host]) -> None:
         self._hosts = hosts
         self.limits: dict[str, Limits] = {}
+        # What an operator has changed by the end is set back to these.
+        self.options: dict[str, dict[str, str]] = {}
         # Whose demotion has failed: it is stopped as it is.
         self._stubborn: dict[tuple[NodeId, str], bool] = {}
         for clone in cib.configuration.iter("clone"):
             meta = {p.get("name"): p.get("value") for p in clone.iterfind("meta_attributes/nvpair")}
+            self.options[str(clone.get("id"))] = {str(k): str(v) for k, v in meta.items()}
             promotable = str(meta.get("promotable")).lower() in _TRUE
             limits = Limits(
                 int(meta.get("clone-max") or len(hosts)),

@@ -5,14 +5,20 @@ The same two documents that a real cluster reads, so that the simulator also pla
 
 from __future__ import annotations
 
-from typing import Final
+from copy import deepcopy
+from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import quoteattr
 
 import msgspec
+from lxml import etree
 
 from ninefold.cib.document import Cib
 from ninefold.core.instants import Millis
 from ninefold.sim.clones import Clone, clone_xml
+from ninefold.sim.words import StageError
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Element
 
 # One network a link; the last number is the node's id.
 _NETWORK: Final = "10.{link}.0.{node}"
@@ -143,6 +149,26 @@ def document(shape: Shape) -> Cib:
     if cib is None:
         raise ValueError("\n".join(map(str, findings)))
     return cib
+
+
+def without(configuration: Element, resource: str) -> str:
+    """Return a configuration that lacks a resource and every constraint that names it."""
+    kept = deepcopy(configuration)
+    found = [e for e in kept.iter("primitive", "group") if e.get("id") == resource]
+    # A clone of it would be empty.
+    found = [
+        parent if (parent := e.getparent()) is not None and parent.tag == "clone" else e
+        for e in found
+    ]
+    gone = [resource, *(str(e.get("id")) for e in found)]
+    found += [e for e in kept.iter() if {e.get("rsc"), e.get("first"), e.get("then")} & set(gone)]
+    if not found:
+        raise StageError(f"there is no resource {resource!r}")
+    for element in found:
+        parent = element.getparent()
+        if parent is not None:
+            parent.remove(element)
+    return etree.tostring(kept, encoding="unicode")
 
 
 def _pair(pair_id: str, name: str, value: str) -> str:

@@ -196,6 +196,41 @@ def _moment(rng: random.Random, shape: Shape, at: Instant) -> Steps:
     return steps
 
 
+def clones(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    """What only clones can suffer; for a cluster that has some."""
+    later, who = _soon(rng, at), rng.choice(shape.names)
+    name = rng.choice(list(shape.clones))
+    clone = shape.clones[name]
+    member = shape.groups.get(clone.member, [clone.member])[-1]
+    pairs = [
+        (f"kill {member} on {who}", ""),
+        (f"meta {name} clone-max=1", f"meta {name} clone-max={clone.options.get('clone-max', '')}"),
+        (f"meta {name} target-role=Stopped by {who}", f"meta {name} target-role=Started"),
+        (f"cleanup {name}", f"cleanup {member}"),
+    ]
+    if clone.options.get("promotable"):
+        action, how = (
+            rng.choice(("promote", "demote")),
+            rng.choice(("fails", "half", "hangs", "slow")),
+        )
+        where = rng.choice(("", f" on {who}"))
+        pairs += [
+            (f"fault {member} {action} {how}{where}", f"mend {member}"),
+            (f"fault {member} {action} {how}{where}", f"mend {member}"),
+            (f"meta {name} target-role=Unpromoted", f"meta {name} target-role=Started by {who}"),
+        ]
+    first, second = rng.choice(pairs)
+    steps = [(at, first), (later, second)] if second else [(at, first)]
+    if first.startswith("fault"):
+        # The role has to pass on, or the fault is none.
+        stirs = (f"kill {member}", f"standby {who}", f"crash {who}")
+        undo = {"standby": f"online {who}", "crash": f"power-on {who}"}
+        stir = rng.choice(stirs)
+        steps.append((at + 1, stir))
+        steps += [(later, undo[verb]) for verb in undo if stir.startswith(verb)]
+    return steps
+
+
 FAMILIES: Final[dict[str, Callable[[random.Random, Shape, Instant], Steps]]] = {
     "power": _power,
     "daemon": _daemon,

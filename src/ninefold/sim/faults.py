@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ninefold.core.instants import Instant, Millis
+from ninefold.sim.clones import Clone
 from ninefold.sim.cluster import Primitive, Shape
-from ninefold.sim.families import FAMILIES
+from ninefold.sim.families import FAMILIES, clones
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +54,19 @@ KNOB_TURNED: Final = 0.125
 # An idle token rests after so many visits; most runs take few, because a token that turns for nothing
 # costs most of a run's time and shows little.
 TOKEN_RESTS_AFTER: Final = ("3", "3", "3", "30", "200")
+
+# In one of four runs some resources are clones, each with every further option in a third of them.
+CLONED: Final = 0.25
+CLONE_OPTION: Final = 1 / 3
+CLONE_FAULTS_MAX: Final = 3
+CLONES: Final = (
+    (("dbs", "db"),),
+    (("dbs", "db"),),
+    (("mails", "mail"),),
+    (("webs", "web"),),
+    (("dbs", "db"), ("mails", "mail")),
+    (("dbs", "db"), ("webs", "web")),
+)
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -98,9 +112,41 @@ def make_plan(seed: int, nodes: int | None = None) -> Plan:
         steps = _set_back(rng, steps)
     options = (f"{shape.nodes} nodes", f"token {shape.token_ms}")
     turned = [f"{name}={value}" for name, value in shape.totem.items()]
-    return Plan(
+    plan = Plan(
         seed, shape, (*options, *shape.quorum, *turned, *families), steps, FORMING_MS + period
     )
+    _clone(plan, period)
+    return plan
+
+
+def _clone(plan: Plan, period: Millis) -> None:
+    """Let some resources of some plans be clones, and happen what can happen to these.
+
+    It has dice of its own: the plans of all other seeds are what they were before there were clones.
+    """
+    rng = random.Random(f"some clones {plan.seed}")  # noqa: S311 - a seed must give the same plan
+    if rng.random() >= CLONED:
+        return
+    shape = plan.shape
+    for name, member in rng.choice(CLONES):
+        options: dict[str, str] = {}
+        if member == "db":
+            options = {"promotable": "true", "promoted-max": rng.choice(("1", "1", "2"))}
+        most = rng.choice(("", "", "2", "3"))
+        if most and int(most) <= shape.nodes:
+            options["clone-max"] = most
+        for key in ("notify", "interleave", "ordered"):
+            if rng.random() < CLONE_OPTION:
+                options[key] = "true"
+        shape.clones[name] = Clone(member, options)
+        for primitive in shape.resources:
+            if primitive.name in shape.groups.get(member, [member]):
+                primitive.prefers = ""
+    for _ in range(rng.randint(1, CLONE_FAULTS_MAX)):
+        at = FORMING_MS + rng.randrange(period)
+        plan.steps += [Step(*step) for step in clones(rng, shape, at)]
+    plan.steps.sort(key=lambda step: step.at)
+    plan.options += ("clones", *(f"{name} of {c.member}" for name, c in shape.clones.items()))
 
 
 def corosync_plan(seed: int) -> Plan:

@@ -7,14 +7,20 @@ nobody waiting to be fenced (L6)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from ninefold.corosync.states import ViewState
 from ninefold.totem.reachability import REST_MS
+from ninefold.totem.ring_core import RingState
 
 if TYPE_CHECKING:
     from ninefold.controller.conductor import Controller
     from ninefold.core.instants import Millis
     from ninefold.sim.world import World
+
+
+# A ring, or a view, that carries messages.
+STANDING: Final = (RingState.OPERATIONAL, ViewState.INSTALLED)
 
 
 def membership_limit(world: World) -> Millis:
@@ -41,6 +47,12 @@ def apart(world: World) -> list[str]:
     """Return why there is no single membership yet."""
     everybody = tuple(sorted(world.hosts))
     reasons = [f"{host.name} has no daemon" for host in world.hosts.values() if not host.alive]
+    # What a node knows while it seeks a membership is of the ring before, which may have been fine.
+    reasons += [
+        f"{host.name} seeks a membership"
+        for host in world.hosts.values()
+        if host.node is not None and host.node.stack.state not in STANDING
+    ]
     for name, members in world.partitions().items():
         if members != everybody:
             reasons.append(f"{name} is in a ring of {members}")

@@ -94,6 +94,9 @@ def _tidy_up(world: World) -> list[int]:
     for resource in liveness.resources(world):
         changes.append(cib.SetMetaAttribute(resource, "target-role", None))
         changes.append(cib.SetMetaAttribute(resource, "is-managed", None))
+    for name, options in world.instances.options.items():
+        changes.append(cib.SetMetaAttribute(name, "target-role", None))
+        changes.append(cib.SetMetaAttribute(name, "clone-max", options.get("clone-max")))
     changes += [cib.ClearMoves(name) for name in liveness.moved(world)]
     for host in world.hosts.values():
         changes.append(cib.SetNodeAttribute(host.name, "standby", None))

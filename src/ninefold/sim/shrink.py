@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ninefold.core.instants import Millis
     from ninefold.sim.cluster import Primitive, Shape
     from ninefold.sim.world import World
+
+T = TypeVar("T")
 
 # So many runs are tried at most: some minutes.
 ATTEMPTS_MAX: Final = 400
@@ -137,7 +139,8 @@ def _clusters(plan: Plan) -> Iterator[Plan]:
     if shape.links > 1:
         proposals.append({"links": 1, "totem": _without(shape.totem, "link_mode")})
     if shape.resources:
-        proposals += [{"resources": [], "groups": {}}]
+        proposals += [{"resources": [], "groups": {}, "clones": {}}]
+    proposals += [{"clones": _without(shape.clones, name)} for name in shape.clones]
     for primitive in shape.resources:
         rest = [r for r in shape.resources if r is not primitive]
         groups = {
@@ -145,7 +148,9 @@ def _clusters(plan: Plan) -> Iterator[Plan]:
             for name, members in shape.groups.items()
         }
         groups = {name: members for name, members in groups.items() if len(members) > 1}
-        proposals.append({"resources": rest, "groups": groups})
+        cloned = (*groups, *(r.name for r in rest))
+        clones = {name: clone for name, clone in shape.clones.items() if clone.member in cloned}
+        proposals.append({"resources": rest, "groups": groups, "clones": clones})
     proposals += [{"totem": _without(shape.totem, key)} for key in shape.totem]
     proposals += [
         {"quorum": _without(shape.quorum, key)} for key in shape.quorum if key != "two_node"
@@ -162,7 +167,7 @@ def _clusters(plan: Plan) -> Iterator[Plan]:
         )
 
 
-def _without(pairs: dict[str, str], key: str) -> dict[str, str]:
+def _without(pairs: dict[str, T], key: str) -> dict[str, T]:
     return {name: value for name, value in pairs.items() if name != key}
 
 
@@ -209,6 +214,14 @@ def _definitions(shape: Shape) -> list[str]:
     lines = [f"cluster {' '.join(words)}"]
     lines += [f"resource {_resource(primitive)}" for primitive in shape.resources]
     lines += [f"group {name} = {' '.join(members)}" for name, members in shape.groups.items()]
+    for name, clone in shape.clones.items():
+        words = [
+            name,
+            "=",
+            clone.member,
+            *(f"{key}={value}" for key, value in clone.options.items()),
+        ]
+        lines.append(f"clone {' '.join(words)}")
     lines += [f"property {key}={value}" for key, value in shape.properties.items()]
     return lines
 

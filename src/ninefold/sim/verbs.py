@@ -6,17 +6,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from copy import deepcopy
 from typing import TYPE_CHECKING, Final, TypeAlias
-
-from lxml import etree
 
 from ninefold.cib import model as cib
 from ninefold.controller import requests as rq
 from ninefold.sim import hostile
 from ninefold.sim.agents import Fault
 from ninefold.sim.clones import define_clone
-from ninefold.sim.cluster import Primitive
+from ninefold.sim.cluster import Primitive, without
 from ninefold.sim.network import Weather
 from ninefold.sim.promises import mark as request_mark
 from ninefold.sim.recovery import recover
@@ -218,10 +215,11 @@ def mend_cables(stage: Stage, _: Words) -> None:
 
 
 def kill(stage: Stage, words: Words) -> None:
-    """`kill db`: the process of a resource dies; only a monitor can tell."""
-    if not stage.world.where(words[0]):
-        raise StageError(f"{words[0]} runs nowhere, so its process cannot die")
-    stage.world.kill(words[0])
+    """`kill db [on node2]`: the process of a resource dies; only a monitor can tell."""
+    hosts = stage.hosts(words[2:] if words[1:2] == ["on"] else ["all"])
+    if not any(host.resources.is_active(words[0]) for host in hosts):
+        raise StageError(f"{words[0]} does not run there, so its process cannot die")
+    stage.world.kill(words[0], hosts)
 
 
 def fault(stage: Stage, words: Words) -> None:
@@ -328,20 +326,6 @@ def remove(stage: Stage, words: Words) -> None:
     xml = without(document.configuration, words[0])
     change = cib.ReplaceConfiguration(xml, base=document.version)
     stage.ask(rq.ChangeCib(change, f"remove {words[0]}"), words)
-
-
-def without(configuration: etree._Element, resource: str) -> str:
-    """Return a configuration that lacks a resource and every constraint that names it."""
-    kept = deepcopy(configuration)
-    found = [e for e in kept.iter("primitive", "group") if e.get("id") == resource]
-    found += [e for e in kept.iter() if resource in (e.get("rsc"), e.get("first"), e.get("then"))]
-    if not found:
-        raise StageError(f"there is no resource {resource!r}")
-    for element in found:
-        parent = element.getparent()
-        if parent is not None:
-            parent.remove(element)
-    return etree.tostring(kept, encoding="unicode")
 
 
 def _asked(stage: Stage, words: Words) -> Controller:

@@ -315,9 +315,9 @@ class World:
 
     # Resources.
 
-    def kill(self, resource: str) -> None:
-        """Let a resource's process die wherever it runs."""
-        for host in self.hosts.values():
+    def kill(self, resource: str, hosts: Sequence[Host] | None = None) -> None:
+        """Let a resource's process die wherever it runs, or where it does among these hosts."""
+        for host in self.hosts.values() if hosts is None else hosts:
             if host.resources.is_active(resource):
                 host.resources.end(resource)
                 self.checkers.on_stop(self.now, host.id, resource)

@@ -44,7 +44,7 @@ def test_playing_what_was_printed_prints_the_same() -> None:
         ("network node1 half", "is neither on nor off"),
         ("fence-device sleeps", "write: fence-device"),
         ("disk node1 gone", "write: disk"),
-        ("kill mail", "mail runs nowhere"),
+        ("kill mail", "mail does not run there"),
         ("resource late", "must come before the first row"),
         ("expect snow", "expect knows"),
         ("expect db on node2", "db runs on"),

@@ -53,6 +53,16 @@ def test_what_does_not_matter_is_left_out() -> None:
     assert "is frozen" in shrinker.finding
 
 
+def test_clones_are_left_out_before_what_they_are_of() -> None:
+    plan = plan_with_clones()
+    plan.steps = [Step(9_123, "freeze node2")]
+
+    smaller = Shrinker(plan, objects_to_a_frozen_node).run()
+
+    assert smaller.shape.clones == {}
+    assert smaller.shape.resources == []
+
+
 def test_plan_that_does_not_fail_cannot_shrink() -> None:
     with pytest.raises(ValueError, match="nothing to shrink"):
         Shrinker(make_plan(3))
@@ -66,8 +76,12 @@ def test_kinds_of_failures_do_not_hang_on_names_and_numbers() -> None:
     assert one != kind("12: db started on 3, but 1 ran it, never stopped it, and was not fenced")
 
 
-def test_scenario_of_a_plan_tells_the_same_story() -> None:
-    plan = make_plan(6)
+def plan_with_clones() -> Plan:
+    return next(plan for plan in map(make_plan, range(100)) if plan.shape.clones)
+
+
+@pytest.mark.parametrize("plan", [make_plan(6), plan_with_clones()], ids=["six", "clones"])
+def test_scenario_of_a_plan_tells_the_same_story(plan: Plan) -> None:
     lines = [line for line in run(plan).trace if line.who != "plan"]
     stage = Stage()
 
