@@ -289,8 +289,6 @@ def clear_failcount(work: Workspace, resource: Resource, node: Node, why: str) -
     """Forget the failures of a resource on a node."""
     action = act(work, resource, "clear_failcount", node, optional=False)
     action.kind = "clear"
-    action.on_dc = True
-    update_runnable(work, action)
     if not action.reasons:
         action.reasons.append(reasons.failures_forgotten(resource, node, why))
     return action

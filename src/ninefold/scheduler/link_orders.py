@@ -176,8 +176,6 @@ def _partner(work: Workspace, probe: Action, after: Action) -> Resource | None:
         return None
     if not boolean(resource.meta.get("interleave"), default=False):
         return None
-    if probe.resource.parent is None or probe.resource.top.clone is None:
-        return None
     return compatible_instance(work, probe.resource, resource)
 
 
@@ -191,4 +189,5 @@ def _into_member(probe: Action, then: Action, after: Action, partner: Resource |
     if probe.resource.parent is outer or inner.parent is not outer:
         return False
     interleaved = outer.clone is not None and outer.clone.interleave
-    return not interleaved or partner is None or partner is inner
+    # Of clones that go in pairs, only the instance where the probed resource will be.
+    return not interleaved or partner is inner

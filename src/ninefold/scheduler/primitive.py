@@ -239,9 +239,10 @@ def _step(
         action = start(work, resource, node, optional=True)
         if node is not None:
             order_after_unfencing(work, resource, node, action, FIRST_IMPLIES_THEN)
-        if action.runnable and not optional:
-            action.optional = action.optional and not resource.managed
-        if _expected(resource, node, restarting=restarting):
+        expected = _expected(resource, node, restarting=restarting)
+        if action.runnable and not optional and (resource.managed or expected):
+            action.optional = False
+        if expected:
             action.pseudo = True
     elif following is Role.PROMOTED:
         _promote(work, resource, node, optional=optional, restarting=restarting)

@@ -75,7 +75,8 @@ def update(
     changed = yield from update_pair(first, then, rule)
     for instance in instances_of(resource):
         inner = first_with_task(instance, then.task, node)
-        if inner is not None:
+        # An instance that cannot do it in any case needs no further reason.
+        if inner is not None and flags_of(inner, node) & RUNNABLE:
             done = yield from update(work, first, inner, node, rule)
             changed |= done
             if done & CHANGED_THEN:

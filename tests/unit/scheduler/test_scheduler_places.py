@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ninefold.scheduler import schedule_document
+from ninefold.scheduler import operation_digest, schedule_document
 from tests.forecast_world import NOW, cluster
 
 if TYPE_CHECKING:
@@ -54,14 +54,15 @@ def placed_in_turn(transition: Transition, clone: str) -> list[str]:
     return list(dict.fromkeys(line.resource for line in lines if line.resource.startswith(clone)))
 
 
-def fail(root: Element, resource: str, node: str) -> None:
-    """Let the last monitor of what runs on `node` have failed."""
+def fail(root: Element, resource: str, node: str, rc: str = "1") -> None:
+    """Let the last monitor of what runs on `node` have failed, or ended with `rc`."""
     state = next(s for s in root.iterfind("status/node_state") if s.get("uname") == node)
     history = next(h for h in state.iter("lrm_resource") if h.get("id") == resource)
     failure = {
-        "id": f"{resource}_last_failure_0", "operation_key": f"{resource}_monitor_10000",
-        "operation": "monitor", "interval": "10000", "call-id": "7", "rc-code": "1",
+        "id": f"{resource}_monitor_10000" if rc == "0" else f"{resource}_last_failure_0", "operation_key": f"{resource}_monitor_10000",
+        "operation": "monitor", "interval": "10000", "call-id": "7", "rc-code": rc,
         "op-status": "0", "transition-key": "1:1:0:x", "last-rc-change": str(NOW - 10),
+        "op-digest": operation_digest({}, interval_ms=10_000, timeout_ms=20_000),
     }  # fmt: skip
     history.append(history.makeelement("lrm_rsc_op", failure))
 
@@ -235,3 +236,90 @@ def test_node_is_let_in_before_it_is_probed() -> None:
     transition = schedule_document(root, NOW)
 
     assert "stonith-n2-on" in comes_after(transition, "a_monitor_0", "n2")
+
+
+def test_failures_are_not_forgotten_on_a_node_that_is_about_to_be_fenced() -> None:
+    # One failure has expired, another makes the node be fenced: with that, both are forgotten anyway.
+    monitor = '<operations><op id="{0}-o" name="monitor" interval="10s"{1}/></operations>'
+    root = cluster(
+        f'<primitive id="a" class="ocf" provider="heartbeat" type="Dummy">{meta("a", failure_timeout="5s")}'
+        + monitor.format("a", "")
+        + '</primitive><primitive id="b" class="ocf" provider="heartbeat" type="Dummy">'
+        + monitor.format("b", ' on-fail="fence"')
+        + "</primitive>",
+        running={"a": "n1", "b": "n1"},
+    )
+    fail(root, "a", "n1")
+    fail(root, "b", "n1")
+    remember(
+        root,
+        "n1",
+        **{"fail-count-a#monitor_10000": "1", "last-failure-a#monitor_10000": str(NOW - 10)},
+    )
+
+    transition = schedule_document(root, NOW)
+
+    assert "stonith-n1-reboot" in {action.key for action in transition.actions}
+    assert "clear_failcount" not in {action.task for action in transition.actions}
+
+
+def test_one_way_order_leaves_alone_a_clone_with_no_instance_left_to_start() -> None:
+    # What comes first cannot start. One instance has started before it, the other has no place: there is
+    # nothing that the clone could begin, nor end.
+    off = meta("a", target_role="Stopped")
+    root = cluster(
+        f'<primitive id="a" class="ocf" provider="heartbeat" type="Dummy">{off}</primitive>'
+        + clone("k", DUMMY.format("k1"), clone_max="2"),
+        '<rsc_order id="o" first="a" then="k" symmetrical="false"/>'
+        '<rsc_location id="l2" rsc="k" node="n2" score="-INFINITY"/>'
+        '<rsc_location id="l3" rsc="k" node="n3" score="-INFINITY"/>',
+        {"k1": "n1"},
+    )
+
+    transition = schedule_document(root, NOW)
+
+    assert [action.key for action in transition.actions if action.key.startswith("k")] == []
+
+
+def test_probe_holds_up_only_the_instance_that_goes_with_what_is_probed() -> None:
+    # If the probe on n2 finds it there, n1 has one too many; the instances elsewhere are not concerned.
+    root = cluster(
+        DUMMY.format("a")
+        + clone("k", DUMMY.format("k1"), interleave="true")
+        + '<primitive id="z" class="ocf" provider="heartbeat" type="Dummy"/>',
+        '<rsc_order id="o" first="a" then="k"/>'
+        '<rsc_location id="l" rsc="a" node="n1" score="INFINITY"/>'
+        '<rsc_location id="l1" rsc="k" node="n1" score="-INFINITY"/>',
+        {"k1": "n2"},
+    )
+    run_too(root, "k1", "n3")
+    for history in list(root.iter("lrm_resource")):
+        state = next(s for s in history.iterancestors("node_state"))
+        if history.get("id") == "a" and state.get("uname") == "n2":
+            parent = history.getparent()
+            assert parent is not None
+            parent.remove(history)
+
+    transition = schedule_document(root, NOW)
+
+    for node in ("n2", "n3"):
+        stop = next(a for a in transition.actions if a.task == "stop" and a.node == node)
+        assert "a_monitor_0" not in comes_after(transition, stop.key, node)
+
+
+def test_unmanaged_resource_that_is_active_twice_is_watched_where_it_belongs() -> None:
+    operations = '<operations><op id="o" name="monitor" interval="10s"/></operations>'
+    root = cluster(
+        '<primitive id="a" class="ocf" provider="heartbeat" type="Dummy">'
+        + meta("a", is_managed="false", multiple_active="stop_unexpected")
+        + f"{operations}</primitive>",
+        running={"a": "n1"},
+    )
+    run_too(root, "a", "n2")
+    for node in ("n1", "n2"):
+        fail(root, "a", node, rc="0")
+
+    transition = schedule_document(root, NOW)
+
+    watched = {(a.key, a.node) for a in transition.actions if a.interval_ms}
+    assert watched == {("a_monitor_10000", "n1")}
