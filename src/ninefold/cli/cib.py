@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from ninefold.api.client import Client
+from ninefold.cib.carried import not_carried_out
 from ninefold.cib.check import check as check_cib
 from ninefold.cib.document import Cib
 from ninefold.cib.model import ReplaceConfiguration, SetProperty
@@ -31,7 +32,7 @@ from ninefold.cli.out import (
     show_json,
 )
 from ninefold.controller.requests import ChangeCib
-from ninefold.core.findings import errors
+from ninefold.core.findings import Severity, errors
 
 if TYPE_CHECKING:
     from ninefold.core.findings import Finding
@@ -59,6 +60,7 @@ def judge(text: str, file: str) -> tuple[Cib | None, list[Finding]]:
     cib, findings = Cib.parse(text)
     if cib is not None:
         findings = [*findings, *(f for f in check_cib(cib.root) if f not in findings)]
+        findings += not_carried_out(cib.configuration, Severity.WARNING)
     return cib, [msgspec.structs.replace(finding, file=file) for finding in findings]
 
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 import msgspec
 
-from ninefold.cib.model import SetNodeState, SetTransientAttribute
+from ninefold.cib.carried import brought_in
+from ninefold.cib.document import parse_xml
+from ninefold.cib.model import ReplaceConfiguration, SetNodeState, SetTransientAttribute
 from ninefold.controller import requests as rq
 from ninefold.controller.events import (
     Answer,
@@ -94,6 +96,8 @@ class Door:
                 cause = self._situation.cause(event.user, text)
                 if not self._situation.members:
                     return [refuse(event.request, "no-ring", "The ring has not formed yet.")]
+                if isinstance(change, ReplaceConfiguration) and (half := self._half(change)):
+                    return [refuse(event.request, "not-carried-out", *half)]
                 return self._replica.propose(change, cause, event.request)
             case rq.FenceNode(node, why):
                 return self._fence(event, node, why)
@@ -107,6 +111,17 @@ class Door:
                 return [answer, *self.stop(f"{event.user} asked to stop this node")]
             case _:
                 assert_never(request)
+
+    def _half(self, change: ReplaceConfiguration) -> list[str]:
+        """Say what a new configuration would bring in that could only be carried out by half."""
+        root, _ = parse_xml(change.xml)
+        if root is None:
+            return []  # the replica says what is wrong with it
+        new = root if root.tag == "configuration" else root.find("configuration")
+        if new is None:
+            return []
+        found = brought_in(new, self._replica.working.configuration)
+        return [f"{one.sentence} {one.remedy}" for one in found]
 
     def _status(self, request: int) -> list[Effect]:
         self._asking.append(request)
