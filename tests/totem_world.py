@@ -272,8 +272,8 @@ class World:
     def heal(self) -> None:
         self.cut = set()
 
-    def submit(self, node: int, payload: bytes) -> None:
-        self._step(node, Submitted(self.group, 100, payload))
+    def submit(self, node: int, payload: bytes, *, safe: bool = False) -> None:
+        self._step(node, Submitted(self.group, 100, payload, safe))
 
     def event(self, node: int, event: Event) -> None:
         self._step(node, event)

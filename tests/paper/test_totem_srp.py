@@ -11,7 +11,7 @@ import msgspec
 
 from ninefold.core.ids import RingId
 from ninefold.totem.codec import decode, encode
-from ninefold.totem.events import RingChanged, SaveRingSeq
+from ninefold.totem.events import ConfigurationKind, Delivered, RingChanged, SaveRingSeq
 from ninefold.totem.flow import Flow
 from ninefold.totem.messages import (
     RTR_MAX,
@@ -596,3 +596,67 @@ def test_a_message_of_the_new_ring_is_delivered_after_the_regular_change() -> No
         "REGULAR",
     ]
     assert [e.sender for e in after if isinstance(e, FrameDelivered)] == [1]
+
+
+# --- 6, delivery guarantees ---
+
+
+def delivered(effects: list[RingEffect]) -> int:
+    return len([e for e in effects if isinstance(e, FrameDelivered)])
+
+
+def test_a_safe_message_waits_until_two_tokens_say_that_all_have_it() -> None:
+    member = Member()
+    seq = member.base + 2
+    safe = msgspec.structs.replace(member.frame(1), safe=True)
+
+    early = [*member.take(safe), *member.take(member.frame(2))]
+    first = member.take(member.token(seq=seq, aru=seq))
+    second = member.take(member.token(seq=seq, aru=seq))
+
+    # What comes behind it waits with it: there is one order.
+    assert [delivered(early), delivered(first), delivered(second)] == [0, 0, 2]
+
+
+def test_a_safe_message_that_some_member_lacks_is_not_delivered() -> None:
+    member = Member()
+    seq = member.base + 1
+
+    effects = member.take(msgspec.structs.replace(member.frame(1), safe=True))
+    for _ in range(5):
+        effects += member.take(member.token(seq=seq, aru=member.base, aru_addr=3))
+
+    assert delivered(effects) == 0
+
+
+def test_an_agreed_message_waits_for_nobody() -> None:
+    member = Member()
+
+    assert delivered(member.take(member.frame(1))) == 1
+
+
+def test_what_is_not_known_to_be_safe_is_delivered_after_the_transitional_change() -> None:
+    world = World(3)
+    world.start()
+    assert world.run_until(lambda: world.formed(1, 2, 3), limit=500)
+    world.run(200)
+    # Node 3 gets no message any more, and so never says that it has this one.
+    world.drop_if = lambda _, target, data: target == 3 and b"safe" in data
+    world.submit(1, b"safe", safe=True)
+    world.run(100)
+    assert not world.hosts[1].payloads()
+
+    world.crash(3)
+    assert world.run_until(lambda: world.formed(1, 2), limit=20_000)
+
+    for node in (1, 2):
+        story = [
+            e.kind if isinstance(e, RingChanged) else "delivered"
+            for _, e in world.hosts[node].log
+            if isinstance(e, RingChanged | Delivered)
+        ]
+        assert story[-3:] == [
+            ConfigurationKind.TRANSITIONAL,
+            "delivered",
+            ConfigurationKind.REGULAR,
+        ]

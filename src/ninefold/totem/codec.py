@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)
 
-# Array and tag, two 9-byte integers, two 3-byte ids, a flag and the 5-byte length of the payload.
-MCAST_OVERHEAD: Final = 2 + 9 + 3 + 9 + 3 + 1 + 5
+# Array and tag, two 9-byte integers, two 3-byte ids, two flags and the 5-byte length of the payload.
+MCAST_OVERHEAD: Final = 2 + 9 + 3 + 9 + 3 + 1 + 1 + 5
 
 
 class MalformedMessage(Exception):

@@ -65,11 +65,17 @@ class Left(msgspec.Struct, frozen=True):
 
 
 class Submitted(msgspec.Struct, frozen=True):
-    """A member of a group multicasts `payload` (at most 1 MiB) in total order."""
+    """A member of a group multicasts `payload` (at most 1 MiB) in total order.
+
+    `safe` has it delivered only when all members of the ring are known to have it, and with it all that
+    comes after it: two rotations of the token later. Delivered so, no member of that ring that lives
+    goes on to another one without it.
+    """
 
     group: str
     pid: int
     payload: bytes
+    safe: bool = False
 
 
 class Synchronize(msgspec.Struct, frozen=True):

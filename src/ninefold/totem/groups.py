@@ -142,6 +142,11 @@ class Groups:
         """Return the next frame."""
         return self._packer.take()
 
+    @property
+    def took_safe(self) -> bool:
+        """Whether the frame last taken has something of a message that asks for safe delivery."""
+        return self._packer.took_safe
+
     # --- what the layers above ask for ---
 
     @property
@@ -176,13 +181,15 @@ class Groups:
         del self._wanted[group, pid]
         return self._push(_Leave(group, pid))
 
-    def submit(self, group: str, pid: int, payload: bytes) -> list[GroupEffect]:
+    def submit(
+        self, group: str, pid: int, payload: bytes, *, safe: bool = False
+    ) -> list[GroupEffect]:
         """A local process multicasts; allowed from its join on."""
         assert len(payload) <= PAYLOAD_BYTES_MAX
         if (group, pid) not in self._wanted:
             self._drop("group-message-of-stranger")
             return []
-        return self._push(_Message(group, pid, payload))
+        return self._push(_Message(group, pid, payload), safe=safe)
 
     def say(self, data: bytes) -> list[GroupEffect]:
         """Tell all members of the ring, ourselves included."""
@@ -396,8 +403,8 @@ class Groups:
     def _is_local(self, members: Iterable[GroupMember]) -> bool:
         return any(member.node == self._me for member in members)
 
-    def _push(self, envelope: _Envelope) -> list[GroupEffect]:
-        if self._packer.push(_ENCODER.encode(envelope), Lane.APPLICATION):
+    def _push(self, envelope: _Envelope, *, safe: bool = False) -> list[GroupEffect]:
+        if self._packer.push(_ENCODER.encode(envelope), Lane.APPLICATION, safe=safe):
             return []
         self._drop("queue-full")
         return [Noted("queue-full", "A message was refused: too many wait to be sent.")]

@@ -66,6 +66,8 @@ class Mcast(msgspec.Struct, frozen=True, array_like=True, tag=2):
     node: Node
     encapsulated: bool
     payload: Payload
+    # Not to be handed up before all members of the ring are known to have it.
+    safe: bool = False
 
     @property
     def ring(self) -> RingId:

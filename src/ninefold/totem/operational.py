@@ -47,7 +47,9 @@ class Operational:
         conf.token_seq = token.token_seq
         self._restart_timers(now)
         self._notice_idleness(now, conf, token)
-        conf.window.release(min(token.aru, conf.previous_aru, conf.delivered))
+        # Whoever had less would have lowered it in one of two rotations.
+        conf.safe_upto = max(conf.safe_upto, min(token.aru, conf.previous_aru))
+        conf.window.release(min(conf.safe_upto, conf.delivered))
         asked = len(token.rtr)
         token = self._serve(conf, token)
         if core.state is RingState.RECOVERY:
@@ -221,7 +223,13 @@ class Operational:
                 break
             seq += 1
             frame = Mcast(
-                conf.ring.seq, conf.ring.representative, seq, core.me, recovering, payload
+                conf.ring.seq,
+                conf.ring.representative,
+                seq,
+                core.me,
+                recovering,
+                payload,
+                not recovering and core.source.took_safe,
             )
             kept = conf.window.insert(frame)
             assert kept, "flow control keeps the token within the window"

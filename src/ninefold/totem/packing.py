@@ -50,6 +50,10 @@ class Packer:
         # Attributes, not a dict by lane: an Enum is hashed in Python, six times a frame.
         self._barrier: deque[bytes] = deque()
         self._application: deque[bytes] = deque()
+        # For each message in the application's lane, whether it asks for safe delivery.
+        self._safe: deque[bool] = deque()
+        # Whether something of the frame last taken does.
+        self.took_safe = False
         self._partial: tuple[deque[bytes], int] | None = None
         self._bytes = 0
         self.blocked = True
@@ -66,13 +70,17 @@ class Packer:
             return -(-self._bytes // self._frame_bytes)
         return -(-sum(map(len, self._barrier)) // self._frame_bytes)
 
-    def push(self, message: bytes, lane: Lane) -> bool:
+    def push(self, message: bytes, lane: Lane, *, safe: bool = False) -> bool:
         """Queue a message; False if the queue is full."""
         assert message
         assert len(message) <= MESSAGE_BYTES_MAX
         if self._bytes + len(message) > QUEUE_BYTES_MAX:
             return False
-        (self._barrier if lane is Lane.BARRIER else self._application).append(message)
+        if lane is Lane.BARRIER:
+            self._barrier.append(message)
+        else:
+            self._application.append(message)
+            self._safe.append(safe)
         self._bytes += len(message)
         return True
 
@@ -86,6 +94,7 @@ class Packer:
         """Return the next frame, None if nothing may be sent."""
         chunks: list[bytes] = []
         room = self._frame_bytes
+        self.took_safe = False
         while room > _HEADER.size + CHUNK_BYTES_MIN:
             lane, offset = self._partial or (self._next_lane(), 0)
             if lane is None:
@@ -96,8 +105,13 @@ class Packer:
             flags = (FIRST if offset == 0 else 0) | (LAST if end == len(message) else 0)
             chunks += (_HEADER.pack(flags, len(piece)), piece)
             room -= _HEADER.size + len(piece)
+            of_application = lane is self._application
+            if of_application and self._safe[0]:
+                self.took_safe = True
             if flags & LAST:
                 lane.popleft()
+                if of_application:
+                    self._safe.popleft()
                 self._bytes -= len(message)
                 self._partial = None
             else:

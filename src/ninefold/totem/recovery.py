@@ -42,6 +42,7 @@ class Recovery:
     def _reset(self) -> None:
         self.pending.clear()
         self._transitional: tuple[NodeId, ...] = ()
+        self._safe_upto = 0
         self._flag_is_ours = False
         self._clear_visits = 0
         self._install_seq = 0
@@ -63,6 +64,8 @@ class Recovery:
             if slots[node].old_ring == old.ring and node in old.members
         )
         assert core.me in self._transitional
+        # What one of them has handed up was safe; by this all that stay together end the old ring alike.
+        self._safe_upto = max(slots[node].high_delivered for node in self._transitional)
         self.pending.extend(self._to_send([(node, slots[node]) for node in self._transitional]))
         core.note("recovery", f"Ring {conf.ring}: {len(self.pending)} frames to send again.")
 
@@ -113,6 +116,7 @@ class Recovery:
         assert new is not None
         assert new.window.aru >= self._install_seq
         self._unwrap(new, old)
+        old.safe_upto = self._safe_upto
         core.deliver(old)
         stayed = self._transitional
         core.effects.append(
@@ -176,7 +180,9 @@ class Recovery:
                 old.window.insert(inner)
 
     def _deliver_past_gaps(self, old: Configuration) -> None:
-        """Deliver what lies behind a gap, only from members that come along."""
+        """Deliver what is left: what was not known to be safe, and behind a gap what comes along."""
+        old.safe_upto = old.window.aru
+        self._core.deliver(old)
         for seq in range(old.delivered + 1, old.window.high + 1):
             frame = old.window.get(seq)
             if frame is not None and frame.node in self._transitional:

@@ -100,6 +100,10 @@ class Source(Protocol):
     def take(self) -> bytes | None:
         """Return the next frame."""
 
+    @property
+    def took_safe(self) -> bool:
+        """Whether that frame is to be delivered only when all members have it."""
+
 
 class Configuration:
     """One ring as one member sees it: installed, or being formed."""
@@ -110,6 +114,8 @@ class Configuration:
         self.flow = flow
         self.window = Window()
         self.delivered = 0
+        # All members are known to have every frame up to this one.
+        self.safe_upto = 0
         # The token as this member knows it.
         self.token_seq = 0
         self.last_seq = 0
@@ -268,11 +274,13 @@ class Core:
         self.arm(Timer.TOKEN_RETRANSMIT, now + self.options.token_retransmit)
 
     def deliver(self, conf: Configuration) -> None:
-        """Deliver in order up to the first gap (agreed delivery)."""
+        """Deliver in order up to the first gap, or a frame that all must have and some may lack."""
         while conf.delivered < conf.window.aru:
-            conf.delivered += 1
-            frame = conf.window.get(conf.delivered)
+            frame = conf.window.get(conf.delivered + 1)
             assert frame is not None
+            if frame.safe and conf.delivered >= conf.safe_upto:
+                return
+            conf.delivered += 1
             self.emit(frame)
 
     def emit(self, frame: Mcast) -> None:

@@ -279,8 +279,8 @@ class Stack:
                 return self._submit(now, self._groups.join(group, pid))
             case Left(group, pid):
                 return self._submit(now, self._groups.leave(group, pid))
-            case Submitted(group, pid, payload):
-                return self._submit(now, self._groups.submit(group, pid, payload))
+            case Submitted(group, pid, payload, safe):
+                return self._submit(now, self._groups.submit(group, pid, payload, safe=safe))
             case _:
                 assert_never(event)
 

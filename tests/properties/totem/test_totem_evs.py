@@ -21,6 +21,7 @@ from ninefold.totem.events import (
     GroupMember,
     RingChanged,
 )
+from ninefold.totem.reachability import REST_MS
 from tests.totem_world import FAST, World
 
 if TYPE_CHECKING:
@@ -78,19 +79,22 @@ def episodes(node: int, log: Log) -> list[Episode]:
     return found
 
 
-def check_evs(world: World) -> None:
+def check_evs(world: World, *, safe: bool = False) -> None:
     lives: list[list[Episode]] = []
     for node, host in world.hosts.items():
         mine = [episodes(node, log) for log in (*host.past, host.log)]
         check_rings_grow([e for life in mine for e in life])
         lives += mine
     every = [episode for life in lives for episode in life]
+    if safe:
+        check_safe(every)
+    else:
+        check_transitional_origin(every)
     check_ring_means_members(every)
     check_no_duplicates(lives)
     check_delivered_in_one_ring(every)
     check_order(every)
     check_moved_together(every)
-    check_transitional_origin(every)
     check_barriers(every)
 
 
@@ -158,6 +162,24 @@ def check_transitional_origin(every: list[Episode]) -> None:
             assert int(payload.split(b"-")[0]) in episode.transitional
 
 
+def check_safe(every: list[Episode]) -> None:
+    """What one has delivered in a ring, all of that ring that live to see another have delivered before."""
+    by_ring: dict[RingId, list[Episode]] = {}
+    for episode in every:
+        by_ring.setdefault(episode.ring, []).append(episode)
+    for group in by_ring.values():
+        delivered = {p for e in group for p in e.payloads[: e.transitional_at] if is_safe(p)}
+        for episode in group:
+            # What came before its process was in the group is not for it.
+            if episode.next_ring is not None and episode.in_group_from_start:
+                assert delivered <= set(episode.payloads), (episode.node, episode.ring)
+
+
+def is_safe(payload: bytes) -> bool:
+    """Whether its sender asked for it to be safe: every other one in a storm of such messages."""
+    return int(payload.split(b"-")[2]) % 2 == 0
+
+
 def check_barriers(every: list[Episode]) -> None:
     seen: dict[RingId, tuple[int, dict[int, dict[str, bytes]]]] = {}
     for episode in every:
@@ -172,8 +194,9 @@ def check_barriers(every: list[Episode]) -> None:
 class Storm:
     """Random trouble for a world, and its end."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: World, seed: int, *, safe: bool = False) -> None:
         self.world = world
+        self.safe = safe
         self.dice = random.Random(seed)
         self.sent: dict[int, list[bytes]] = {node: [] for node in world.nodes}
         self.lost_lives: set[int] = set()
@@ -186,7 +209,7 @@ class Storm:
         size = self.dice.choice((10, 10, 10, 200, 3_000, 20_000))
         payload = b"%d-%d-%d-" % (node, host.boot, len(self.sent[node])) + bytes(size)
         self.sent[node].append(payload)
-        self.world.submit(node, payload)
+        self.world.submit(node, payload, safe=self.safe and is_safe(payload))
 
     def trouble(self) -> None:
         world, dice = self.world, self.dice
@@ -290,3 +313,41 @@ def test_rings_that_once_chased_each_other_find_together(seed: int) -> None:
 
     check_evs(world)
     assert whole
+
+
+def stormy(seed: int, *, safe: bool) -> World:
+    dice = random.Random(seed)
+    world = World(
+        dice.choice((3, 4, 5)),
+        seed=seed,
+        totem=FAST,
+        delay=dice.choice(((1, 1), (1, 5), (1, 20))),
+        loss=dice.choice((0.0, 0.02, 0.1)),
+        dup=dice.choice((0.0, 0.05)),
+        disk=dice.choice(((0, 0), (0, 10))),
+    )
+    storm = Storm(world, seed, safe=safe)
+    world.start()
+    storm.blow(40)
+    storm.calm()
+    # One that not all could hear rests for half a minute.
+    assert world.run_until(lambda: world.formed(*world.nodes), limit=REST_MS + 20_000)
+    world.run(1_000)
+    for node in world.nodes:
+        if node not in storm.lost_lives:
+            assert set(storm.sent[node]) <= set(world.hosts[node].payloads())
+    return world
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_was_safe_in_a_ring_is_lost_by_nobody_who_was_in_it(seed: int) -> None:
+    check_evs(stormy(seed, safe=True), safe=True)
+
+
+def test_agreed_delivery_alone_does_not_keep_that_promise() -> None:
+    def look() -> None:
+        for seed in range(30):
+            check_evs(stormy(seed, safe=False), safe=True)
+
+    with pytest.raises(AssertionError):
+        look()
