@@ -189,12 +189,36 @@ def broken(
                 events.append(ev.Quorum(quorate=False))
             case _:
                 pass
+    known = [(event.spec, _digest(root, event.spec)) for event in events
+             if isinstance(event, ev.OperationResult)]  # fmt: skip
     problems = ev.inject(document, events, now)
     assert not problems, problems
+    for spec, digest in known:
+        for entry in _entries(document, spec) if digest else ():
+            entry.set("op-digest", digest)
     if lost and not (voters or voters_of(document)).quorate(_present(document)):
         ev.inject(document, [ev.Quorum(quorate=False)], now)
     dead = [fault.name for fault in faults if fault.kind == "device"]
     return Broken(document, tuple(failing), tuple(unfenceable(document, dead)))
+
+
+def _entries(root: Element, spec: OpSpec) -> list[Element]:
+    """Return what a node remembers of an operation."""
+    return [
+        entry
+        for state in root.iterfind("status/node_state")
+        if state.get("uname") == spec.node
+        for history in state.iterfind("lrm/lrm_resources/lrm_resource")
+        if plain(history.get("id", "")) == spec.resource
+        for entry in history
+        if (entry.get("operation"), entry.get("interval")) == (spec.task, str(spec.interval_ms))
+    ]
+
+
+def _digest(root: Element, spec: OpSpec) -> str:
+    """Return with which parameters an operation ran, so that it fails with the same."""
+    digests = [entry.get("op-digest", "") for entry in _entries(root, spec)]
+    return next(filter(None, digests), "")
 
 
 def _present(root: Element) -> list[str]:

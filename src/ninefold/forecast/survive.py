@@ -7,7 +7,7 @@ does not run at the end did not survive; the chain of events says why.
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
     from ninefold.core.instants import WallSeconds
-    from ninefold.forecast.execute import Story
+    from ninefold.forecast.execute import Step, Story
     from ninefold.forecast.faults import Broken, Voters
     from ninefold.forecast.together import Path
     from ninefold.scheduler.model import Transition
@@ -203,18 +203,10 @@ def _why(service: outage.Service, final: Transition) -> str:
 
 def _chain(faults: Sequence[Fault], story: Story, unfenceable: Sequence[str]) -> list[str]:
     told = [f"{fault}." for fault in faults]
-    for one in story.rounds:
-        for step in one.execution.steps:
-            action = step.action
-            probe = action.task in {"monitor", "notify", "cancel"}
-            if action.kind is ActionKind.PSEUDO or (probe and step.rc is None):
-                continue
-            if action.kind is ActionKind.FENCING:
-                told.append(f"{action.node} is fenced.")
-            else:
-                end = "" if step.rc is None else f" fails ({step.rc})"
-                name = action.resource or action.node
-                told.append(f"{action.task} of {name} on {action.node}{end}.")
+    steps = [step for one in story.rounds for step in one.execution.steps if _is_told(step)]
+    for (phrase, node), together in groupby(steps, key=lambda step: (_phrase(step), _node(step))):
+        names = list(dict.fromkeys(step.action.resource or node for step in together))
+        told.append(phrase.format(names=", ".join(names), node=node))
     told += [
         f"{action.node} is to be fenced, and no device can."
         for action in story.final.actions
@@ -223,3 +215,23 @@ def _chain(faults: Sequence[Fault], story: Story, unfenceable: Sequence[str]) ->
     if not story.final.quorate:
         told.append("There is no quorum.")
     return told
+
+
+def _is_told(step: Step) -> bool:
+    silent = {"monitor", "notify", "cancel", "clear_failcount"}
+    return step.action.kind is not ActionKind.PSEUDO and (
+        step.action.task not in silent or step.rc is not None
+    )
+
+
+def _node(step: Step) -> str:
+    return step.action.node
+
+
+def _phrase(step: Step) -> str:
+    """Return the sentence about a step, or several of its kind on one node, in a row."""
+    if step.action.kind is ActionKind.FENCING:
+        return "{node} is fenced."
+    if step.rc is not None:
+        return f"{step.action.task} of {{names}} on {{node}} fails ({step.rc})."
+    return f"{step.action.task} of {{names}} on {{node}}."

@@ -184,3 +184,22 @@ def test_survive_and_what_if_as_commands(tmp_path: Path) -> None:
     assert "Not back:\n  db: " in asked.stdout
     assert wrong.exit_code == 2
     assert "node NODE down" in wrong.stderr
+
+
+def test_failure_for_good_counts_as_a_failure_and_not_as_a_changed_definition() -> None:
+    meta = (
+        '<meta_attributes id="m"><nvpair id="t" name="migration-threshold" value="1"/>'
+        "</meta_attributes>"
+    )
+    db = (
+        f'<primitive id="db" class="ocf" provider="heartbeat" type="Dummy">{meta}<operations>'
+        '<op id="db-mon" name="monitor" interval="10s"/></operations></primitive>'
+    )
+    root = cluster(db, running={"db": "n1"})
+    rested = execute(root, schedule_document(root, NOW), NOW).document
+
+    outcome = judge(rested, [Fault("resource", "db", "n1")], NOW)
+
+    # One failure is enough: it is not tried again where it was.
+    told = ["db fails on n1 for good.", "stop of db on n1.", "start of db on n2."]
+    assert list(outcome.chain) == told
