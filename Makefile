@@ -48,11 +48,14 @@ test: setup packages
 
 # Of each decoder with atheris, where it installs.
 FUZZ_SECONDS = 30
+# Documents that something went wrong with; four commands on each, a third of a second together.
+FUZZ_CIBS = 500
 
 fuzz: setup
 	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/unit/totem/test_messages.py \
 	    tests/unit/totem/test_packing.py tests/properties/totem tests/properties/quorum/test_quorum_partitions.py \
 	    tests/properties/config tests/properties/test_every_decoder.py
+	$(BIN)/python -m tests.fuzz.cibs $(FUZZ_CIBS)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) sh tests/fuzz/run $(BIN)/python
 
 # Of each option so many histories; a thousand of each take six minutes, most of them waiting.

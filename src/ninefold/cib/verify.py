@@ -17,6 +17,7 @@ from ninefold.cib.carried import not_carried_out
 from ninefold.cib.check import check
 from ninefold.cib.contradictions import contradictions
 from ninefold.cib.document import Cib, is_element, line_of, parse_xml
+from ninefold.cib.status_check import status_findings
 from ninefold.core.findings import Finding, Severity, errors
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def verify(text: str | bytes, file: str = "") -> list[Finding]:
             findings += allowed(configuration)
             findings += references(configuration)
             findings += contradictions(configuration)
+            findings += status_findings(root)
     ordered = sorted(findings, key=lambda finding: finding.line)
     return [msgspec.structs.replace(one, file=file) for one in ordered]
 

@@ -31,6 +31,7 @@ _CONTAINERS: Final = (
     "configuration/tags/tag",
     "status/node_state/lrm/lrm_resources",
 )
+_RESOURCES: Final = ("primitive", "group", "clone", "master", "template")
 _REMOTE: Final = (
     "boolean(configuration/resources//bundle"
     " | configuration/resources//*[@class='ocf' and @type='remote']"
@@ -51,14 +52,17 @@ def splittable(root: Element) -> bool:
     """Tell whether resources can only meet in constraints and in counts.
 
     Utilisation makes all of them share the nodes' capacity, and a remote node is a node that one
-    resource gives to others.
+    resource gives to others. In a document with the same id twice nobody knows what belongs to which.
     """
     strategies = {
         pair.get("value", "")
         for pair in root.iterfind("configuration/crm_config//nvpair")
         if pair.get("name", "").replace("_", "-") == "placement-strategy"
     }
-    return strategies <= {"default"} and not root.xpath(_REMOTE)
+    names = [one.get("id") for one in root.iterfind("configuration/resources//*")
+             if one.tag in _RESOURCES]  # fmt: skip
+    unique = None not in names and len(names) == len({*names})
+    return unique and strategies <= {"default"} and not root.xpath(_REMOTE)
 
 
 def split(root: Element) -> list[Part]:

@@ -186,6 +186,8 @@ class Whole:
         single = [fault for fault in faults if fault.kind == "resource"]
         lost = any(fault.kind == "node" for fault in shared)
         bases = self._trajectory(shared) if lost else [self._rest]
+        if any(fault.name not in self._owner for fault in single):
+            raise CoupledError
         active = {self._owner[fault.name] for fault in single}
         if _BASE in active:
             # Every part has it, and sees it fail.
