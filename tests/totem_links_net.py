@@ -63,6 +63,8 @@ class Net:
         self.effects: dict[int, list[LinkEffect]] = {node: [] for node in self.configs}
         self.sent: list[tuple[int, int, SendPacket]] = []
         self.wire: list[tuple[int, int, int, SendPacket]] = []
+        # Datagrams that the paths carry; as much as is sent before anything is known.
+        self.datagram_max = 1372
         self.cut: Callable[[int, int, int], bool] = lambda _sender, _receiver, _link: False
 
     def boot(self, node: int) -> Links:
@@ -79,7 +81,8 @@ class Net:
                 continue
             receiver = int(effect.address.rsplit(".", 1)[1])
             self.sent.append((node, receiver, effect))
-            if not self.cut(node, receiver, effect.link):
+            fits = len(effect.data) <= self.datagram_max
+            if fits and not self.cut(node, receiver, effect.link):
                 self.wire.append((self.now + 1, node, receiver, effect))
 
     def send(self, node: int, data: bytes, to: int | None = None) -> None:

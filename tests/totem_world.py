@@ -138,6 +138,9 @@ class WireLinks:
     def round_trip_ms(self, peer: int, link: int) -> int:
         return 0
 
+    def mtu(self, peer: int, link: int) -> int:
+        return self.frame_max
+
     def link_up(self, peer: int, link: int) -> bool:
         return peer in self._heard
 

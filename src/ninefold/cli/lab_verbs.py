@@ -60,6 +60,7 @@ REFUSED: Final[dict[str, str]] = {
     "weather": _NO_NETEM,
     "late": _NO_NETEM,
     "narrow": _NO_NETEM,
+    "mtu": "run `ninefold lab exec node1 ip link set dev ring0 mtu 1000` on the lab's hosts",
     "clog": _NO_NETEM,
     "unclog": _NO_NETEM,
     "flap": "write the cuts and their mending as `link` and `network` with `advance` between them",

@@ -55,7 +55,7 @@ _TOTEM: Final = (
     "token_retransmits_before_loss_const", "token_retransmit", "hold", "join", "send_join",
     "consensus", "merge", "downcheck", "fail_recv_const", "seqno_unchanged_const",
     "miss_count_const", "window_size", "max_messages", "cancel_token_hold_on_retransmit",
-    "netmtu", "knet_mtu", "block_unlisted_ips", "ninefold_probe",
+    "netmtu", "knet_mtu", "knet_pmtud_interval", "block_unlisted_ips", "ninefold_probe",
 )  # fmt: skip
 _QUORUM: Final = (
     "provider", "expected_votes", "two_node", "wait_for_all", "auto_tie_breaker",

@@ -60,6 +60,7 @@ def judge_totem(
         key=totem.text("key"),
         netmtu=totem.integer("netmtu"),
         knet_mtu=totem.integer("knet_mtu"),
+        knet_pmtud_interval=totem.integer("knet_pmtud_interval") * 1000,
         block_unlisted_ips=totem.flag("block_unlisted_ips"),
         cluster_name=totem.text("cluster_name"),
         config_version=totem.integer("config_version"),

@@ -66,6 +66,7 @@ class TotemOptions(msgspec.Struct, frozen=True):
     key: str = ""
     netmtu: int = 65536
     knet_mtu: int = 0
+    knet_pmtud_interval: int = 30_000
     block_unlisted_ips: bool = True
     cluster_name: str = ""
     config_version: int = 0

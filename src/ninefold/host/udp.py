@@ -32,6 +32,9 @@ BUFFER_BYTES: Final = 4 * 1024 * 1024
 # small MTU costs fragments instead of black-holing the ring.
 IP_MTU_DISCOVER: Final = 10
 IP_PMTUDISC_DONT: Final = 0
+# "Don't fragment", and don't go by what the kernel has heard of the path: that is what is being found out.
+IP_PMTUDISC_PROBE: Final = 3
+IPV6_MTU_DISCOVER: Final = 23
 
 
 class RingUnbindable(Exception):
@@ -108,11 +111,18 @@ class RingSockets:
             self._count("closed")
             return
         try:
+            if packet.whole:
+                _discover(opened, IP_PMTUDISC_PROBE)
             opened.sendto(packet.data, (packet.address, packet.port))
         except OSError as error:
-            self._count(_name(error))
+            # That a probe is too large for this host's own interface is an answer too.
+            if not (packet.whole and error.errno == errno.EMSGSIZE):
+                self._count(_name(error))
         else:
             self.packets_sent += 1
+        finally:
+            if packet.whole:
+                _discover(opened, IP_PMTUDISC_DONT)
 
     def _drain(self, link: int, opened: socket.socket) -> None:
         for _ in range(PACKETS_PER_TURN):
@@ -160,13 +170,21 @@ def _bind(address: LinkAddress) -> socket.socket:
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         else:
-            opened.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+            _discover(opened, IP_PMTUDISC_DONT)
         _enlarge(opened)
         opened.bind((address.address, address.port))
     except OSError:
         opened.close()
         raise
     return opened
+
+
+def _discover(opened: socket.socket, how: int) -> None:
+    """Say whether what is sent may be fragmented."""
+    if opened.family == socket.AF_INET6:
+        opened.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, how)
+    else:
+        opened.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, how)
 
 
 def _enlarge(opened: socket.socket) -> None:

@@ -2,8 +2,8 @@
 
 Carrier never goes away: as with a dead switch further off, a sender cannot tell. A path is one
 direction of one link between two hosts. It can be whole, cut, late (each packet takes so much longer),
-narrow (what is larger than `NARROW_BYTES` gets lost, as behind a router that tells nobody), or
-clogged (packets pile up, and all come when it is opened).
+narrow (what is larger than `NARROW_BYTES` gets lost, as behind a router that tells nobody; `mtus` have
+another limit), or clogged (packets pile up, and all come when it is opened).
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 Path: TypeAlias = tuple[NodeId, NodeId, int]
+
+# What Ethernet carries, and the headers of IPv4 and UDP in it.
+MTU: Final = 1500
+HEADERS_BYTES: Final = 28
 
 # Heartbeats and tokens of a small ring pass; a document does not.
 NARROW_BYTES: Final = 400
@@ -63,6 +67,8 @@ class Network:
         self._cut: dict[Path, bool] = {}
         self._late: dict[Path, Millis] = {}
         self._narrow: dict[Path, bool] = {}
+        # Of paths that carry more or less than Ethernet. It is the network's nature: mending leaves it.
+        self.mtus: dict[Path, int] = {}
         # What waits on a clogged path, to be delivered after a delay that is yet to be drawn.
         self._clogged: dict[Path, list[Callable[[Millis], None]]] = {}
         # Grows when everything is mended: what was to be done to the cables later is void.
@@ -167,6 +173,9 @@ class Network:
         """Return the delays after which copies of a packet arrive; none if it is lost."""
         path = (sender, receiver, link)
         if self._cut and path in self._cut:
+            return []
+        over = size + HEADERS_BYTES
+        if (over > MTU or self.mtus) and over > self.mtus.get(path, MTU):
             return []
         if self._narrow and size > NARROW_BYTES and path in self._narrow:
             return []

@@ -48,6 +48,25 @@ def narrow(stage: Stage, words: Words) -> None:
     stage.world.network.narrow(*_two(stage, words))
 
 
+def mtu(stage: Stage, words: Words) -> None:
+    """`mtu all 9000`, `mtu node2 1000`, `mtu node2 1000 1`: the paths of a host carry so much, on all links or one.
+
+    What is larger gets lost, and nobody is told. Healing the network leaves it as it is.
+    """
+    size = [int(word) for word in words if word.isdigit()]
+    hosts = stage.hosts([word for word in words if not word.isdigit()])
+    if not size:
+        raise StageError("write: mtu NODE|all BYTES [LINK]")
+    world = stage.world
+    links = size[1:] or range(len(world.config.node(world.config.local).links))
+    for host in hosts:
+        world.disturb(host.id)
+        for other in world.hosts:
+            for link in links:
+                world.network.mtus[(host.id, other, link)] = size[0]
+                world.network.mtus[(other, host.id, link)] = size[0]
+
+
 def clog(stage: Stage, words: Words) -> None:
     """`clog node1 node2`: packets from node1 to node2 pile up until `unclog`."""
     world = stage.world
@@ -191,6 +210,7 @@ TROUBLES: Final[dict[str, Verb]] = {
     "rotate-keys": rotate_keys,
     "late": late,
     "narrow": narrow,
+    "mtu": mtu,
     "clog": clog,
     "unclog": unclog,
     "flap": flap,

@@ -148,12 +148,13 @@ class SaveKeys(msgspec.Struct, frozen=True):
 
 
 class SendPacket(msgspec.Struct, frozen=True):
-    """Send one datagram from this node's socket of `link`."""
+    """Send one datagram from this node's socket of `link`; one that is `whole` must not be fragmented."""
 
     link: int
     address: str
     port: int
     data: bytes
+    whole: bool = False
 
 
 class ProbeKernel(msgspec.Struct, frozen=True):

@@ -11,10 +11,9 @@ from typing import Final
 from ninefold.totem.packet import Drop, Fragment, Refused
 from ninefold.totem.replay import ReplayWindow
 
-# At 1 % packet loss a frame of 8 fragments arrives with 92 %, one of 46 (64 KiB) with 63 %.
-FRAGMENTS_MAX: Final = 8
-# What a peer may send in our place: the format's own bound.
-FRAGMENTS_ACCEPTED_MAX: Final = 255
+# The format's own bound. The ring's frames fit one datagram, but for those that were made before the path
+# became narrower: the largest, of 9216 bytes, are 20 fragments at the least MTU.
+FRAGMENTS_MAX: Final = 255
 # Incomplete frames of one peer. A token's visit sends at most 17 messages (max_messages), so this
 # holds what two visits leave in flight; 32 frames of 8 fragments of 9 KiB are 2.3 MiB.
 INCOMPLETE_MAX: Final = 32
@@ -26,7 +25,7 @@ DELIVERED_WIDTH: Final = 4096
 
 
 def split(frame: bytes, number: int, room: int) -> list[Fragment]:
-    """Cut a frame into fragments of at most `room` bytes; the caller keeps it within 8 of them."""
+    """Cut a frame into fragments of at most `room` bytes; the caller keeps it within 255."""
     assert room > 0
     count = max(1, -(-len(frame) // room))
     assert count <= FRAGMENTS_MAX

@@ -138,6 +138,10 @@ class Groups:
         """Frames that may be sent now."""
         return self._packer.backlog
 
+    def resize(self, frame_bytes: int) -> None:
+        """Make the next frames of another size."""
+        self._packer.resize(frame_bytes)
+
     def take(self) -> bytes | None:
         """Return the next frame."""
         return self._packer.take()

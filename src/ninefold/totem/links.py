@@ -22,26 +22,21 @@ from ninefold.totem import packet as wire
 from ninefold.totem.crypto import Keyring, SenderKeys
 from ninefold.totem.epochs import Epoch, Held
 from ninefold.totem.events import LinkChanged, Noted, PacketReceived, SendPacket
-from ninefold.totem.fragments import FRAGMENTS_MAX, split
+from ninefold.totem.fragments import split
 from ninefold.totem.heartbeat import Turn
 from ninefold.totem.packet import EPOCH_BYTES, EVERYBODY, Drop, Kind, Refused
+from ninefold.totem.paths import Paths, path_mtu
 from ninefold.totem.peers import NEVER_HEARD, Peer
 
 if TYPE_CHECKING:
     import random
 
-    from ninefold.config.model import ClusterConfig, TotemOptions
+    from ninefold.config.model import ClusterConfig
     from ninefold.core.instants import Instant, Millis
     from ninefold.totem.keys import KeySet
 
 LinkEffect: TypeAlias = SendPacket | LinkChanged | Noted
 
-# IPv6 and UDP headers, the larger of the two families.
-IP_UDP_BYTES: Final = 40 + 8
-# Without knet_mtu: what the narrowest common tunnel (WireGuard, 1420) carries.
-MTU_DEFAULT: Final = 1420
-# IPv4 guarantees no more than this on any path.
-MTU_MIN: Final = 576
 # A wake-up later than this fraction of the shortest ping interval means that we did not run.
 OVERSLEPT_FRACTION: Final = 2
 # Pings due within a tenth of the interval leave together: one wake-up instead of several.
@@ -98,11 +93,15 @@ class Links:
         self._frame_number = 0
         self._ping_at: dict[int, Instant] = {}
         self._deadline: Instant = NEVER
+        # When the first path may have something to ask.
+        self._probe_at: Instant = NEVER
+        self._paths = Paths(config.totem, overhead=self._keyring.overhead)
         self._configure(NEVER, config)
-        self.frame_max = _frame_max(config.totem, self._keyring.overhead)
-        self.frame_limit = max(
-            self.frame_max, min(config.totem.netmtu, FRAGMENTS_MAX * self.frame_max)
-        )
+
+    @property
+    def frame_max(self) -> int:
+        """The largest frame, in bytes, that needs one datagram and is within netmtu."""
+        return self._paths.frame_max
 
     @property
     def deadline(self) -> Instant:
@@ -150,7 +149,9 @@ class Links:
         for entry in sorted(config.nodes, key=lambda entry: entry.nodeid):
             if entry.nodeid == config.local:
                 continue
-            peer = known.get(entry.nodeid) or Peer(entry, self._options, link_mode=mode)
+            peer = known.get(entry.nodeid) or Peer(
+                entry, self._options, link_mode=mode, new_path=self._paths.new
+            )
             before = dict(peer.addresses)
             peer.configure(entry, self._options, link_mode=mode)
             self._peers[entry.nodeid] = peer
@@ -160,6 +161,7 @@ class Links:
         self._ping_at = {link: self._ping_at.get(link, now) for link in self._options}
         for link in self._options:
             self._counters.setdefault(link, 0)
+        self._paths.resize(self._peers.values())
 
     @property
     def next_is_used(self) -> bool:
@@ -201,15 +203,37 @@ class Links:
             for peer in self._peers.values()
             for link in peer.woken(now)
         ]
+        if effects:
+            self._paths.resize(self._peers.values())
         for link, due in self._ping_at.items():
             if now >= due - self._options[link].ping_interval // SLACK_FRACTION:
                 effects += self._ping_all(now, link)
+        effects += self._probe_paths(now)
         self._plan()
         return effects
 
+    def _probe_paths(self, now: Instant) -> list[LinkEffect]:
+        """Send the probes that are due; take note of what none has come through."""
+        effects: list[LinkEffect] = []
+        if now < self._probe_at:
+            return effects
+        for peer in self._peers.values():
+            for link, size in peer.probes(now):
+                padding = bytes(size - wire.HEADER_BYTES - self._keyring.overhead)
+                sealed = self._seal(Kind.PROBE, peer.nodeid, link, padding)
+                effects.append(_address(peer, link, sealed, whole=True))
+            effects += self._paths.news(peer)
+        self._paths.resize(self._peers.values())
+        dues = [peer.probe_at(link) for peer in self._peers.values() for link in peer.paths]
+        self._probe_at = min(dues, default=NEVER)
+        return effects
+
+    def mtu(self, peer: NodeId, link: int) -> int:
+        """Return the MTU of the path, headers of IP and UDP included; 0 if nothing large passes."""
+        return path_mtu(self._peers[peer], link)
+
     def send(self, now: Instant, data: bytes, to: NodeId | None) -> list[SendPacket]:
-        """Send a frame of at most `frame_limit` bytes to one peer, or to all of them (None)."""
-        assert len(data) <= self.frame_limit
+        """Send a frame to one peer, or to all of them (None); one above `frame_max` in several datagrams."""
         if to is None:
             peers = list(self._peers.values())
         else:
@@ -218,7 +242,7 @@ class Links:
         target = EVERYBODY if to is None else to
         self._frame_number += 1
         packets: list[SendPacket] = []
-        for fragment in split(data, self._frame_number, self.frame_max):
+        for fragment in split(data, self._frame_number, self._paths.room):
             body = wire.pack_fragment(fragment)
             # All peers share a key of ours, so a packet for everybody is sealed once a link.
             sealed: dict[int, bytes] = {}
@@ -302,7 +326,7 @@ class Links:
             self._count(Drop.UNASKED)
         elif header.kind is Kind.PING:
             effects.append(self._pong(peer, epoch, held))
-        elif not epoch.hold(held):
+        elif header.kind is not Kind.DATA or not epoch.hold(held):
             self._count(Drop.UNVERIFIED)
         if peer.may_challenge(now):
             effects.append(self._ping(now, peer, header.link))
@@ -343,12 +367,27 @@ class Links:
         if header.kind is Kind.PING:
             effects.append(self._pong(peer, epoch, held))
             return []
+        if header.kind is Kind.PROBE:
+            effects.append(self._answer_probe(peer, held))
+            return []
+        if header.kind is Kind.PROBED:
+            path = peer.paths[header.link]
+            if path.passed(now, wire.parse_probed(held.body)):
+                peer.turned()
+                self._paths.resize(self._peers.values())
+            effects += self._paths.news(peer)
+            self._probe_at = min(self._probe_at, path.due)
+            self._plan()
+            return []
         nonce = wire.parse_pong_nonce(held.body)
         heartbeat = peer.heartbeats[header.link]
         if not heartbeat.asked(nonce):
             raise Refused(Drop.UNASKED)
         if heartbeat.ponged(now, nonce) is Turn.RAISED:
+            peer.paths[header.link].begin(now)
+            self._probe_at = now
             peer.turned()
+            self._paths.resize(self._peers.values())
             self._deadline = min(self._deadline, heartbeat.down_at)
             effects.append(LinkChanged(peer.nodeid, header.link, up=True))
         return []
@@ -378,6 +417,13 @@ class Links:
         sealed = self._seal(Kind.PONG, peer.nodeid, link, wire.pack_pong(pong))
         return _address(peer, link, sealed)
 
+    def _answer_probe(self, peer: Peer, probe: Held) -> SendPacket:
+        size = wire.HEADER_BYTES + self._keyring.overhead + len(probe.body)
+        link = probe.header.link
+        return _address(
+            peer, link, self._seal(Kind.PROBED, peer.nodeid, link, wire.pack_probed(size))
+        )
+
     def _seal(self, kind: Kind, target: NodeId, link: int, body: bytes) -> bytes:
         """Build a datagram under the next counter of the link."""
         counter = self._counters[link] + 1
@@ -395,7 +441,8 @@ class Links:
             for peer in self._peers.values()
             for heartbeat in peer.heartbeats.values()
         ]
-        self._deadline = min([*self._ping_at.values(), *downs], default=NEVER)
+        probes = [path.urgent_at for peer in self._peers.values() for path in peer.paths.values()]
+        self._deadline = min([*self._ping_at.values(), *downs, *probes], default=NEVER)
 
     def _count(self, drop: Drop, times: int = 1) -> None:
         if times:
@@ -409,9 +456,9 @@ class Links:
         self._count(drop)
 
 
-def _address(peer: Peer, link: int, data: bytes) -> SendPacket:
+def _address(peer: Peer, link: int, data: bytes, *, whole: bool = False) -> SendPacket:
     to = peer.addresses[link]
-    return SendPacket(link, to.address, to.port, data)
+    return SendPacket(link, to.address, to.port, data, whole)
 
 
 def _open(epoch: Epoch, header: wire.Header, datagram: bytes) -> bytes:
@@ -433,10 +480,3 @@ def _link_options(config: ClusterConfig) -> dict[int, LinkOptions]:
 
 def _overslept_ms(links: dict[int, LinkOptions]) -> Millis:
     return min(options.ping_interval for options in links.values()) // OVERSLEPT_FRACTION
-
-
-def _frame_max(options: TotemOptions, crypto_overhead: int) -> int:
-    """Return the largest frame that needs one datagram; knet_mtu is the interface's MTU."""
-    mtu = max(MTU_MIN, options.knet_mtu or MTU_DEFAULT)
-    datagram = min(mtu - IP_UDP_BYTES, wire.DATAGRAM_MAX)
-    return datagram - wire.HEADER_BYTES - crypto_overhead - wire.FRAGMENT_BYTES

@@ -9,11 +9,15 @@ from ninefold.core.instants import Millis
 
 
 class LinkOutlook(msgspec.Struct, frozen=True):
-    """One link to a peer; `round_trip_ms` is the average of its pongs, rounded down."""
+    """One link to a peer; `round_trip_ms` is the average of its pongs, rounded down.
+
+    `mtu` is that of the path as far as it is known, headers of IP and UDP included; 0 if nothing large passes.
+    """
 
     address: str
     up: bool
     round_trip_ms: Millis
+    mtu: int = 0
 
 
 class PeerOutlook(msgspec.Struct, frozen=True):

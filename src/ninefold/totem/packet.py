@@ -9,6 +9,8 @@ own codec; here they are bytes.
     DATA    frame number 8, fragment index 1, fragment count 1, then the fragment
     PING    nonce 8
     PONG    nonce 8, count 1, then for each of the sender's links: link 1, anchor 8
+    PROBE   zeros, as many as make the datagram as large as is asked about
+    PROBED  size 2: that of the datagram that has come through
 
 `Refused` is the one exception of this layer: a peer's, or a stranger's, bad bytes.
 """
@@ -37,6 +39,7 @@ _HEADER: Final = struct.Struct(">BBHHBB8sQ")
 _FRAGMENT: Final = struct.Struct(">QBB")
 _NONCE: Final = struct.Struct(">Q")
 _ANCHOR: Final = struct.Struct(">BQ")
+_SIZE: Final = struct.Struct(">H")
 FRAGMENT_BYTES: Final = _FRAGMENT.size
 
 
@@ -77,6 +80,8 @@ class Kind(IntEnum):
     DATA = 1
     PING = 2
     PONG = 3
+    PROBE = 4
+    PROBED = 5
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -192,3 +197,16 @@ def parse_pong_nonce(body: bytes) -> int:
         raise Refused(Drop.MALFORMED)
     nonce: int = _NONCE.unpack_from(body)[0]
     return nonce
+
+
+def pack_probed(size: int) -> bytes:
+    """Return the body of a PROBED packet."""
+    return _SIZE.pack(size)
+
+
+def parse_probed(body: bytes) -> int:
+    """Read the size in a PROBED packet; raise `Refused` if the length is wrong."""
+    if len(body) != _SIZE.size:
+        raise Refused(Drop.MALFORMED)
+    size: int = _SIZE.unpack(body)[0]
+    return size

@@ -58,6 +58,11 @@ class Packer:
         self._bytes = 0
         self.blocked = True
 
+    def resize(self, frame_bytes: int) -> None:
+        """Make the next frames of another size; a message that is half sent goes on in them."""
+        assert _HEADER.size + CHUNK_BYTES_MIN < frame_bytes <= 65_535
+        self._frame_bytes = frame_bytes
+
     @property
     def queued_bytes(self) -> int:
         """Bytes that wait, in both lanes."""

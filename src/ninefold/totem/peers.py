@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Final
 from ninefold.core.instants import NEVER
 from ninefold.totem.epochs import Epochs
 from ninefold.totem.heartbeat import Heartbeat, Turn
+from ninefold.totem.pmtu import STANDBY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ninefold.config.model import LinkAddress, LinkOptions, NodeEntry
     from ninefold.core.ids import NodeId
     from ninefold.core.instants import Instant
+    from ninefold.totem.pmtu import PathMtu
 
 # Earlier than any instant: a peer that was never heard has been silent for longer than any timeout.
 NEVER_HEARD: Final[Instant] = -NEVER
@@ -41,11 +43,18 @@ class Peer:
     """One other node of the configuration. `links` are those that both of us have."""
 
     def __init__(
-        self, entry: NodeEntry, links: Mapping[int, LinkOptions], *, link_mode: str
+        self,
+        entry: NodeEntry,
+        links: Mapping[int, LinkOptions],
+        *,
+        link_mode: str,
+        new_path: Callable[[], PathMtu],
     ) -> None:
         self.nodeid: NodeId = entry.nodeid
         self.addresses: dict[int, LinkAddress] = {}
         self.heartbeats: dict[int, Heartbeat] = {}
+        self.paths: dict[int, PathMtu] = {}
+        self._new_path = new_path
         self.epochs = Epochs()
         self.heard_at: Instant = NEVER_HEARD
         self._challenged_at: Instant = NEVER_HEARD
@@ -66,6 +75,9 @@ class Peer:
         }
         for link in stay:
             self.heartbeats[link].configure(links[link])
+        self.paths = {
+            link: self.paths[link] if link in stay else self._new_path() for link in addresses
+        }
         self.addresses = addresses
         self._mode = link_mode
         self._by_preference = sorted(addresses, key=lambda link: (-links[link].priority, link))
@@ -91,9 +103,17 @@ class Peer:
         self._turn = (self._turn + 1) % len(self._usable)
         return [self._usable[self._turn]]
 
+    @property
+    def carriers(self) -> list[int]:
+        """The links that carry packets by the present choice; none while no link is usable."""
+        if not self._any_up:
+            return []
+        return self._usable[:1] if self._mode == "passive" else self._usable
+
     def turned(self) -> None:
-        """Choose anew after a link was raised or lowered."""
-        usable = [link for link in self._by_preference if self.heartbeats[link].up]
+        """Choose anew after a link was raised or lowered, or has been found to carry nothing large."""
+        up = [link for link in self._by_preference if self.heartbeats[link].up]
+        usable = [link for link in up if self.paths[link].valid] or up
         # Kept, for a packet must not ask every link.
         self._any_up = bool(usable)
         self._usable = usable or list(self._by_preference)
@@ -106,9 +126,31 @@ class Peer:
             for link, heartbeat in self.heartbeats.items()
             if heartbeat.woken(now) is Turn.LOWERED
         ]
+        for link in lowered:
+            self.paths[link].rest()
         if lowered:
             self.turned()
         return lowered
+
+    def probes(self, now: Instant) -> list[tuple[int, int]]:
+        """Return (link, size) of each probe that is due; choose anew if one comes to nothing for good."""
+        due = []
+        for link, path in self.paths.items():
+            if self.probe_at(link) > now:
+                continue
+            was_valid = path.valid
+            size = path.probe(now, self.heartbeats[link].round_trip_ms)
+            if size:
+                due.append((link, size))
+            if path.valid != was_valid:
+                self.turned()
+        return due
+
+    def probe_at(self, link: int) -> Instant:
+        """Return when the path of a link is to be asked next: seldom while it carries nothing."""
+        path = self.paths[link]
+        waits = path.urgent_at == NEVER and path.due != NEVER and link not in self.carriers
+        return path.due + STANDBY_MS if waits else path.due
 
     def may_challenge(self, now: Instant) -> bool:
         """Tell whether a challenge is due again, and take the turn if it is."""

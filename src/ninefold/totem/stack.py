@@ -127,6 +127,9 @@ class LinkLayer(Protocol):
     def round_trip_ms(self, peer: NodeId, link: int) -> Millis:
         """Return the average round trip on that link to that peer."""
 
+    def mtu(self, peer: NodeId, link: int) -> int:
+        """Return the MTU of the path of that link to that peer, 0 if it carries nothing large."""
+
 
 class Stack:
     """Membership and total order for one node."""
@@ -154,7 +157,7 @@ class Stack:
         self._late_ms = max(1, config.totem.token // LATE_FRACTION)
         self._groups = Groups(
             config.local,
-            frame_bytes=min(self._links.frame_max, PAYLOAD_MAX) - FRAME_OVERHEAD,
+            frame_bytes=self._frame_bytes,
             statistics=self._statistics,
         )
         self._ring = Ring(
@@ -166,6 +169,11 @@ class Stack:
             statistics=self._statistics,
             rng=rng,
         )
+
+    @property
+    def _frame_bytes(self) -> int:
+        """What of a datagram is left to the groups."""
+        return min(self._links.frame_max, PAYLOAD_MAX) - FRAME_OVERHEAD
 
     @property
     def state(self) -> RingState:
@@ -236,7 +244,12 @@ class Stack:
     def _links_to(self, peer: NodeId) -> dict[int, LinkOutlook]:
         links = self._links
         return {
-            link: LinkOutlook(address, links.link_up(peer, link), links.round_trip_ms(peer, link))
+            link: LinkOutlook(
+                address,
+                links.link_up(peer, link),
+                links.round_trip_ms(peer, link),
+                links.mtu(peer, link),
+            )
             for link, address in links.addresses(peer)
         }
 
@@ -329,6 +342,7 @@ class Stack:
     def _on_woke(self, now: Instant) -> list[Effect]:
         self._notice_lateness(now - self.deadline)
         done: list[Effect] = [*self._links.wake(now)]
+        self._groups.resize(self._frame_bytes)
         done += self._perform(now, self._ring.wake(now))
         missing = self._groups.overdue(now)
         if missing:
