@@ -24,7 +24,7 @@ def ring() -> None:
 
 @app.command()
 def status(*, json: JsonFlag = False, socket: SocketOption = None) -> None:
-    """Links and their latency, the token's rotation, retransmissions, who hears whom."""
+    """Links, their latency and what they carry, the token's rotation, retransmissions, who hears whom."""
     told = ask(Client(socket).statistics)
     if json:
         show_json(told)
@@ -84,6 +84,7 @@ def _peers(sheet: Sheet, told: dict[str, Any]) -> None:
         Column("Address", wide=True),
         Column("State"),
         Column("Round trip", right=True),
+        Column("MTU", right=True),
     )
     sheet.table(columns, _rows(seen, names))
     for note in _remarks(seen, names):
@@ -110,8 +111,13 @@ def _rows(seen: dict[str, Any], names: dict[str, str]) -> Iterator[list[str | Te
                 (f"{link['round_trip_ms']} ms" if link["round_trip_ms"] else "< 1 ms")
                 if up
                 else "",
+                _mtu(link) if up else "",
             ]
             first = ["", "", "", ""]
+
+
+def _mtu(link: dict[str, Any]) -> str | Text:
+    return str(link["mtu"]) if link["mtu"] else Text("none", style="red")
 
 
 def _remarks(seen: dict[str, Any], names: dict[str, str]) -> Iterator[str]:

@@ -243,7 +243,8 @@ class Noted(msgspec.Struct, frozen=True):
 
     Words used: token-warning, token-lost, gather, commit, recovery, operational, peer-dead,
     peer-paused, peer-alive, failed-to-receive, pause-detected, foreign, merge, leave,
-    cleartext, packets-refused, peer-restarted, backed-off, sync-timeout, apart, unlisted, keys,
+    cleartext, packets-refused, peer-restarted, backed-off, sync-timeout, apart, unlisted,
+    path-mtu, keys,
     keys-refused, keys-not-saved.
     """
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 TRIES_MAX: Final = 3
 # An answer later than this counts as none, unless four average round trips take longer.
 PATIENCE_MS: Final[Millis] = 200
+# Woken this much later than asked for, we wait once more before anything counts as not answered.
+LATE_MS: Final[Millis] = 20
 # The size in use is probed this often, so a path that has become narrower is noticed within this and three
 # times the patience, 6.6 s. Tokens and joins are small and pass meanwhile; frames are asked for again until they
 # do. Asking twice as often would be a fifth of an idle ring's packets.
@@ -62,6 +64,7 @@ class PathMtu:
         self._phase = Phase.CHECK
         self._trying = usual
         self._tries = 0
+        self._waited = False
 
     @property
     def urgent_at(self) -> Instant:
@@ -84,12 +87,16 @@ class PathMtu:
 
     def probe(self, now: Instant, round_trip_ms: Millis) -> int:
         """Return the size to probe now, 0 for none; to be called when `due` has come."""
+        patience = max(PATIENCE_MS, 4 * round_trip_ms)
+        if self._tries and not self._waited and now - self.due > LATE_MS:
+            # We did not run: the answer may lie in our own socket.
+            self._waited, self.due = True, now + patience
         if now >= self.due and self._tries == TRIES_MAX:
             self._refused(now)
         if now < self.due:
             return 0
         self._tries += 1
-        self.due = now + max(PATIENCE_MS, 4 * round_trip_ms)
+        self._waited, self.due = False, now + patience
         return self._trying
 
     def passed(self, now: Instant, size: int) -> bool:

@@ -96,6 +96,22 @@ def test_two_lost_probes_of_three_change_nothing() -> None:
     assert path.mtu.size == before
 
 
+def test_our_own_pauses_are_no_evidence_against_a_path() -> None:
+    path = Path(1472)
+    path.run(20_000)
+    before = path.mtu.size
+
+    # Woken half a second late each time, and only then is the answer read.
+    for _ in range(20):
+        size = path.mtu.probe(path.mtu.due + 500, 1)
+        if 0 < size <= path.carries:
+            now = path.mtu.due + 500
+            assert path.mtu.probe(now, 1) == 0
+            path.mtu.passed(now, size)
+
+    assert path.mtu.size == before
+
+
 def test_a_peer_that_never_answers_is_not_judged() -> None:
     # A release that knows no probes: what was sent before is sent on.
     path = Path(0)
