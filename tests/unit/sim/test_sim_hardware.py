@@ -168,4 +168,16 @@ def test_healing_mends_everything() -> None:
 
     assert net.lively
     for one, other in ((1, 2), (1, 3), (2, 3), (3, 1)):
-        assert net.journeys(one, other, 0, 5_000) == [1]
+        assert net.journeys(one, other, 0, 1_472) == [1]
+
+
+def test_what_a_path_does_not_carry_gets_lost_and_stays_so_after_healing() -> None:
+    net = network()
+    net.mtus[(1, 2, 0)] = 1_000
+
+    net.heal()
+
+    assert net.journeys(1, 2, 0, 1_000 - 28) == [1]
+    assert net.journeys(1, 2, 0, 1_000 - 27) == []
+    assert net.journeys(2, 1, 0, 1_500 - 28) == [1]
+    assert net.journeys(2, 1, 0, 1_500 - 27) == []
