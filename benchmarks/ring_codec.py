@@ -7,6 +7,7 @@ import time
 
 from ninefold.config.model import ClusterConfig, LinkAddress, NodeEntry, QuorumOptions, TotemOptions
 from ninefold.totem.events import PacketReceived, SendPacket
+from ninefold.totem.keys import keyset
 from ninefold.totem.links import Links
 
 ROUNDS = 20_000
@@ -20,7 +21,7 @@ def pair(totem: TotemOptions) -> tuple[Links, Links]:
     one, two = (
         Links(
             ClusterConfig(node, nodes, totem, (), QuorumOptions()),
-            key=bytes(range(256)),
+            keys=keyset(bytes(range(256))),
             epoch=bytes([node] * 8),
             rng=random.Random(node),
         )

@@ -27,6 +27,7 @@ from ninefold.host.surroundings import load_file
 from ninefold.node import events as ev
 from ninefold.node.backend import embedded, on_corosync
 from ninefold.totem import events as totem
+from ninefold.totem.keys import keyset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,11 @@ class Stacked:
             on_corosync(config, ring_seq=0, boot=os.urandom(16))
             if kind == "corosync"
             else embedded(
-                config, key=key, ring_seq=0, epoch=os.urandom(8), rng=random.Random(config.local)
+                config,
+                keys=keyset(key),
+                ring_seq=0,
+                epoch=os.urandom(8),
+                rng=random.Random(config.local),
             )
         )
         self.me, self.got, self.grouped = config.local, got, grouped
