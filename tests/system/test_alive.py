@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ninefold.agents.model import AgentName, Call
+from ninefold.agents.ocf import environment
 from ninefold.cib.model import ReplaceConfiguration, SetProperty
+from ninefold.host.agents import host_places
 from tests.system.stories import wait_for
 
 if TYPE_CHECKING:
@@ -111,3 +114,26 @@ def test_a_daemon_restarted_meanwhile_stops_it_as_it_was_started(alive: Cluster)
     alive.settle()
     assert has_state(alive) == []
     assert has_state(alive, "vm.other") == [node]
+
+
+def test_the_fields_agents_find_members_in_what_they_ask_for(alive: Cluster) -> None:
+    # As Galera and Redis ask, by the functions of resource-agents.
+    functions = Path("/usr/lib/ocf/lib/heartbeat/ocf-shellfuncs")
+    if not functions.exists():
+        pytest.skip("resource-agents are not installed")
+    node = wait_for("it runs", lambda: has_state(alive))[0]
+    places = environment(
+        Call(AgentName("ocf", "pacemaker", "Dummy"), "vm", "monitor", 0, 20_000), host_places()
+    )
+    names = ("HA_SBIN_DIR", "NINEFOLD_PYTHON", "OCF_ROOT")
+    exports = "; ".join(f"export {name}={places[name]}" for name in names)
+
+    said = alive.lab.run(
+        node, "bash", "-c", f"{exports}; SHELL=bash; . {functions}; crm_mon_no_validation -1X"
+    )
+
+    assert said.returncode == 0, said.stderr
+    assert len(re.findall('<node name="node[123]" .* online="true"', said.stdout)) == 3
+    assert re.search(
+        'resource.*id="vm".*active="true".*orphaned="false".*failed="false"', said.stdout
+    )

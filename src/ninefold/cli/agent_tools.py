@@ -1,6 +1,6 @@
 """The commands that resource agents call back with: `crm_attribute`, `crm_master`, `attrd_updater`, `crm_node`.
 
-Agents of the field rate themselves and remember things by node attributes, and ask who is there. They
+Those that show the whole cluster, `crm_mon`, `crm_resource` and `cibadmin`, are in `agent_views`. Agents of the field rate themselves and remember things by node attributes, and ask who is there. They
 find these commands before all others, and the node that runs them answers. Options, output and exit
 codes are those that agents rely on; what they do not use is refused. `docs/reference/agents.md` lists it.
 
@@ -9,25 +9,22 @@ Exit codes: 0 done; 1 refused; 64 wrong usage; 102 no node could be asked; 105 t
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
 from ninefold.api.client import Client, DoorClosedError, RefusedError
 from ninefold.cib.model import SetNodeAttribute, SetProperty
+from ninefold.cli.agent_exits import NO_NODE, NO_SUCH, REFUSED, USAGE, Ended, Parser
+from ninefold.cli.agent_views import VIEWS
 from ninefold.controller.requests import ChangeCib, SetAttribute
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from ninefold.controller.requests import Request
-
-REFUSED: Final = 1
-USAGE: Final = 64
-NO_NODE: Final = 102
-NO_SUCH: Final = 105
 
 # Where the daemon tells its agents the name of their node.
 NODE_VARIABLE: Final = "NINEFOLD_NODE"
@@ -39,21 +36,8 @@ _FOREVER: Final = ("forever", "nodes")
 _VALUED: Final = ("-v", "-U", "-B", "-d", "--update", "--attr-value", "--update-both", "--default")
 
 
-class _Ended(Exception):
-    """The command ends with `code` and, on stderr, a message."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _Ended(USAGE, message)
-
-
-def _attribute_parser(name: str) -> _Parser:
-    parser = _Parser(prog=name, add_help=True, allow_abbrev=False)
+def _attribute_parser(name: str) -> Parser:
+    parser = Parser(prog=name, add_help=True, allow_abbrev=False)
     parser.add_argument("-n", "--name", "--attr-name", default="")
     parser.add_argument("-N", "--node", "-H", default="")
     act = parser.add_mutually_exclusive_group()
@@ -105,12 +89,14 @@ class Tool:
         """Do it."""
         if self.name == "crm_node":
             return self._node()
+        if self.name in VIEWS:
+            return VIEWS[self.name](self.words, self.client)
         if self.name not in ("crm_attribute", "crm_master", "attrd_updater"):
-            raise _Ended(USAGE, f"there is no command {self.name}")
+            raise Ended(USAGE, f"there is no command {self.name}")
         options = _attribute_parser(self.name).parse_args(_glued(self.words))
         name, scope = self._what(options)
         if not name:
-            raise _Ended(USAGE, "no attribute is named; give one by --name")
+            raise Ended(USAGE, "no attribute is named; give one by --name")
         node = options.node or os.environ.get(NODE_VARIABLE, "")
         if options.delete or options.value is not None:
             value = None if options.delete else options.value
@@ -131,14 +117,14 @@ class Tool:
         if self.name == "crm_master" or promotion is not None:
             resource = promotion or options.resource or os.environ.get("OCF_RESOURCE_INSTANCE", "")
             if not resource:
-                raise _Ended(USAGE, "no resource is named: an agent has OCF_RESOURCE_INSTANCE")
+                raise Ended(USAGE, "no resource is named: an agent has OCF_RESOURCE_INSTANCE")
             name, lasting = f"master-{resource}", lasting or "reboot"
         if lasting in _REBOOT:
             return name, "reboot"
         if lasting in _FOREVER or (options.node and not lasting):
             return name, "forever"
         if lasting not in ("", "crm_config"):
-            raise _Ended(USAGE, f"{lasting!r} is not supported; use reboot, forever or crm_config")
+            raise Ended(USAGE, f"{lasting!r} is not supported; use reboot, forever or crm_config")
         return name, "crm_config"
 
     def _here(self) -> str:
@@ -155,7 +141,7 @@ class Tool:
             value = _of_node(root, node or self._here(), name, scope)
         value = options.default if value is None else value
         if value is None:
-            raise _Ended(NO_SUCH, f"there is no attribute {name}")
+            raise Ended(NO_SUCH, f"there is no attribute {name}")
         if options.quiet:
             return f"{value}\n"
         shown = {"reboot": "status", "forever": "nodes"}.get(scope, scope)
@@ -176,11 +162,11 @@ class Tool:
             if value is not None
         ]
         if not lines:
-            raise _Ended(NO_SUCH, f"there is no attribute {name}")
+            raise Ended(NO_SUCH, f"there is no attribute {name}")
         return "".join(lines)
 
     def _node(self) -> str:
-        parser = _Parser(prog=self.name, allow_abbrev=False)
+        parser = Parser(prog=self.name, allow_abbrev=False)
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument("-n", "--name", action="store_true")
         what.add_argument("-l", "--list", action="store_true")
@@ -207,7 +193,7 @@ class Tool:
             return "".join(f"{n['id']}\n" for n in nodes if n["name"] == status["node"])
         named = [node["name"] for node in nodes if node["id"] == options.name_for_id]
         if not named:
-            raise _Ended(NO_SUCH, f"there is no node {options.name_for_id}")
+            raise Ended(NO_SUCH, f"there is no node {options.name_for_id}")
         return f"{named[0]}\n"
 
 
@@ -250,7 +236,7 @@ def main(words: Sequence[str], client: Client | None = None) -> int:
     name, *rest = words or ("agent_tools",)
     try:
         sys.stdout.write(Tool(name, rest, client or Client()).run())
-    except _Ended as ended:
+    except Ended as ended:
         sys.stderr.write(f"{name}: {ended}\n")
         return ended.code
     except DoorClosedError as error:

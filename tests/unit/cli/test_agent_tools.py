@@ -137,7 +137,7 @@ def test_all_nodes_that_have_it_are_told(door: Door, capsys: pytest.CaptureFixtu
         ("crm_attribute -n x -z -v 1", 64),
         ("crm_attribute -n x -t tickets -v 1", 64),
         ("crm_node", 64),
-        ("crm_mon -1", 64),
+        ("crm_verify -L", 64),
     ],
 )
 def test_what_cannot_be_done_ends_as_agents_know_it(
