@@ -139,8 +139,8 @@ def policy_of(work: Workspace, resource: Resource, task: str, interval_ms: int) 
         policy = OnFail.STOP
     if policy is OnFail.RESTART_CONTAINER and resource.launcher is None:
         policy = None
-    inside = resource.launcher is not None and not resource.remote_connection
-    if policy is None and inside:
+    if policy is None and resource.launcher is not None:
+        # The connection to a guest, too, is mended by beginning again with the guest.
         policy = OnFail.RESTART_CONTAINER
     probe = task == "monitor" and interval_ms == 0
     connected = resource.remote_connection and not probe and task != "start"

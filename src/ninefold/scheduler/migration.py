@@ -73,8 +73,10 @@ def create_migration(work: Workspace, resource: Resource, current: Node) -> None
         departure.migratable = True
     arrival = act(work, resource, "migrate_from", target, optional=True)
     arrival.meta |= ends
-    arrival.needs = begin.needs
     arrival.migratable = True
+    if resource.partial_target is not None:
+        # It has left already; otherwise it is the departure that waits for lost nodes.
+        arrival.needs = begin.needs
     if resource.partial_target is None:
         order(work, (resource, "monitor"), (resource, "migrate_to"), ORDERED)
         order(

@@ -129,7 +129,7 @@ def _tell_one(work: Workspace, leaf: Resource, notices: Notices, known: dict[str
     if task in {"stop", "demote"} and leaf.role > Role.STOPPED:
         for node in leaf.active:
             stop = first_with_task(leaf, "stop", node) if task == "stop" else None
-            if stop is not None and stop.pseudo and node.unclean:
+            if stop is not None and stop.pseudo and (node.unclean or node.remote_reset):
                 continue
             _notify(work, leaf, node, (notices.pre, notices.pre_done), known)
             if task == "demote" or stop is None or stop.optional:

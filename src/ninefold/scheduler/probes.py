@@ -97,7 +97,7 @@ def _guest_stays(work: Workspace, resource: Resource, node: Node) -> bool:
     assert connection is not None
     launcher = connection.launcher
     assert launcher is not None
-    waits = _waiting_for_probe(resource)
+    waits = resource.top
     if launcher.role <= Role.STOPPED:
         host = launcher.assigned
         if host is not None and host.name not in launcher.known_on:
