@@ -104,7 +104,8 @@ def _guest_stays(work: Workspace, resource: Resource, node: Node) -> bool:
             order(work, (launcher, "monitor"), (waits, "start"), ORDERED)
         return False
     here = launcher.active[0] if launcher.active else None
-    if launcher.next_role is Role.STOPPED or here is not launcher.assigned:
+    stays = launcher.next_role is not Role.STOPPED and here is launcher.assigned
+    if not stays or node.remote_reset:
         order(work, (launcher, "stop"), (waits, "start"), ORDERED)
         return False
-    return not node.remote_reset
+    return True
