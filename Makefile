@@ -2,7 +2,7 @@
 # clone: it sets up what it needs. Only relative paths are used, so the clone may lie anywhere.
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup packages test fuzz vqsim demo lint docs screenshots bench corpus mutants soak constraints clean
+.PHONY: help setup packages test fuzz vqsim connections demo lint docs screenshots bench corpus mutants soak constraints clean
 
 BIN = .venv/bin
 
@@ -24,6 +24,7 @@ SEED = 1
 help:
 	@echo 'make setup        create .venv with the pinned dependencies and Ninefold itself'
 	@echo 'make vqsim        compare quorum with that of Corosync on thousands of random histories'
+	@echo 'make connections  compare the policy engine with crm_simulate on a thousand random remote nodes and bundles'
 	@echo 'make demo         three nodes on this machine; crash the active one; see how long the client waited'
 	@echo 'make test         the whole test suite (as root on Debian: installs packaging/debian-packages.txt first)'
 	@echo 'make fuzz         feed decoders and rings with what chance brings, for new failures'
@@ -63,6 +64,12 @@ VQSIM_SEEDS = 250
 
 vqsim: setup packages
 	VQSIM_SEEDS=$(VQSIM_SEEDS) $(BIN)/python -m pytest -n 8 -q tests/properties/quorum/test_quorum_against_vqsim.py
+
+CONNECTIONS_SEEDS = 1000
+
+connections: setup packages
+	CONNECTIONS_SEEDS=$(CONNECTIONS_SEEDS) $(BIN)/python -m pytest -n 2 -q \
+	    tests/properties/scheduler/test_scheduler_connections_against_crm_simulate.py
 
 demo: setup
 	$(BIN)/ninefold lab demo --cluster $(CLUSTER)

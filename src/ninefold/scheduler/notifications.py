@@ -139,6 +139,9 @@ def _tell_one(work: Workspace, leaf: Resource, notices: Notices, known: dict[str
         if node_or_none is None:
             return
         start = first_with_task(leaf, "start")
+        if start is not None and not start.optional and not start.runnable:
+            # It will not be there to be told.
+            return
         if task != "start" or start is None or start.optional:
             _notify(work, leaf, node_or_none, (notices.pre, notices.pre_done), known)
         _notify_after(work, leaf, node_or_none, notices, known)
