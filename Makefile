@@ -31,7 +31,7 @@ help:
 	@echo 'make lint         format, lint, types, import contracts'
 	@echo 'make docs         build the documentation into docs/_build'
 	@echo 'make screenshots  take the documentation pictures of the pages anew (needs chromium)'
-	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed; a design; messages; decisions'
+	@echo 'make bench        measure failover, beside Corosync and Pacemaker where they are installed; a design; messages; decisions; surveys of faults'
 	@echo 'make mutants      break the machines on purpose; the simulator must find each fault'
 	@echo 'make soak         faults of every kind on five hosts for MINUTES (10); safe, whole and nothing leaked?'
 	@echo 'make corpus       compare the policy engine with the recorded decisions, by feature'
@@ -101,6 +101,7 @@ bench: setup packages
 	$(BIN)/python -m benchmarks.design
 	$(BIN)/python -m benchmarks.messaging
 	$(BIN)/python -m benchmarks.scheduler
+	$(BIN)/python -m benchmarks.survive
 
 corpus: setup
 	$(BIN)/python -m benchmarks.scheduler_corpus $(CORPUS_ARGS)

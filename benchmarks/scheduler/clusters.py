@@ -29,7 +29,8 @@ PREFERENCE = "100"
 class Cluster:
     """One generated cluster; `document` is its CIB."""
 
-    def __init__(self, nodes: int, resources: int, seed: int = 1) -> None:
+    def __init__(self, nodes: int, resources: int, seed: int = 1, *, one_lost: bool = True) -> None:
+        self.one_lost = one_lost
         self.rng = random.Random(seed)
         self.nodes = [f"node{number}" for number in range(1, nodes + 1)]
         groups = int(resources * SHARE_OF_GROUPS) // GROUP_SIZE
@@ -119,7 +120,7 @@ class Cluster:
                 etree.SubElement(section, "rsc_order", later)
 
     def _state(self, status: etree._Element, number: int, node: str) -> None:
-        lost = number == 1
+        lost = number == 1 and self.one_lost
         standing = ("false", "offline", "down") if lost else ("true", "online", "member")
         names = dict(zip(("in_ccm", "crmd", "join"), standing, strict=True))
         head = {"id": str(number), "uname": node} | names | {"expected": "member"}

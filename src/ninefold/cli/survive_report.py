@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # So many services are named that are lost for one reason; `--json` names all.
 _NAMES_MAX: Final = 8
+_NEVER: Final = "survives all"
 
 
 def report(
@@ -40,11 +41,14 @@ def _table(
     for name in services:
         bounds = [o.length_ms for one in alone for o in one.outages if o.service == name]
         longest = max((one for one in bounds if one is not None), default=0)
+        single = _verdict(name, alone)
         both = "" if pairs is None else _verdict(name, pairs)
+        if both == _NEVER != single:
+            both = "no others"
         back = f"{seconds(longest)} at most" if longest else "never down"
         if not longest and any(one is None for one in bounds):
             back = "-"
-        rows.append((name, _verdict(name, alone), both, back))
+        rows.append((name, single, both, back))
     rows = _gathered(rows)
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
@@ -64,7 +68,7 @@ def _gathered(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 def _verdict(name: str, outcomes: Sequence[Outcome]) -> str:
     count = sum(any(loss.service == name for loss in one.lost) for one in outcomes)
-    return f"{count} take it down" if count > 1 else "1 takes it down" if count else "survives all"
+    return f"{count} take it down" if count > 1 else "1 takes it down" if count else _NEVER
 
 
 def _downs(heading: str, outcomes: Sequence[Outcome]) -> Iterator[str]:

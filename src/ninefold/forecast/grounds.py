@@ -97,9 +97,10 @@ def _left_behind(
 ) -> Cause:
     name = one.origin if element is None else element.get("id", one.origin)
     kept = "keeps it away" if one.score < 0 else "wants it there"
-    until = "" if element is None else _until(element)
+    until = ("" if element is None else _until(element)) or " until it is cleared"
+    by = "a ban or a move away" if name.startswith("cli-ban-") else "a move"
     command = f"ninefold resource clear {movable(root, placement.resource)}"
-    return Cause(one.code, f"{name}, left by a move or a ban, {kept}{until}.", command)
+    return Cause(one.code, f"{name}, left by {by}, {kept}{until}.", command)
 
 
 def _until(element: Element) -> str:

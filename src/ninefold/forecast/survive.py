@@ -184,6 +184,8 @@ def minimal(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 def _why(service: outage.Service, final: Transition) -> str:
+    if not any(view.online and not view.unclean for view in final.nodes):
+        return "No node is left."
     for placement in final.placements:
         if placement.resource.partition(":")[0] not in [
             leaf.partition(":")[0] for leaf in service.leaves

@@ -392,7 +392,7 @@ def test_ban_with_a_lifetime_is_told_with_its_end_and_can_be_cleared() -> None:
     sentence, command = said(one(root), "location", "n1")
 
     assert sentence == (
-        "cli-ban-db-on-n1, left by a move or a ban, keeps it away until 2027-01-20 12:00 UTC."
+        "cli-ban-db-on-n1, left by a ban or a move away, keeps it away until 2027-01-20 12:00 UTC."
     )
     assert one(obey(root, command)).places[0].score == 0
 

@@ -95,7 +95,7 @@ def test_ban_is_told_with_the_command_that_clears_it() -> None:
 
     said = causes_of(one(cluster(constraints=ban)))
 
-    assert "left by a move or a ban" in said["location"][0]
+    assert "left by a ban or a move away" in said["location"][0]
     assert said["location"][1] == "ninefold resource clear db"
 
 
