@@ -196,6 +196,26 @@ def _moment(rng: random.Random, shape: Shape, at: Instant) -> Steps:
     return steps
 
 
+def stubborn(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    """Something that is alive will not stop, and has to go elsewhere."""
+    resource, who, later = rng.choice(shape.resources).name, rng.choice(shape.names), _soon(rng, at)
+    top = next((group for group, m in shape.groups.items() if resource in m), resource)
+    how = rng.choice(("fails", "fails", "hangs", "slow", "wrong"))
+    away, back = rng.choice(
+        (
+            (f"move {top} {who}", f"clear {top}"),
+            (f"move {top} {who}", f"clear {top}"),
+            (f"standby {who}", f"online {who}"),
+        )
+    )
+    return [
+        (at, f"fault {resource} stop {how}"),
+        (at + 1, away),
+        (later, back),
+        (later, f"mend {resource}"),
+    ]
+
+
 def clones(rng: random.Random, shape: Shape, at: Instant) -> Steps:
     """What only clones can suffer; for a cluster that has some."""
     later, who = _soon(rng, at), rng.choice(shape.names)

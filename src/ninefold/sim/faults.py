@@ -19,7 +19,7 @@ import msgspec
 from ninefold.core.instants import Instant, Millis
 from ninefold.sim.clones import Clone
 from ninefold.sim.cluster import Primitive, Shape
-from ninefold.sim.families import FAMILIES, clones
+from ninefold.sim.families import FAMILIES, clones, stubborn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +67,9 @@ CLONES: Final = (
     (("dbs", "db"), ("mails", "mail")),
     (("dbs", "db"), ("webs", "web")),
 )
+
+# In one of eight runs something will not stop where it runs, and is sent away.
+STUBBORN: Final = 0.125
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -116,6 +119,7 @@ def make_plan(seed: int, nodes: int | None = None) -> Plan:
         seed, shape, (*options, *shape.quorum, *turned, *families), steps, FORMING_MS + period
     )
     _clone(plan, period)
+    _will_not_stop(plan, period)
     return plan
 
 
@@ -147,6 +151,18 @@ def _clone(plan: Plan, period: Millis) -> None:
         plan.steps += [Step(*step) for step in clones(rng, shape, at)]
     plan.steps.sort(key=lambda step: step.at)
     plan.options += ("clones", *(f"{name} of {c.member}" for name, c in shape.clones.items()))
+
+
+def _will_not_stop(plan: Plan, period: Millis) -> None:
+    """Let something of some plans be sent away from where it will not stop; with dice of its own too."""
+    rng = random.Random(f"will not stop {plan.seed}")  # noqa: S311 - a seed must give the same plan
+    if rng.random() >= STUBBORN:
+        return
+    for _ in range(rng.randint(1, 2)):
+        at = FORMING_MS + rng.randrange(period)
+        plan.steps += [Step(*step) for step in stubborn(rng, plan.shape, at)]
+    plan.steps.sort(key=lambda step: step.at)
+    plan.options += ("will not stop",)
 
 
 def corosync_plan(seed: int) -> Plan:
