@@ -21,7 +21,7 @@ from ninefold.sim.effects import Effects
 from ninefold.sim.faults import Plan, Step
 from ninefold.sim.promises import mark
 from ninefold.sim.world import World
-from tests.simulation.mutants import MUTANTS, Mutant, found_in
+from tests.simulation.mutants import IN_SCENARIOS, MUTANTS, Mutant, Told, found_in, said_by
 
 if TYPE_CHECKING:
     from ninefold.cib.document import Cib
@@ -41,6 +41,11 @@ def test_mutant_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> Non
     assert said, f"{mutant.what}: not found in {mutant.seeds} seeds"
     assert 0 <= seed < mutant.seeds
     sys.stdout.write(f"{mutant.name}: {mutant.what}: seed {seed}: {said}\n")
+
+
+@pytest.mark.parametrize("told", IN_SCENARIOS, ids=[told.mutant.name for told in IN_SCENARIOS])
+def test_mutant_is_found_in_a_scenario(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told.says in said_by(told, monkeypatch)
 
 
 def fences_node_3_for_no_reason(cib: Cib, now: int) -> Transition:
