@@ -448,7 +448,7 @@ MUTANTS = (
     Mutant("too-few-disks", "one disk is enough for a promise", 10, _too_few_disks),
     Mutant("minority-decides", "changes are committed without quorum", 10, _minority_decides),
     Mutant("wrong-document", "not the newest document wins", 70, _wrong_document_wins),
-    Mutant("ring-number-lost", "a ring's number is not saved", 10, _ring_number_is_not_flushed),
+    Mutant("ring-number-lost", "a ring's number is not saved", 20, _ring_number_is_not_flushed),
     Mutant("out-of-order", "frames are delivered as they come", 10, _out_of_order),
     Mutant("retransmits-ignored", "nobody sends lost frames again", 10, _retransmits_are_ignored),
     Mutant("delivered-twice", "a frame may be delivered again", 10, _frames_count_twice),
