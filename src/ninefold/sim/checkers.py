@@ -15,7 +15,7 @@ The nodes are not asked what they believe. Each checker is told what really happ
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -24,6 +24,15 @@ from ninefold.core.instants import Instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ninefold.config.model import TotemOptions
+    from ninefold.core.instants import Millis
+
+
+# For how long after a disturbance somebody may still act on a wrong belief: three rounds of token and
+# consensus, the wait for absent nodes at a start, a join's patience, and the longest pause between
+# two attempts to fence.
+SLOW_BELIEFS_MS: Final = 20_000 + 10_000 + 60_000
 
 
 class Violation(AssertionError):
@@ -158,6 +167,11 @@ class Health(msgspec.Struct, frozen=True):
     disturbed_at: Instant
     stop_fails: bool
     requested: bool
+
+
+def belief_ms(timers: TotemOptions) -> Millis:
+    """Return how long after a disturbance somebody may still act on a wrong belief."""
+    return 3 * (timers.token + timers.consensus) + SLOW_BELIEFS_MS
 
 
 def check_needed(now: Instant, health: Health, memory_ms: int) -> None:

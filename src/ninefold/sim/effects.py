@@ -15,6 +15,7 @@ from ninefold.sim.agents import FENCE_METADATA, QUICK_MS
 from ninefold.sim.checkers import Partition
 from ninefold.sim.clones import promotion
 from ninefold.sim.files import FILE, READ_MS
+from ninefold.sim.loads import Loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,9 @@ ORPHAN_HAS_STARTED: Final = 0.5
 # What an agent that can be promoted says of itself after each action, as Pacemaker's Stateful does.
 SCORES: Final = {"start": "5", "demote": "5", "promote": "10"}
 
+# As whom agents ask.
+AGENT: Final = "root"
+
 # What a recorder of packets keeps: some seconds of a small cluster.
 TAPPED_MAX: Final = 2000
 
@@ -63,6 +67,7 @@ class Effects:
     def __init__(self, world: World, decide: Callable[[Cib, int], Transition]) -> None:
         self.world = world
         self.decide = decide
+        self.loads = Loads()
         self._agents = 0
         self.sent = 0
         self.tap = False
@@ -75,6 +80,7 @@ class Effects:
     def perform(self, host: Host, effect: ev.Effect) -> None:
         """Do what one effect asks for."""
         world = self.world
+        self.loads.on_effect(world.now, host.id, effect)
         match effect:
             case ev.SendPacket():
                 self._send(host, effect)
@@ -281,6 +287,8 @@ class Effects:
             return outcome
         if after and not before:
             world.checkers.on_start(world.now, host.id, call.resource)
+            device = world.fence_device
+            world.restless.on_start(world.now, host.id, call.resource, device=device)
         elif call.action == "stop" and not after:
             world.checkers.on_stop(world.now, host.id, call.resource)
         return outcome
@@ -316,7 +324,7 @@ class Effects:
         changed = call.action == "start" or promoted is not was
         if score is not None and changed and host.alive and host.resources.is_active(name):
             request = rq.SetAttribute(f"master-{name}", score)
-            world.ask(host.id, "root", rq.encode(request))
+            world.ask(host.id, AGENT, rq.encode(request))
 
     def _check_launch(self, host: Host, resource: str) -> None:
         world = self.world

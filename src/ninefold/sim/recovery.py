@@ -9,6 +9,7 @@ from ninefold.controller import requests as rq
 from ninefold.sim import liveness
 from ninefold.sim.checkers import Violation
 from ninefold.sim.host import Daemon
+from ninefold.sim.loads import check_rest
 from ninefold.sim.network import Weather
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def _demand_rest(world: World) -> None:
         raise Violation(f"no rest: {len(restless)} transitions, {liveness.wanting(world)}")
     if rings != liveness.rings(world):
         raise Violation(f"no rest: from ring {rings} to {liveness.rings(world)}")
+    check_rest(world.hosts.values())
     unheard = world.views.unheard()
     if unheard:
         raise Violation(f"no rest: {unheard}")

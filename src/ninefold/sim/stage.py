@@ -68,6 +68,8 @@ class Stage:
                 raise StageError(f"{verb} must come before the first row of dashes")
             DEFINITIONS[verb](self, words)
         elif verb in ACTIONS:
+            if verb != "advance":
+                self.world.restless.on_fault(self.world.now)
             ACTIONS[verb](self, words)
         else:
             known = ", ".join(sorted([*DEFINITIONS, *ACTIONS, "expect"]))

@@ -16,18 +16,19 @@ from ninefold.controller import events as control
 from ninefold.core.instants import NEVER, Instant
 from ninefold.node import events as ev
 from ninefold.scheduler import schedule
-from ninefold.sim.checkers import Checkers, Health, Partition, check_needed
+from ninefold.sim.checkers import Checkers, Health, Partition, belief_ms, check_needed
 from ninefold.sim.clones import Instances, promotion
 from ninefold.sim.conf import read_conf
 from ninefold.sim.corosync import VirtualCorosync
 from ninefold.sim.documents import Documents
-from ninefold.sim.effects import Effects
+from ninefold.sim.effects import AGENT, Effects
 from ninefold.sim.files import Files
 from ninefold.sim.host import SOCKET_BUFFER_PACKETS, Daemon, Host
 from ninefold.sim.memory import Memory
 from ninefold.sim.network import Network
 from ninefold.sim.ordering import Ordering
 from ninefold.sim.promises import Promises
+from ninefold.sim.restless import Restless
 from ninefold.sim.views import Views
 
 if TYPE_CHECKING:
@@ -45,11 +46,6 @@ EPOCH: Final = 1_700_000_000
 
 # An event that is handled more often than this in one millisecond is a loop without time.
 EVENTS_PER_MS_MAX: Final = 20_000
-
-# For how long after a disturbance somebody may still act on a wrong belief: three rounds of token and
-# consensus, the wait for absent nodes at a start, a join's patience, and the longest pause between
-# two attempts to fence.
-SLOW_BELIEFS_MS: Final = 20_000 + 10_000 + 60_000
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -106,6 +102,7 @@ class World:
         self.memory = Memory(self.hosts, self.documents)
         self.ordering = Ordering(cib)
         self.instances = Instances(cib, self.hosts)
+        self.restless = Restless(cib, self.hosts)
         self.promises = Promises()
         self.effects = Effects(self, decide)
         self.corosync = VirtualCorosync(self, seed) if cluster == "corosync" else None
@@ -196,14 +193,9 @@ class World:
             self._requested.get(host.id, False),
         )
         if needed:
-            check_needed(self.now, health, self.memory_ms)
+            check_needed(self.now, health, belief_ms(self.config.totem))
         self.power_off(host.id, "loses power by the fence device")
         self.checkers.on_silenced(self.now, host.id)
-
-    @property
-    def memory_ms(self) -> Millis:
-        """For how long after a disturbance somebody may still act on a wrong belief."""
-        return 3 * (self.config.totem.token + self.config.totem.consensus) + SLOW_BELIEFS_MS
 
     def _connected(self, node: NodeId) -> bool:
         if not self.network.lively or self.hosts[node].slow_ms:
@@ -213,6 +205,7 @@ class World:
     def disturb(self, node: NodeId) -> None:
         """Note that something is done to a host: for the checker of needless fencing."""
         self._disturbed[node] = self.now
+        self.restless.on_fault(self.now)
 
     def vouched(self, name: str) -> None:
         """A fence device, or a person, says that a host is silent."""
@@ -332,6 +325,8 @@ class World:
         number = self._count
         self.promises.on_asked(number, body)
         self.memory.on_asked(self.now, number, body)
+        if user != AGENT:
+            self.restless.on_fault(self.now)
         self.post(self.hosts[node], ev.Requested(number, user, body))
         return number
 
@@ -453,6 +448,9 @@ class World:
             self.views.on_sent(host.id, event.payload)
             return
         self.views.on_event(self.now, host.id, event)
+        if isinstance(event, control.Configured):
+            lively = self.network.lively and not any(h.slow_ms for h in self.hosts.values())
+            self.restless.on_membership(self.now, host.id, calm=lively)
         if not self._plain_majority or host.node is None:
             return
         match event:

@@ -134,8 +134,12 @@ class Gather:
             return None
         if self._rests(now, sender):
             return core.drop("foreign-of-resting")
+        if core.in_vain.resting(now, sender):
+            # It lets us rest, or cannot hear us. Its own join is welcome at any time.
+            return core.drop("foreign-asked-in-vain")
         core.note("foreign", f"Node {sender} is in another ring.", (sender,))
         core.proc |= {sender}
+        core.invited |= {sender}
         return core.enter_gather(now, f"{sender} is in another ring")
 
     def on_consensus_timeout(self, now: Instant) -> None:

@@ -152,9 +152,13 @@ class Recovery:
         core.deliver(new)
 
     def _hold_against(self, now: Instant, new: Configuration) -> None:
-        """Remember who asked to be in this ring and is not, forgive who is."""
+        """Remember who asked to be in this ring, or was asked, and is not; forgive who is."""
         core = self._core
         core.strikes.forgive(new.members)
+        core.in_vain.forgive(new.members)
+        for node in sorted(core.invited - frozenset(new.members)):
+            core.in_vain.add(now, node)
+        core.invited = frozenset()
         for node in sorted(core.asked_in - frozenset(new.members)):
             if core.strikes.add(now, node):
                 core.note(

@@ -184,6 +184,9 @@ class Core:
         # Those whose join was heard since the last ring, and what is held against whom.
         self.asked_in: frozenset[NodeId] = frozenset()
         self.strikes = Strikes()
+        # Those whom we asked in since the last ring, and who did not come although we heard them.
+        self.invited: frozenset[NodeId] = frozenset()
+        self.in_vain = Strikes()
         # What each has said about whom it hears, as the last ring was formed.
         self.rows: dict[NodeId, tuple[NodeId, ...]] = {}
         self.rotations: deque[Millis] = deque(maxlen=ROTATIONS_REMEMBERED)
