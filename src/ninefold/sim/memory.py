@@ -75,6 +75,8 @@ class Memory:
         self._lost: dict[NodeId, Instant] = {}
         self._begun: dict[NodeId, Instant] = {}
         self._vouched: dict[NodeId, Instant] = {}
+        # The ring in which a node's present or last life as a member began, and when that was seen.
+        self._lives: dict[NodeId, tuple[int, Instant]] = {}
 
     # What happens.
 
@@ -177,13 +179,16 @@ class Memory:
     def _check_lost(self, now: Instant, cib: Cib) -> None:
         for state in cib.node_states():
             node = state.node
+            if state.joined_in != self._lives.get(node, (-1, 0))[0]:
+                self._lives[node] = (state.joined_in, now)
             if state.expected == "member" and not state.in_ccm:
                 self._lost.setdefault(node, now)
             elif node not in self._lost:
                 continue
             else:
                 since = self._lost.pop(node)
-                vouched = self._vouched.get(node, -1) >= self._begun.get(node, 0)
+                # One that was silenced, booted and died again without having joined has done nothing.
+                vouched = self._vouched.get(node, -1) >= self._lives[node][1]
                 returned = self._begun.get(node, -1) >= since
                 if not (state.in_ccm or vouched or returned or self._most_begun(since)):
                     raise Violation(

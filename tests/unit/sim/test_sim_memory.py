@@ -174,11 +174,20 @@ def test_lost_node_that_counts_as_silent_without_a_word_is_a_violation(cluster: 
 
 def test_word_about_an_earlier_life_does_not_silence_a_lost_node(cluster: Cluster) -> None:
     cluster.memory.on_vouched(5, "node3")
-    cluster.memory.on_begun(10, 3)
+    cluster.save(10, SetNodeState(3, "node3", in_ccm=True, expected="member", joined_in=4))
     cluster.save(20, LOST)
 
     with pytest.raises(Violation, match="nobody has silenced it"):
         cluster.save(40, NodeFenced(3, "node3", "fence", 0))
+
+
+def test_word_silences_a_node_that_has_booted_since_and_not_joined(cluster: Cluster) -> None:
+    cluster.save(10, SetNodeState(3, "node3", in_ccm=True, expected="member", joined_in=4))
+    cluster.memory.on_vouched(15, "node3")
+    cluster.memory.on_begun(18, 3)
+    cluster.save(20, LOST)
+
+    cluster.save(40, NodeFenced(3, "node3", "fence", 0), ring=8)
 
 
 def test_lost_node_may_be_silenced_or_come_back(cluster: Cluster) -> None:
