@@ -40,9 +40,9 @@ def _score_line(line: ScoreLine) -> str:
 
 def graph_xml(transition: Transition, node_ids: Mapping[str, str]) -> str:
     """Return the transition graph; `node_ids` maps the names of nodes to their ids."""
-    root = etree.Element(
-        "transition_graph", {"transition_id": "1", "failed-stop-offset": "INFINITY"}
-    )
+    root = etree.Element("transition_graph", {**transition.header, "transition_id": "1"})
+    if transition.recheck_at:
+        root.set("recheck-by", str(transition.recheck_at))
     by_id = {action.id: action for action in transition.actions}
     for number, action in enumerate(transition.actions):
         synapse = etree.SubElement(root, "synapse", id=str(number))
@@ -69,8 +69,13 @@ def _head(parent: Element, action: Action, node_ids: Mapping[str, str]) -> Eleme
         element.set("router_node", action.router)
     if action.node and (action.kind is not ActionKind.PSEUDO or action.task == "stonith"):
         element.set("on_node", action.node)
-        element.set("on_node_uuid", node_ids.get(action.node, ""))
+        element.set("on_node_uuid", _id_of(action.node, node_ids))
     return element
+
+
+def _id_of(node: str, node_ids: Mapping[str, str]) -> str:
+    """Return the id of a node; one behind a connection is known by its name only."""
+    return node_ids.get(node) or node
 
 
 def _body(element: Element, action: Action, node_ids: Mapping[str, str]) -> None:
@@ -78,16 +83,18 @@ def _body(element: Element, action: Action, node_ids: Mapping[str, str]) -> None
         action.kind is ActionKind.CLUSTER and action.resource
     ):
         primitive = etree.SubElement(element, "primitive", id=action.resource)
+        if action.instance:
+            primitive.set("long-id", action.instance)
         named = (
             ("class", action.agent_class), ("provider", action.provider), ("type", action.agent_type)
         )  # fmt: skip
         for name, value in named:
             if value:
                 primitive.set(name, value)
-    attributes = {f"CRM_meta_{name}": value for name, value in action.meta.items()}
-    if action.node:
+    attributes = {f"CRM_meta_{n.replace('-', '_')}": value for n, value in action.meta.items()}
+    if action.node and (action.kind is not ActionKind.PSEUDO or action.task == "stonith"):
         attributes["CRM_meta_on_node"] = action.node
-        attributes["CRM_meta_on_node_uuid"] = node_ids.get(action.node, "")
+        attributes["CRM_meta_on_node_uuid"] = _id_of(action.node, node_ids)
     attributes |= action.parameters
     body = etree.SubElement(element, "attributes")
     for name in sorted(attributes):
@@ -96,3 +103,7 @@ def _body(element: Element, action: Action, node_ids: Mapping[str, str]) -> None
             etree.SubElement(body, "param", name=name, value=attributes[name])
         else:
             body.set(name, attributes[name])
+    if action.downed:
+        downed = etree.SubElement(element, "downed")
+        for node in action.downed:
+            etree.SubElement(downed, "node", id=_id_of(node, node_ids))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ninefold.scheduler import reasons
 from ninefold.scheduler.actions import DEFAULT_TIMEOUT_MS, can_fence
 from ninefold.scheduler.bundle_model import with_host
+from ninefold.scheduler.graph_meta import clone_meta, downed_by, header, instance_of, more_meta
 from ninefold.scheduler.model import Action as GraphAction
 from ninefold.scheduler.model import (
     ActionKind,
@@ -65,6 +66,7 @@ def build(work: Workspace) -> Transition:
         batch_limit=work.options.batch_limit,
         scores=tuple(work.score_lines),
         warnings=tuple(work.warnings),
+        header=header(work),
     )
 
 
@@ -252,14 +254,17 @@ def _export(work: Workspace, action: Action, inputs: list[int]) -> GraphAction:
             parameters = with_host(resource, parameters_on(work, resource, node))
             if action.operation is not None:
                 parameters |= operation_parameters(work, action.operation, node)
-            _clone_meta(resource, meta)
+    if resource is not None and not (resource.variant is Variant.PRIMITIVE and resource.removed):
+        clone_meta(resource, meta)
     router = router_of(action)
+    more_meta(action, router, meta)
+    name = _reported_name(action)
     return GraphAction(
         id=action.id,
         key=action.key,
         kind=kind,
         task=action.task,
-        resource=_reported_name(action),
+        resource=name,
         node="" if node is None else node.name,
         agent_class=agent[0],
         provider=agent[1],
@@ -275,6 +280,8 @@ def _export(work: Workspace, action: Action, inputs: list[int]) -> GraphAction:
         history_key=_history_key(action),
         router="" if router is None else router.name,
         start_delay_ms=integer(meta.get("start_delay"), 0),
+        instance=instance_of(resource, name),
+        downed=downed_by(work, action),
     )
 
 
@@ -306,22 +313,6 @@ def _history_key(action: Action) -> str:
     rest = action.key[len(resource.id) :]
     # What fencing implies is recorded as the stop that it amounts to.
     return resource.history_id + rest.replace("_notify_stonith_", "_notify_stop_")
-
-
-def _clone_meta(resource: Resource, meta: dict[str, str]) -> None:
-    top = resource.top
-    facts = top.clone
-    if facts is None:
-        return
-    meta["clone"] = str(resource.number)
-    meta["clone_max"] = str(facts.max)
-    meta["clone_node_max"] = str(facts.node_max)
-    meta["globally_unique"] = str(top.unique).lower()
-    meta["notify"] = str(top.notify).lower()
-    if top.promotable:
-        for word in ("promoted", "master"):
-            meta[f"{word}_max"] = str(facts.promoted_max)
-            meta[f"{word}_node_max"] = str(facts.promoted_node_max)
 
 
 def _priority(action: Action) -> int:

@@ -187,6 +187,9 @@ def _promoted_monitor_policy(resource: Resource) -> str:
 def operation_for(resource: Resource, task: str, interval_ms: int) -> Operation | None:
     """Return the `<op>` for a task, an enabled one if there is one; of a recurring one, exactly."""
     found = [op for op in resource.operations if op.name == task]
+    if not found and task in {"migrate_to", "migrate_from"}:
+        # Both halves of a migration may be configured as one.
+        found = [op for op in resource.operations if op.name == "migrate"]
     same = [op for op in found if op.interval_ms == interval_ms]
     if not same and task in _ONCE:
         same = found

@@ -35,6 +35,8 @@ class Action(msgspec.Struct, frozen=True):
     `inputs` are ids of actions that must be confirmed first. `task` is start, stop, monitor,
     promote, demote, notify, migrate_to, migrate_from, cancel, stonith, do_shutdown,
     clear_failcount, delete. `parameters` are the agent's, `meta` the `CRM_meta_*` without prefix.
+    `instance` names the instance of an anonymous clone, which its agent is not told; `downed` the
+    nodes that are down when it has been done.
     `optional` actions are not part of a transition and never appear here.
     """
 
@@ -58,6 +60,8 @@ class Action(msgspec.Struct, frozen=True):
     history_key: str = ""
     router: str = ""
     start_delay_ms: Millis = 0
+    instance: str = ""
+    downed: tuple[str, ...] = ()
 
 
 class Contribution(msgspec.Struct, frozen=True):
@@ -121,7 +125,8 @@ class Transition(msgspec.Struct, frozen=True):
     """The answer of `schedule`: actions sorted by id, and everything needed to explain them.
 
     `recheck_at` is the next wall-clock time at which the answer may change by itself (a failure
-    that expires), or 0.
+    that expires), or 0. `header` has those attributes of the field's graph that the configuration
+    decides, as it is written there.
     """
 
     actions: tuple[Action, ...]
@@ -132,3 +137,4 @@ class Transition(msgspec.Struct, frozen=True):
     batch_limit: int = 0
     scores: tuple[ScoreLine, ...] = ()
     warnings: tuple[str, ...] = ()
+    header: dict[str, str] = {}

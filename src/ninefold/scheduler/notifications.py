@@ -34,11 +34,11 @@ def _point(
     action.about = about.task
     action.optional = about.optional
     action.meta = {
-        "timeout": str(DEFAULT_TIMEOUT_MS),
+        "timeout": about.meta.get("timeout", str(DEFAULT_TIMEOUT_MS)),
         "notify_type": kind.removeprefix("confirmed-"),
         "notify_operation": BEGUN.get(about.task, about.task),
         "notify_key_type": kind,
-        "notify_key_operation": about.task,
+        "notify_key_operation": cause or about.task,
     }
     work.actions.append(action)
     resource.actions.append(action)
@@ -163,7 +163,8 @@ def _notify(
     action.task = "notify"
     op = operation_for(leaf, "notify", 0)
     action.operation = op
-    action.meta = {"timeout": str(timeout_ms(op, DEFAULT_TIMEOUT_MS))}
+    if op is not None:
+        action.meta |= {"name": "notify", "timeout": str(timeout_ms(op, DEFAULT_TIMEOUT_MS))}
     action.meta |= {
         name: value for name, value in point.meta.items() if name.startswith("notify_")
     } | known
@@ -233,8 +234,7 @@ def _environment(work: Workspace, clone: Resource) -> dict[str, str]:
     known["notify_promoted_uname"] = known["notify_master_uname"]
     known["notify_unpromoted_resource"] = known["notify_slave_resource"]
     known["notify_unpromoted_uname"] = known["notify_slave_uname"]
-    allowed = sorted(name for name, score in clone.scores.items() if score >= 0)
-    known["notify_available_uname"] = " ".join(allowed) or " "
-    everyone = [node.name for node in work.nodes if node.online]
-    known["notify_all_uname"] = " ".join(sorted(everyone)) or " "
+    # Whether they are online, or wanted, is not what agents ask: it is who could ever be meant.
+    known["notify_available_uname"] = " ".join(sorted(clone.scores)) or " "
+    known["notify_all_uname"] = " ".join(sorted(node.name for node in work.nodes)) or " "
     return known

@@ -206,9 +206,13 @@ def _operation(part: Element, scope: Scope) -> bool:
 
 
 def merged_nvpairs(parent: Element, tag: str, scope: Scope, first: str = "") -> dict[str, str]:
-    """Merge the sets `tag` of `parent` whose rules hold: highest score first, first writer wins."""
+    """Merge the sets `tag` of `parent` whose rules hold: the one with the highest score wins.
+
+    Among sets with equal scores, the last one wins; within a set, the first pair of a name.
+    """
     sets = list(parent.iterchildren(tag))
     if len(sets) > 1:
+        sets.reverse()
         sets.sort(key=lambda one: (one.get("id") != first, -parse(one.get("score"))))
     merged: dict[str, str] = {}
     for one in sets:

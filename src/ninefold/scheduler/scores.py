@@ -5,6 +5,7 @@ Source: the algorithm specification, section 2.
 
 from __future__ import annotations
 
+import re
 import struct
 from functools import lru_cache
 from typing import Final
@@ -12,6 +13,8 @@ from typing import Final
 INFINITY: Final = 1_000_000
 # Node-health colours are scores with a name; their default values.
 COLOURS: Final = {"red": -INFINITY, "yellow": 0, "green": 0}
+# What stands behind a decimal point does not count.
+_NUMBER: Final = re.compile(r"([+-]?[0-9]+)(?:\.[0-9]*)?$", re.ASCII)
 _SINGLE: Final = struct.Struct("f")
 # Products of scores and factors are few and asked for again and again: there are as many factors as
 # configured colocations along one way, and hardly more scores than constraints.
@@ -45,10 +48,8 @@ def parse(text: str | None, default: int = 0) -> int:
         return -INFINITY
     if word in COLOURS:
         return COLOURS[word]
-    try:
-        return clamp(int(word))
-    except ValueError:
-        return default
+    found = _NUMBER.match(word)
+    return default if found is None else clamp(int(found[1]))
 
 
 def render(score: int) -> str:

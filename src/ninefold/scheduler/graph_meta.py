@@ -1,0 +1,95 @@
+"""What the field's graph says besides actions and their order: its header, and words about an action.
+
+Scripts read these; nothing is decided by them here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ninefold.scheduler.workspace import Variant
+
+if TYPE_CHECKING:
+    from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
+
+
+def header(work: Workspace) -> dict[str, str]:
+    """Return the attributes of the graph that the options decide, as they were written."""
+    options = work.options
+    found = {
+        "cluster-delay": options.cluster_delay,
+        "fencing-timeout": options.fencing_timeout,
+        "failed-stop-offset": "INFINITY",
+        "failed-start-offset": "INFINITY" if options.start_failure_is_fatal else "1",
+        "batch-limit": str(options.batch_limit),
+    }
+    if options.migration_limit > 0:
+        found["migration-limit"] = str(options.migration_limit)
+    return found
+
+
+def clone_meta(resource: Resource, meta: dict[str, str]) -> None:
+    """Add what an agent is told of the clone that an instance, or a point in it, belongs to."""
+    top = resource.top
+    facts = top.clone
+    if facts is None:
+        return
+    if resource.variant is Variant.PRIMITIVE:
+        meta["clone"] = str(resource.number)
+    meta["clone_max"] = str(facts.max)
+    meta["clone_node_max"] = str(facts.node_max)
+    meta["globally_unique"] = str(top.unique).lower()
+    meta["notify"] = str(top.notify).lower()
+    if top.promotable:
+        for word in ("promoted", "master"):
+            meta[f"{word}_max"] = str(facts.promoted_max)
+            meta[f"{word}_node_max"] = str(facts.promoted_node_max)
+
+
+def more_meta(action: Action, router: Node | None, meta: dict[str, str]) -> None:
+    """Add what nobody waits for, and what an agent is told of the guest that it works in or makes."""
+    node, resource = action.node, action.resource
+    if action.kind in {"shutdown", "clear"}:
+        meta["op_no_wait"] = "true"
+    if action.kind == "cancel":
+        return
+    if node is not None and node.guest and router is not None:
+        meta["physical_host"] = router.name
+    if resource is None or resource.variant is not Variant.PRIMITIVE:
+        return
+    if resource.launcher is not None:
+        meta["container"] = resource.launcher.id
+    for name in ("remote-node", "container-attribute-target"):
+        if name in resource.meta:
+            meta[name.replace("-", "_")] = resource.meta[name]
+
+
+def instance_of(resource: Resource | None, name: str) -> str:
+    """Return the name, as recorded, of an instance whose agent is told `name` only."""
+    if resource is None or resource.variant is not Variant.PRIMITIVE:
+        return ""
+    instance = resource.history_id if ":" in resource.history_id else resource.id
+    return "" if instance == name else instance
+
+
+def downed_by(work: Workspace, action: Action) -> tuple[str, ...]:
+    """Return the nodes that are down once `action` has been done."""
+    node = action.node
+    if action.task == "do_shutdown" and node is not None:
+        return (node.name,)
+    if action.kind == "fencing" and node is not None:
+        if action.meta.get("stonith_action") == "on":
+            return ()
+        inside = [
+            other.name
+            for other in work.nodes
+            if other.connection is not None
+            and other.connection.launcher is not None
+            and node in other.connection.launcher.active
+        ]
+        return (node.name, *inside)
+    connection = action.resource
+    if connection is None or not connection.remote_connection or action.task != "stop":
+        return ()
+    moves = any(other.task == "migrate_to" and other.graphed for other in connection.actions)
+    return () if moves or action.pseudo else (connection.id,)
