@@ -9,7 +9,7 @@ from __future__ import annotations
 from ninefold.sim.faults import alive_plan
 from ninefold.sim.trial import run
 
-SEEDS = 8
+SEEDS = 5
 
 
 def test_what_moves_alive_runs_once_through_all_faults() -> None:

@@ -44,6 +44,9 @@ _VERSION: Final = ("admin_epoch", "epoch", "num_updates")
 _SECTIONS: Final = ("crm_config", "nodes", "resources", "constraints")
 
 
+_MIGRATES: Final = etree.XPath("boolean(lrm/*/*/lrm_rsc_op/@migrate_target)")
+
+
 class Part:
     """One tree of the document with its text, made when first asked for."""
 
@@ -81,7 +84,7 @@ class Part:
     def migrations(self) -> bool:
         """Whether it tells of any migration. Documents are large, migrations few."""
         if self._migrations is None:
-            self._migrations = b' migrate_target="' in self.xml
+            self._migrations = bool(_MIGRATES(self.element))
         return self._migrations
 
     def copy(self) -> Element:

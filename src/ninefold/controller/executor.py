@@ -171,7 +171,9 @@ class Executor:
         self._call_id += 1
         not_before = NEVER if order.departure_to else now + order.start_delay_ms
         job = Job(order, repeat=False, call_id=self._call_id, not_before=not_before)
-        self._queues.setdefault(order.resource, []).append(job)
+        # A departure that nobody has released is given up when something else is wanted.
+        queue = [one for one in self._queues.get(order.resource, []) if one.not_before != NEVER]
+        self._queues[order.resource] = [*queue, job]
         return self.launch(now, quorate=quorate, wall=wall)
 
     def expect(self, order: Order, wall: WallSeconds) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ninefold.agents.model import OpStatus, Outcome, Rc
+from ninefold.agents.model import AgentName, Call, OpStatus, Outcome, Rc
 from ninefold.cib import model as cib
 from ninefold.controller import events as ev
 from ninefold.controller import messages as msg
 from ninefold.controller import requests as rq
+from ninefold.controller.executor import Executor
+from ninefold.core.instants import NEVER
 from tests.controller_life import Job, Life, document
 
 VM = (
@@ -243,3 +245,22 @@ def test_the_source_is_fenced_and_its_word_gone_before_anything_was_done_at_the_
     assert life.settle(lambda _: 0)
 
     assert life.where("vm") == [3]
+
+
+def test_a_departure_that_nobody_releases_does_not_hold_up_what_comes_after() -> None:
+    executor = Executor(1, "n1")
+    agent = AgentName("ocf", "sim", "service")
+
+    def order(number: int, task: str, meta: dict[str, str]) -> msg.Order:
+        call = Call(agent, "vm", task, 0, 20_000, {}, meta)
+        return msg.Order(1, "1:x", number, task, "vm", 0, call)
+
+    departing = order(1, "migrate_to", {"migrate_source": "n1", "migrate_target": "n2"})
+    assert executor.perform(0, departing, quorate=True, wall=0) == []
+    assert executor.deadline == NEVER
+    begun = executor.perform(0, order(2, "stop", {}), quorate=True, wall=0)
+
+    assert [effect.call.action for effect in begun if isinstance(effect, ev.RunAgent)] == ["stop"]
+    # The word that comes too late releases nothing.
+    executor.release(0, "1:x", 1)
+    assert executor.launch(0, quorate=True, wall=0) == []
