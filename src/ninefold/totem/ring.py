@@ -123,6 +123,7 @@ class Ring:
     def forgive(self, nodes: Iterable[NodeId]) -> None:
         """Hold nothing against daemons that have been started anew: they are others than those that disturbed."""
         self._core.strikes.forgive(nodes)
+        self._core.in_vain.forgive(nodes)
 
     def start(self, now: Instant) -> list[RingEffect]:
         """Begin to look for others."""
