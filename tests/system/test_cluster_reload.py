@@ -47,7 +47,7 @@ def test_votes_links_and_timers_change_on_all_hosts_and_the_service_does_not_not
 ) -> None:
     nodes, server = cluster.others(), cluster.active()
     fewer_links = re.sub(r" *ring1_addr:.*\n", "", conf)
-    changed = numbered(fewer_links, 7).replace("nodeid: 1\n", "nodeid: 1\n quorum_votes: 3\n")
+    changed = numbered(fewer_links, 7).replace("nodeid: 1\n", "nodeid: 1\n quorum_votes: 2\n")
     assert "token: 1000\n" in changed
     changed = changed.replace("token: 1000\n", "token: 1500\n")
     write(cluster, changed, *nodes)
@@ -59,7 +59,7 @@ def test_votes_links_and_timers_change_on_all_hosts_and_the_service_does_not_not
 
     assert taken.returncode == 0, taken.stderr
     assert "taken by all members" in taken.stdout
-    assert {one["quorum"]["votes"] for one in told} == {5}
+    assert {one["quorum"]["votes"] for one in told} == {4}
     assert {one["ring"]["token_ms"] for one in told} == {1500}
     links = [set(peer["links"]) for one in told for peer in one["ring"]["peers"].values()]
     assert links == [{"0"}] * 6
@@ -70,7 +70,7 @@ def test_votes_links_and_timers_change_on_all_hosts_and_the_service_does_not_not
 def test_one_host_with_another_file_keeps_all_as_they_are(cluster: Cluster, conf: str) -> None:
     nodes = cluster.others()
     before = [statistics(cluster, node)["quorum"]["expected"] for node in nodes]
-    changed = numbered(conf, 8).replace("nodeid: 1\n", "nodeid: 1\n quorum_votes: 3\n")
+    changed = numbered(conf, 8).replace("nodeid: 1\n", "nodeid: 1\n quorum_votes: 2\n")
     write(cluster, changed, *nodes[:2])
     write(cluster, "totem {\n", nodes[2])
 

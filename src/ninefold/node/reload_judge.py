@@ -12,7 +12,7 @@ import msgspec
 
 from ninefold.config.reload import reloaded
 from ninefold.core.findings import Finding, Severity, errors
-from ninefold.quorum.ballots import ballot_of, needs, present, same_votes
+from ninefold.quorum.ballots import ballot_of, distance, needs, present, same_votes
 from ninefold.quorum.messages import BALLOTS_MAX
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ninefold.quorum.events import Verdict
     from ninefold.quorum.messages import Ballot
 
+# Any majority by one file shares a node with any majority by another that is one vote apart, so a
+# reload that breaks off half-way, or a promise forgotten by a restart, cannot make two of them.
+MOVED_MAX: Final = 1
 # One is the file that is gone by.
 DOUBTS_MAX: Final = BALLOTS_MAX - 1
 
@@ -94,6 +97,9 @@ def _votes(
         found.append(_error(file, "config-version-back", "totem.config_version", *_BACK))
     elif after.version == before.version:
         found.append(Finding("config-version-same", Severity.WARNING, *_SAME, file))
+    if (moved := distance(before, after)) > MOVED_MAX:
+        sentence = f"{moved} votes change at once; not more than {MOVED_MAX} may."
+        found.append(_error(file, "too-many-votes-change", "quorum", sentence, _ONE_BY_ONE))
     if not verdict.quorate:
         found.append(_error(file, "no-quorum", "quorum", *_INQUORATE))
         return found
@@ -112,7 +118,8 @@ def _error(file: str, code: str, subject: str, sentence: str, remedy: str) -> Fi
     return Finding(code, Severity.ERROR, subject, sentence, remedy, file)
 
 
-_BRING_BACK: Final = "Start the nodes that are missing first, or change fewer votes at a time."
+_BRING_BACK: Final = "Start the nodes that are missing first."
+_ONE_BY_ONE: Final = "Add or take one vote at a time, with a reload for each; or stop the cluster for a change of many."
 _INQUORATE: Final = (
     "Votes cannot change where there is no quorum: the others may count with the old ones.",
     "Find the others. Or, if this node runs nothing, restart its daemon with the new file.",

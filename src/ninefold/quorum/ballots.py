@@ -8,7 +8,11 @@ them have said that they would; one that has said so counts with both files unti
     file, taken or promised, B needs a majority by that file too, as A does. If none does, nobody of B was in
     the ring that took it; that ring had a majority by the old file, so B has none.
 
-This is the joint consensus of Raft (section 6 of its paper), with one ring in place of two log entries.
+This is the joint consensus of Raft (section 6 of its paper), with one ring in place of two log entries. It
+leans on what members remember of their promises. A daemon that is started anew with a file that was promised
+and never taken remembers none; so a reload moves one vote at most (`node.reload_judge`). A majority by one
+of two files that are one vote apart shares a node with any majority by the other (Ongaro's dissertation,
+section 4.1), and whoever has taken a file does not go back to another.
 
 A file that was left behind is not asked: its node was away while the others agreed on one with a greater
 `config_version`, and else it could take their quorum away by coming back. Without the number nobody can
@@ -75,6 +79,13 @@ def in_question(infos: Mapping[NodeId, NodeInfo]) -> list[Ballot]:
 def same_votes(one: Ballot, other: Ballot) -> bool:
     """Whether two files say the same of the votes, whatever their numbers are."""
     return msgspec.structs.replace(one, version=other.version) == other
+
+
+def distance(one: Ballot, other: Ballot) -> int:
+    """Return how many votes two files are apart: summed over the nodes, or by what is expected."""
+    before, after = dict(one.votes), dict(other.votes)
+    moved = sum(abs(before.get(n, 0) - after.get(n, 0)) for n in before.keys() | after.keys())
+    return max(moved, abs(one.expected - other.expected))
 
 
 def present(ballot: Ballot, members: Sequence[NodeId]) -> int:

@@ -166,6 +166,10 @@ class Quorum:
         self._expected, self._counted = threshold.agreed(
             info for node, info in self._infos.items() if node not in behind
         )
+        if self._differs:
+            # Who is in doubt may expect fewer by the old file than the new one does.
+            asked = ballots.in_question(self._infos)
+            self._expected = max(self._expected, *(ballot.expected for ballot in asked), 0)
         self._expected = max(self._expected, self._votes())
         was_quorate = any(info.quorate for info in self._infos.values())
         if self._options.allow_downscale and event.left_cleanly and was_quorate:
@@ -268,7 +272,11 @@ class Quorum:
         """
         before = threshold.configured_expected(self._config)
         self._config = config
-        self._options = msgspec.structs.replace(self._options, two_node=config.quorum.two_node)
+        self._options = msgspec.structs.replace(
+            self._options,
+            two_node=config.quorum.two_node,
+            expected_votes=config.quorum.expected_votes,
+        )
         self._ballots = (ballots.ballot_of(config), *self._ballots[1:])
         self._agreed, self._differs = True, False
         wanted = threshold.configured_expected(config)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reload_world import ReloadWorld, conf
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ninefold.config.model import ClusterConfig
 
 NODES = (1, 2, 3, 4, 5)
@@ -48,14 +51,16 @@ class History:
         if rng.random() < 0.9:
             self.version += 1
         votes = {entry.nodeid: entry.quorum_votes for entry in running.nodes}
-        for _ in range(rng.randint(1, 2)):
+        for _ in range(1 if rng.random() < 0.8 else 2):
             node = rng.choice(NODES)
             if node not in members and rng.random() < 0.7:
                 # One that is not here comes into the list, or goes out of it.
-                votes[node] = 1 - votes.pop(node, 0)
-                votes = {known: count for known, count in votes.items() if count or known != node}
+                if votes.pop(node, None) is None:
+                    votes[node] = 1
             elif node in votes:
-                votes[node] = rng.choice((0, 1, 2))
+                # One vote more or less may be taken; anything else is refused, or nothing new.
+                step = rng.choice((-1, 1)) if rng.random() < 0.9 else rng.randint(-6, 6)
+                votes[node] = max(0, votes[node] + step)
         if not any(votes.values()):
             votes[members[0]] = 1
         everybody = list(world.members)
@@ -117,3 +122,27 @@ def test_the_histories_do_reload_and_do_break_in_the_middle_of_it() -> None:
 
     assert taken > 10
     assert doubts > 100
+
+
+@pytest.mark.parametrize(
+    ("where", "fault"),
+    [
+        ("ninefold.node.reload_judge._votes", lambda *_: []),
+        ("ninefold.node.reload._was_taken", lambda *_: True),
+    ],
+    ids=["votes-change-without-quorum", "a-promise-is-taken-at-once"],
+)
+def test_the_histories_find_a_fault(
+    monkeypatch: pytest.MonkeyPatch, where: str, fault: Callable[..., object]
+) -> None:
+    monkeypatch.setattr(where, fault)
+
+    with pytest.raises(AssertionError):
+        _play(range(400))
+
+
+def _play(seeds: range) -> None:
+    for seed in seeds:
+        history = History(seed)
+        for _ in range(25):
+            history.step()

@@ -140,13 +140,13 @@ def test_a_refused_reload_leaves_everything_as_it_was(
 
 
 def test_votes_count_on_the_ring_that_forms_at_once(running: Running) -> None:
-    voted = TEXT.replace("nodeid: 1", "nodeid: 1\n    quorum_votes: 3")
+    voted = TEXT.replace("nodeid: 1", "nodeid: 1\n    quorum_votes: 2")
 
     ok, body = running.reload(voted)
 
     assert ok, body
     assert running.reconfigured == 1
-    assert (running.node.quorum.verdict.votes, running.node.quorum.verdict.expected) == (3, 3)
+    assert (running.node.quorum.verdict.votes, running.node.quorum.verdict.expected) == (2, 2)
     assert running.node.quorum.quorate
 
 

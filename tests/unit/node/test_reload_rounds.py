@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import pytest
 
@@ -20,9 +22,24 @@ from ninefold.node.reload_messages import (
     encode,
     encode_standing,
 )
+from ninefold.quorum.ballots import ballot_of, distance, needs, present
+from ninefold.quorum.events import Promised, Synced
+from ninefold.quorum.machine import Quorum
 from tests.reload_world import ReloadWorld, conf
 
 ONE_EACH = {1: 1, 2: 1, 3: 1}
+# From seven votes at seven nodes to five at three, one vote after the other.
+SHRINKING = [
+    {node: votes[node - 1] for node in range(1, 8)}
+    for votes in (
+        (1, 1, 1, 0, 1, 1, 1),
+        (1, 1, 1, 0, 0, 1, 1),
+        (2, 1, 1, 0, 0, 1, 1),
+        (2, 1, 1, 0, 0, 0, 1),
+        (2, 2, 1, 0, 0, 0, 1),
+        (2, 2, 1, 0, 0, 0, 0),
+    )
+]
 
 
 def world_of(votes: dict[int, int] = ONE_EACH) -> ReloadWorld:
@@ -51,14 +68,14 @@ def all_promise_but_the_last_word_is_heard_by(world: ReloadWorld, *nodes: int) -
 
 def test_all_take_the_file_at_the_last_word_and_count_by_it() -> None:
     world = world_of()
-    world.write([1, 2, 3], conf({1: 3, 2: 1, 3: 1}, 2))
+    world.write([1, 2, 3], conf({1: 2, 2: 1, 3: 1}, 2))
 
     answer = world.reload(2)
 
     assert not answer.problems
     assert versions(world) == [2, 2, 2]
     verdict = world.members[3].quorum.verdict
-    assert (verdict.votes, verdict.expected, verdict.threshold) == (5, 5, 3)
+    assert (verdict.votes, verdict.expected, verdict.threshold) == (4, 4, 3)
 
 
 def test_a_file_that_says_what_is_gone_by_already_is_taken_and_changes_nothing() -> None:
@@ -85,7 +102,7 @@ def test_one_refusal_leaves_all_as_they_were_and_all_findings_are_told() -> None
 
 def test_files_that_differ_are_named() -> None:
     world = world_of()
-    world.write([1, 2], conf({1: 3, 2: 1, 3: 1}, 2))
+    world.write([1, 2], conf({1: 2, 2: 1, 3: 1}, 2))
 
     answer = world.reload(1)
 
@@ -96,7 +113,7 @@ def test_files_that_differ_are_named() -> None:
 
 def test_two_who_ask_at_once_get_one_reload_and_one_answer_to_try_again() -> None:
     world = world_of()
-    world.write([1, 2, 3], conf({1: 3, 2: 1, 3: 1}, 2))
+    world.write([1, 2, 3], conf({1: 2, 2: 1, 3: 1}, 2))
 
     world.ask(2)
     world.ask(1)
@@ -109,7 +126,7 @@ def test_two_who_ask_at_once_get_one_reload_and_one_answer_to_try_again() -> Non
 
 def test_a_member_whose_disk_hangs_is_named_and_what_it_says_later_counts_for_nothing() -> None:
     world = world_of()
-    world.write([1, 2, 3], conf({1: 3, 2: 1, 3: 1}, 2))
+    world.write([1, 2, 3], conf({1: 2, 2: 1, 3: 1}, 2))
     world.ask(1)
     for node in (1, 2, 3):
         world.deliver(node)
@@ -145,23 +162,66 @@ def test_who_was_cut_off_before_the_last_word_counts_by_both_files_and_learns_it
     assert not world.members[3].reloads.in_doubt
 
 
-def test_no_half_acts_by_the_old_file_while_the_other_may_act_by_the_new_one() -> None:
-    # Old: 3 of 5. New: node 1 alone has 5 of 9. Node 1 took it; the four others do not know.
+def test_a_part_in_doubt_needs_a_majority_by_either_file() -> None:
+    # Old: 3 of 5. New: 4 of 6. Node 1 took it; the others do not know.
     world = world_of(dict.fromkeys((1, 2, 3, 4, 5), 1))
-    world.write([1, 2, 3, 4, 5], conf({1: 5, 2: 1, 3: 1, 4: 1, 5: 1}, 2))
+    world.write([1, 2, 3, 4, 5], conf({1: 2, 2: 1, 3: 1, 4: 1, 5: 1}, 2))
     all_promise_but_the_last_word_is_heard_by(world, 1)
 
-    world.form([(1,), (2, 3, 4, 5)])
+    world.form([(1, 2), (3, 4, 5)])
 
-    assert world.quorate() == [(1,)]
-    reason = world.members[2].quorum.verdict.reason
+    assert world.quorate() == []
+    reason = world.members[3].quorum.verdict.reason
     assert "different files" in reason
-    assert "4 of 9 votes" in reason
+    assert "3 of 6 votes" in reason
+
+
+@pytest.mark.parametrize(
+    ("votes", "options"),
+    [
+        ({1: 3, 2: 1, 3: 1}, {}),
+        ({1: 2, 2: 0, 3: 1}, {}),
+        ({1: 1}, {}),
+        ({1: 1, 2: 1, 3: 1, 4: 1, 5: 1}, {}),
+        (ONE_EACH, {"expected_votes": 5}),
+    ],
+    ids=["two-more", "one-moves", "two-nodes-less", "two-nodes-more", "two-more-expected"],
+)
+def test_more_than_one_vote_at_a_time_is_refused(
+    votes: dict[int, int], options: dict[str, int]
+) -> None:
+    world = world_of()
+    world.write([1, 2, 3], conf(votes, 2, **options))
+
+    world.reload(1)
+
+    assert "too-many-votes-change" in codes(world, 1)
+    assert versions(world) == [1, 1, 1]
+
+
+def test_one_vote_apart_no_file_gives_a_quorum_that_stays_clear_of_one_by_the_other() -> None:
+    nodes = range(1, 5)
+    for votes in itertools.product(range(4), repeat=4):
+        before = ballot_of(conf(dict(zip(nodes, votes, strict=True))))
+        for node, step in itertools.product(nodes, (-1, 1)):
+            moved = dict(before.votes)
+            moved[node] += step
+            if moved[node] < 0:
+                continue
+            after = ballot_of(conf(moved))
+            assert distance(before, after) == 1
+            for size in range(1, 4):
+                for part in itertools.combinations(nodes, size):
+                    rest = tuple(other for other in nodes if other not in part)
+                    assert not (
+                        present(before, part) >= needs(before, part)
+                        and present(after, rest) >= needs(after, rest)
+                    )
 
 
 def test_all_who_are_in_the_same_doubt_and_quorate_by_both_files_take_the_new_one() -> None:
     world = world_of()
-    world.write([1, 2, 3], conf({1: 2, 2: 2, 3: 1}, 2))
+    world.write([1, 2, 3], conf({1: 2, 2: 1, 3: 1}, 2))
     all_promise_but_the_last_word_is_heard_by(world)
 
     world.form([(1, 2), (3,)])
@@ -172,7 +232,7 @@ def test_all_who_are_in_the_same_doubt_and_quorate_by_both_files_take_the_new_on
 
 def test_who_had_not_promised_is_the_proof_that_nobody_took_it() -> None:
     world = world_of()
-    world.write([1, 2, 3], conf({1: 2, 2: 2, 3: 1}, 2))
+    world.write([1, 2, 3], conf({1: 2, 2: 1, 3: 1}, 2))
     world.ask(1)
     for node in (1, 2, 3):
         world.deliver(node)
@@ -212,7 +272,7 @@ def test_timers_do_change_where_there_is_no_quorum() -> None:
 def test_votes_that_would_cost_the_quorum_are_refused() -> None:
     world = world_of()
     world.form([(1, 2), (3,)])
-    world.write([1, 2], conf({1: 1, 2: 1, 3: 3}, 2))
+    world.write([1, 2], conf({1: 1, 2: 1, 3: 2}, 2))
 
     world.reload(1)
 
@@ -222,7 +282,7 @@ def test_votes_that_would_cost_the_quorum_are_refused() -> None:
 
 def test_a_number_of_the_file_that_goes_back_is_refused_where_votes_change() -> None:
     world = ReloadWorld(conf(ONE_EACH, 7))
-    world.write([1, 2, 3], conf({1: 3, 2: 1, 3: 1}, 6))
+    world.write([1, 2, 3], conf({1: 2, 2: 1, 3: 1}, 6))
 
     world.reload(1)
 
@@ -233,9 +293,9 @@ def test_a_node_that_comes_back_with_an_older_file_costs_nobody_the_quorum() -> 
     # Seven shrink to three, of whom one was away; by the old file two of seven are nothing.
     world = world_of(dict.fromkeys(range(1, 8), 1))
     world.form([(1, 2, 4, 5, 6, 7), (3,)])
-    small = conf({1: 2, 2: 2, 3: 1, 4: 0, 5: 0, 6: 0, 7: 0}, 2)
-    world.write([1, 2, 4, 5, 6, 7], small)
-    assert not world.reload(1).problems
+    for version, votes in enumerate(SHRINKING, 2):
+        world.write([1, 2, 4, 5, 6, 7], conf(votes, version))
+        assert not world.reload(1).problems
     world.form([(1, 2, 4, 5, 6, 7)])
     world.settle()
 
@@ -248,9 +308,10 @@ def test_a_node_that_comes_back_with_an_older_file_costs_nobody_the_quorum() -> 
 def test_without_a_number_nobody_knows_which_file_is_old_and_both_must_agree() -> None:
     world = world_of(dict.fromkeys(range(1, 8), 1))
     world.form([(1, 2, 4, 5, 6, 7), (3,)])
-    world.write([1, 2, 4, 5, 6, 7], conf({1: 2, 2: 2, 3: 1, 4: 0, 5: 0, 6: 0, 7: 0}, 1))
-    answer = world.reload(1)
-    assert "config-version-same" in {finding.code for finding in answer.findings}
+    for votes in SHRINKING:
+        world.write([1, 2, 4, 5, 6, 7], conf(votes, 1))
+        answer = world.reload(1)
+        assert "config-version-same" in {finding.code for finding in answer.findings}
     world.form([(1, 2, 4, 5, 6, 7)])
     world.settle()
 
@@ -274,3 +335,19 @@ def test_messages_come_back_as_they_were_sent() -> None:
     assert decode(encode(Ask(round_, "alice"))) == Ask(round_, "alice")
     standing = Standing(b"d" * 16, agreed=True, void=(round_,), came_from=RingId(4, 1))
     assert decode_standing(encode_standing(standing)) == standing
+
+
+def test_who_is_in_doubt_does_not_make_others_expect_fewer_votes_than_their_file_says() -> None:
+    old, new = conf(dict.fromkeys(range(1, 5), 1)), conf({1: 1, 2: 2, 3: 1, 4: 1}, 2)
+    doubtful = {node: Quorum(msgspec.structs.replace(old, local=node)) for node in (2, 3, 4)}
+    before = {node: one.info() for node, one in doubtful.items()}
+    for one in doubtful.values():
+        one.step(0, Synced(RingId(4, 2), (2, 3, 4), before))
+        one.step(0, Promised((new,)))
+        assert one.verdict.quorate
+    alone = Quorum(msgspec.structs.replace(new, local=1))
+    infos = {1: alone.info(), 2: doubtful[2].info(), 3: doubtful[3].info()}
+
+    alone.step(0, Synced(RingId(8, 1), (1, 2, 3), infos))
+
+    assert alone.verdict.expected == 5
