@@ -66,6 +66,22 @@ def propagate(work: Workspace) -> None:
             # Whatever its instances do in the end, the points around that take part in.
             for action in reversed(resource.actions):
                 flags_of(action, None)
+    for action in work.actions:
+        _watch_nothing(action)
+
+
+def _watch_nothing(action: Action) -> None:
+    """Nobody watches what does not come to run: it would fail, and what is stopped be stopped again.
+
+    A visit of an instance beside another clone's may leave what comes after it as it was.
+    """
+    if action.runnable or action.optional or action.interval_ms > 0:
+        return
+    for edge in action.after:
+        then = edge.then
+        watches = then.interval_ms > 0 and then.resource is action.resource
+        if watches and then.runnable and edge.relation & UNRUNNABLE_FIRST_BLOCKS:
+            blocked(then, action)
 
 
 def _run(work: Workspace, begun: Visits[object]) -> None:
