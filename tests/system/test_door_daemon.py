@@ -97,7 +97,7 @@ def test_daemon_starts_answers_and_stops_cleanly(daemon: Daemon) -> None:
     cpu_ticks = cpu(process.pid)
 
     process.send_signal(signal.SIGHUP)
-    wait_for("the file was read again", lambda: "was read again by a signal" in daemon.log(), 10)
+    wait_for("the file was taken", lambda: "as a signal wanted" in daemon.log(), 10)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0

@@ -58,6 +58,9 @@ REQUESTS_MAX: Final = 256
 # The wall clock is told to the machines this often, so that a step of it is seen soon.
 CLOCK_PERIOD_S: Final = 10.0
 
+# A reload by a signal waits this long for a ring that is being formed.
+RING_WAIT_S: Final = 30
+
 
 def _backend(beginning: Beginning, rng: random.Random) -> Backend:
     """Return what carries the node's messages. Its mark of this start is drawn here."""
@@ -341,6 +344,11 @@ class Service:
         self._spawn(self._reload_for_the_log())
 
     async def _reload_for_the_log(self) -> None:
+        # Whoever sent the signal is not told to try again, so that is done here.
+        for _ in range(RING_WAIT_S * 10):
+            if self.node.reloads.may_be_asked or not_ours(self.node) is not None:
+                break
+            await asyncio.sleep(0.1)
         reply = await self.reload("a signal")
         LOG.log(logging.INFO if reply.ok else logging.ERROR, "reload: %s", reply.body.decode())
 

@@ -132,6 +132,11 @@ class Reloads:
         return bool(self._promised)
 
     @property
+    def may_be_asked(self) -> bool:
+        """Whether a ring stands, and no reload is under way that this node has begun."""
+        return bool(self._members) and self._asked is None
+
+    @property
     def standing(self) -> Standing:
         """What this node hands in at the barrier."""
         return Standing(
@@ -140,7 +145,7 @@ class Reloads:
 
     def asked(self, now: Instant, request: int, who: str) -> list[ReloadEffect]:
         """Begin a round for an operator."""
-        if not self._members or self._asked is not None:
+        if not self.may_be_asked:
             why = "The ring is forming anew" if not self._members else "A reload is under way here"
             return [Answered(request, self._file, (), (f"{why}: try again in a moment.",))]
         self._number += 1
