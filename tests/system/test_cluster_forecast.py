@@ -60,7 +60,7 @@ def test_a_crash_ends_where_it_was_said_to_end(cluster: Cluster) -> None:
 
     assert cluster.active() == place(forecast, "http")
     assert what_if["lost"] == []
-    assert f"start of http on {cluster.active()}." in what_if["chain"]
+    assert f"start of vip, http on {cluster.active()}." in what_if["chain"]
     assert f"{victim} is fenced." in what_if["chain"]
     # A bound, in which the real one keeps well.
     (outage,) = [one for one in what_if["outages"] if one["service"] == "web"]

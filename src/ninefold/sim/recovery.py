@@ -42,7 +42,16 @@ def recover(world: World) -> None:
     world.advance(SEEN_MS)
     limit = liveness.service_limit(world)
     if not world.advance_until(
-        lambda: not (_revived(world) or liveness.wanting(world)), limit, step=200
+        # What was ordered before the operator tidied up still strikes, and is no reason to call this rest.
+        lambda: (
+            not (
+                _revived(world)
+                or liveness.wanting(world)
+                or world.effects.fencing_until > world.now
+            )
+        ),
+        limit,
+        step=200,
     ):
         raise Violation(f"not all is well {limit} ms later: {liveness.wanting(world)}")
     _demand_rest(world)
