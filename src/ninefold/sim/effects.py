@@ -306,7 +306,9 @@ class Effects:
         host.resources.end(name)
         target.resources.active[name] = True
         world.ordering.on_migration(host.id, target.id, name)
-        world.checkers.on_migration(world.now, host.id, target.id, name)
+        if name not in world.instances.limits:
+            world.checkers.on_migration(world.now, host.id, target.id, name)
+            world.restless.on_start(world.now, target.id, name, device=world.fence_device)
         return outcome
 
     def _promotion(self, host: Host, call: Call, *, was: bool) -> None:

@@ -49,8 +49,11 @@ Count = tuple[int, str, str, int]
 ANYTHING: Final = "\0"
 
 
-class Wish(msgspec.Struct):
-    """A request: what it wants to be so, when it was made, and when it was acknowledged."""
+class Wish(msgspec.Struct, eq=False):
+    """A request: what it wants to be so, when it was made, and when it was acknowledged.
+
+    Two that say the same are two: only the one that was acknowledged has to be kept.
+    """
 
     value: str | None
     asked: Instant

@@ -52,7 +52,7 @@ class Restless:
         self._memberships.clear()
 
     def on_start(self, now: Instant, node: NodeId, resource: str, *, device: str) -> None:
-        """A resource has started on a host, while the fence device is in that condition."""
+        """A resource has started on a host, or arrived there alive, while the fence device is in that condition."""
         before = self._where.get(resource, node)
         self._where[resource] = node
         if before == node:

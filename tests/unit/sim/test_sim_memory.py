@@ -113,6 +113,21 @@ def test_wish_that_was_over_before_another_began_does_not_come_back(cluster: Clu
         cluster.save(70, STANDBY)
 
 
+def test_wishes_of_one_moment_are_kept_each_from_its_own_document_on(cluster: Cluster) -> None:
+    before = cluster.cib
+    other = SetNodeAttribute("node1", "standby", "on")
+    cluster.ask(10, 1, STANDBY)
+    cluster.ask(10, 2, other)
+    cluster.save(20, STANDBY)
+    stamp = cluster.stamp
+    cluster.acknowledge(30, 1)
+    cluster.save(30, other)
+    cluster.acknowledge(30, 2)
+
+    with pytest.raises(Violation, match="node2 standby is None"):
+        cluster.memory.on_save(40, stamp, before)
+
+
 def test_older_document_that_is_saved_late_need_not_hold_a_wish(cluster: Cluster) -> None:
     before, stamp = cluster.cib, cluster.stamp
     cluster.ask(10, 1, STANDBY)

@@ -13,6 +13,7 @@ from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
 from ninefold.sim.loads import AT_REST_MAX, LIMITS, Loads, check_rest
 from ninefold.sim.restless import MEMBERSHIPS_MAX, Restless
 from ninefold.sim.scenario import play
+from ninefold.sim.stage import Stage
 from ninefold.sim.world import World
 from ninefold.totem import reachability
 from ninefold.totem.events import SaveRingSeq, SendPacket
@@ -64,6 +65,21 @@ def test_fence_device_that_starts_nowhere_may_drive_others_around(world: World) 
 def test_resource_that_starts_again_where_it_ran_has_not_moved(world: World) -> None:
     for _ in range(20):
         world.restless.on_start(10, 1, "mail", device="works")
+
+
+def test_resource_that_has_moved_alive_has_moved() -> None:
+    stage = Stage()
+    stage.do("cluster nodes=3")
+    stage.do("resource vm on=1 allow-migrate=true")
+    stage.end_of_block()
+    stage.do("move vm node2")
+    stage.do("advance 5s")
+    stage.do("expect vm on node2")
+    restless, now = stage.world.restless, stage.world.now
+
+    restless.on_start(now, 3, "vm", device="works")
+    with pytest.raises(Violation, match="vm has moved 3 times"):
+        restless.on_start(now, 1, "vm", device="works")
 
 
 def test_each_fault_begins_a_new_count_of_moves(world: World) -> None:
