@@ -261,10 +261,10 @@ class Storm:
                 world.restart(node)
 
 
-@pytest.mark.parametrize("seed", range(SEEDS_QUICK))
-def test_extended_virtual_synchrony_holds_in_a_storm(seed: int) -> None:
+def weathered(seed: int) -> World:
+    """Return a world whose size, delays, losses and disks are drawn."""
     dice = random.Random(seed)
-    world = World(
+    return World(
         dice.choice((3, 4, 5)),
         seed=seed,
         totem=FAST,
@@ -273,6 +273,11 @@ def test_extended_virtual_synchrony_holds_in_a_storm(seed: int) -> None:
         dup=dice.choice((0.0, 0.05)),
         disk=dice.choice(((0, 0), (0, 10))),
     )
+
+
+@pytest.mark.parametrize("seed", range(SEEDS_QUICK))
+def test_extended_virtual_synchrony_holds_in_a_storm(seed: int) -> None:
+    world = weathered(seed)
     storm = Storm(world, seed)
 
     world.start()
@@ -294,16 +299,7 @@ def test_extended_virtual_synchrony_holds_in_a_storm(seed: int) -> None:
 # in the middle of a ring's life.
 @pytest.mark.parametrize("seed", [10019, 248])
 def test_rings_that_once_chased_each_other_find_together(seed: int) -> None:
-    dice = random.Random(seed)
-    world = World(
-        dice.choice((3, 4, 5)),
-        seed=seed,
-        totem=FAST,
-        delay=dice.choice(((1, 1), (1, 5), (1, 20))),
-        loss=dice.choice((0.0, 0.02, 0.1)),
-        dup=dice.choice((0.0, 0.05)),
-        disk=dice.choice(((0, 0), (0, 10))),
-    )
+    world = weathered(seed)
     storm = Storm(world, seed)
 
     world.start()
@@ -316,16 +312,7 @@ def test_rings_that_once_chased_each_other_find_together(seed: int) -> None:
 
 
 def stormy(seed: int, *, safe: bool) -> World:
-    dice = random.Random(seed)
-    world = World(
-        dice.choice((3, 4, 5)),
-        seed=seed,
-        totem=FAST,
-        delay=dice.choice(((1, 1), (1, 5), (1, 20))),
-        loss=dice.choice((0.0, 0.02, 0.1)),
-        dup=dice.choice((0.0, 0.05)),
-        disk=dice.choice(((0, 0), (0, 10))),
-    )
+    world = weathered(seed)
     storm = Storm(world, seed, safe=safe)
     world.start()
     storm.blow(40)

@@ -6,9 +6,8 @@ import msgspec
 import pytest
 
 from ninefold.cib.model import ForgetHistory, Operation, RecordOperation, ReplaceHistory
-from tests.unit.cib.test_cib_apply import START, after, start
+from tests.unit.cib.test_cib_apply import START, STOP, after, start
 
-STOP = msgspec.structs.replace(START, task="stop", call_id=9)
 PENDING = msgspec.structs.replace(START, rc=193, op_status=-1, call_id=-1)
 STOP_FAILED = msgspec.structs.replace(STOP, rc=1, op_status=4)
 NOT_INSTALLED = msgspec.structs.replace(START, task="monitor", rc=5, expected_rc=7, op_status=5)

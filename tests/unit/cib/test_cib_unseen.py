@@ -8,38 +8,20 @@ import pytest
 from ninefold.cib.apply import apply
 from ninefold.cib.document import Cib
 from ninefold.cib.model import (
-    Cause,
     Change,
     ForgetHistory,
-    Operation,
     RecordOperation,
     ReplaceConfiguration,
     ReplaceHistory,
 )
+from tests.unit.cib.test_cib_apply import CAUSE, START, STOP
+from tests.unit.cib.test_cib_apply import after as applied
 
-CAUSE = Cause("alice", "test", 1_523_255_321, 1)
 DUMMY = '<primitive id="p" class="ocf" provider="heartbeat" type="Dummy"/>'
 CONFIGURATION = (
     '<configuration><crm_config/><nodes><node id="1" uname="a"/></nodes>'
     "<resources>{}</resources><constraints/></configuration>"
 )
-START = Operation(
-    resource="p",
-    agent_class="ocf",
-    provider="heartbeat",
-    agent_type="Dummy",
-    task="start",
-    interval_ms=0,
-    call_id=5,
-    rc=0,
-    expected_rc=0,
-    op_status=0,
-    transition="4:0f0e",
-    action_id=7,
-    last_run=100,
-    last_rc_change=100,
-)
-STOP = msgspec.structs.replace(START, task="stop", call_id=9)
 PROBE = msgspec.structs.replace(
     START, task="monitor", call_id=-1, rc=193, expected_rc=7, op_status=-1
 )
@@ -54,11 +36,7 @@ def after(*changes: Change) -> Cib:
         f'<cib epoch="1">{CONFIGURATION.format(DUMMY)}<status><node_state id="1" uname="a"/></status></cib>'
     )
     assert cib is not None
-    for change in changes:
-        outcome = apply(cib, change, CAUSE)
-        assert isinstance(outcome, Cib)
-        cib = outcome
-    return cib
+    return applied(cib, *changes)
 
 
 def told(cib: Cib) -> list[tuple[str, int, int]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from ninefold.scheduler import operation_digest, schedule_document
+from tests.transition_order import awaited
 
 if TYPE_CHECKING:
     from ninefold.scheduler.model import Transition
@@ -123,16 +124,7 @@ def decide(resources: str, constraints: str, *states: str) -> Transition:
 
 def waits(transition: Transition, key: str, node: str = "") -> set[str]:
     """Return `KEY@NODE` of everything that `key` waits for, directly or not."""
-    by_id = {action.id: action for action in transition.actions}
-    todo = [a for a in transition.actions if a.key == key and node in {"", a.node}]
-    assert todo, key
-    found: dict[int, str] = {}
-    while todo:
-        for number in todo.pop().inputs:
-            if number not in found:
-                found[number] = f"{by_id[number].key}@{by_id[number].node}"
-                todo.append(by_id[number])
-    return set(found.values())
+    return {f"{action.key}@{action.node}" for action in awaited(transition, key, node)}
 
 
 def keys(transition: Transition) -> set[str]:

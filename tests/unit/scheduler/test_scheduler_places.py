@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ninefold.scheduler import operation_digest, schedule_document
 from tests.forecast_world import NOW, cluster
+from tests.transition_order import awaited
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
@@ -79,17 +80,7 @@ def run_too(root: Element, resource: str, node: str) -> None:
 
 
 def comes_after(transition: Transition, key: str, node: str = "") -> set[str]:
-    """Return the keys of everything that the action `key` (on `node`) waits for, directly or not."""
-    by_id = {action.id: action for action in transition.actions}
-    todo = [a for a in transition.actions if a.key == key and node in {"", a.node}]
-    assert todo, key
-    found: dict[int, str] = {}
-    while todo:
-        for number in todo.pop().inputs:
-            if number in by_id and number not in found:
-                found[number] = by_id[number].key
-                todo.append(by_id[number])
-    return set(found.values())
+    return {action.key for action in awaited(transition, key, node)}
 
 
 def test_primary_that_would_rather_stay_keeps_its_dislike_of_a_failed_dependent() -> None:

@@ -17,6 +17,7 @@ from ninefold.scheduler import (
     operation_digest,
     schedule_document,
 )
+from tests.transition_order import all_before
 
 if TYPE_CHECKING:
     from ninefold.scheduler.model import Action, Placement, Transition
@@ -173,15 +174,7 @@ def absent(transition: Transition, key: str) -> bool:
 
 
 def waits_for(transition: Transition, later: Action, earlier: Action) -> bool:
-    by_id = {a.id: a for a in transition.actions}
-    seen: list[int] = []
-    todo = list(later.inputs)
-    while todo:
-        number = todo.pop()
-        if number not in seen:
-            seen.append(number)
-            todo.extend(by_id[number].inputs)
-    return earlier.id in seen
+    return earlier in all_before(transition, later)
 
 
 def placement(transition: Transition, resource: str) -> Placement:
