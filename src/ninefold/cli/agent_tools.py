@@ -1,8 +1,9 @@
 """The commands that resource agents call back with: `crm_attribute`, `crm_master`, `attrd_updater`, `crm_node`.
 
-Those that show the whole cluster, `crm_mon`, `crm_resource` and `cibadmin`, are in `agent_views`. Agents of the field rate themselves and remember things by node attributes, and ask who is there. They
+Agents of the field rate themselves and remember things by node attributes, and ask who is there. They
 find these commands before all others, and the node that runs them answers. Options, output and exit
 codes are those that agents rely on; what they do not use is refused. `docs/reference/agents.md` lists it.
+Those that show the whole cluster, `crm_mon`, `crm_resource` and `cibadmin`, are in `agent_views`.
 
 Exit codes: 0 done; 1 refused; 64 wrong usage; 102 no node could be asked; 105 there is no such thing.
 """

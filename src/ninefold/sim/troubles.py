@@ -185,9 +185,6 @@ def woken(stage: Stage, words: Words) -> None:
     stage.world.post(host, ev.Woke())
 
 
-Verb: TypeAlias = "Callable[[Stage, Words], None]"
-
-
 def rotate_keys(stage: Stage, words: Words) -> None:
     """`rotate-keys node1 [without node3]`: an operator wants another shared key."""
     host = stage.host(words[0])
@@ -205,6 +202,8 @@ def rotate_keys(stage: Stage, words: Words) -> None:
     dice = random.Random(f"key {stage.shape.seed} {stage.world.now}")  # noqa: S311 - a seed's world
     stage.world.post(host, ev.Rotate(fresh_key(stack.rotation.keys, dice.randbytes), without))
 
+
+Verb: TypeAlias = "Callable[[Stage, Words], None]"
 
 TROUBLES: Final[dict[str, Verb]] = {
     "rotate-keys": rotate_keys,
