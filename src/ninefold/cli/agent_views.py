@@ -217,7 +217,7 @@ def crm_resource(words: Sequence[str], client: Client) -> str:
     if not name:
         raise Ended(USAGE, "no resource is named; give one by --resource")
     if options.clear:
-        client.request(ChangeCib(ClearMoves(name), WHY))
+        client.request(ChangeCib(ClearMoves(_top(client, name)), WHY))
         return ""
     if options.get_parameter:
         return _parameter(client, name, options.get_parameter, weighs=options.utilization)

@@ -128,6 +128,15 @@ def test_a_ban_names_the_clone_that_the_resource_is_in(door: Door) -> None:
     assert (change["resource"], change["ban"]) == ("dbs", "n1")
 
 
+@pytest.mark.parametrize("name", ["db", "db:0"])
+def test_a_ban_of_an_instance_is_cleared_under_the_name_that_it_was_made(
+    door: Door, name: str
+) -> None:
+    assert run(door, f"crm_resource -U -r {name}") == 0
+
+    assert door.node.asked[-1][1]["change"]["resource"] == "dbs"
+
+
 def test_where_a_resource_is_and_what_it_weighs(
     door: Door, capsys: pytest.CaptureFixture[str]
 ) -> None:
