@@ -24,23 +24,34 @@ _DIGITS_MAX: Final = 15
 _PENDING: Final = -1
 _DONE: Final = 0
 _CANCELLED: Final = 1
+_NOT_INSTALLED: Final = 7
 
 # What a probe (a monitor without interval) may find: running, stopped, running as promoted.
 _FOUND: Final = (0, 7, 8)
 _PROMOTED: Final = 8
 
-# What a probe says of what is not there, or could not run if it were: arguments, installation, stopped.
-_NOT_THERE: Final = (2, 5, 7)
+# What a probe says of what could not run if it were there (arguments, installation), or is stopped.
+_COULD_NOT_RUN: Final = (2, 5)
+_NOT_THERE: Final = (*_COULD_NOT_RUN, 7)
+
+# The exit code of a failure that says nothing more.
+_ERROR: Final = 1
 
 
-def recorded_task(task: str, *, ok: bool) -> str:
-    """Return the task under which a finished operation is kept.
+def recorded(operation: Operation) -> Operation:
+    """Return a finished operation as it is kept.
 
-    A reload gave the resource its parameters as a start does; one that failed says only how it is.
+    A reload gave the resource its parameters as a start does; one that failed says only how it is, as a
+    monitor does. A probe that cannot run shows that nothing is there, but a reload that refuses its new
+    parameters does not: what it was to change runs on with the old ones, and has to be stopped.
     """
-    if task not in ("reload", "reload-agent"):
-        return task
-    return "start" if ok else "monitor"
+    if operation.task not in ("reload", "reload-agent"):
+        return operation
+    if (operation.rc, operation.op_status) == (operation.expected_rc, _DONE):
+        return msgspec.structs.replace(operation, task="start")
+    refused = operation.rc in _COULD_NOT_RUN or operation.op_status == _NOT_INSTALLED
+    said = {"rc": _ERROR, "op_status": _DONE} if refused else {}
+    return msgspec.structs.replace(operation, task="monitor", **said)
 
 
 def operation_failed(operation: Operation) -> bool:

@@ -38,7 +38,7 @@ _ENDS_RECURRING: Final = ("start", "stop", "promote", "demote", "migrate_to", "m
 # Other nodes' histories refer to these, so a later operation must not overwrite them.
 _KEPT_BY_KEY: Final = ("migrate_to", "migrate_from", "notify")
 
-# Only ever under way: they end as a start, or as a monitor (`operations.recorded_task`). What the last
+# Only ever under way: they end as a start, or as a monitor (`operations.recorded`). What the last
 # operation says of the resource holds until then.
 _PASSING: Final = ("reload", "reload-agent")
 

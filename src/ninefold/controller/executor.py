@@ -24,7 +24,7 @@ from ninefold.agents.model import Call, OpStatus, Outcome, Rc, Traits
 from ninefold.cib.configuration import belongs
 from ninefold.cib.migrations import remembered
 from ninefold.cib.model import Change, ForgetOperation, Operation, RecordOperation
-from ninefold.cib.operations import found_running, operation_ended, recorded_task
+from ninefold.cib.operations import found_running, operation_ended, recorded
 from ninefold.controller.events import Effect, Happened, RunAgent
 from ninefold.controller.messages import Order
 from ninefold.core.instants import NEVER, Instant, WallSeconds
@@ -422,10 +422,8 @@ def finished_operation(job: Job, outcome: Outcome, wall: WallSeconds) -> Operati
     operation = _operation(
         job.order, call_id=job.call_id, rc=outcome.rc, status=outcome.status, wall=wall
     )
-    done = outcome.status is OpStatus.DONE and outcome.rc == job.order.expected_rc
     return msgspec.structs.replace(
-        operation,
-        task=recorded_task(operation.task, ok=done),
+        recorded(operation),
         **_part_digests(job.order.call, outcome.traits),
         last_run=job.started_wall,
         exec_ms=outcome.exec_ms,

@@ -13,7 +13,7 @@ from lxml import etree
 from ninefold.cib import edit, failcounts, status, views
 from ninefold.cib.failcounts import UNFENCED, UNFENCED_WITH
 from ninefold.cib.model import Cause, NodeFenced, Operation, RecordOperation, SetNodeState
-from ninefold.cib.operations import recorded_task
+from ninefold.cib.operations import recorded
 from ninefold.scheduler.digests import operation_digest
 from ninefold.scheduler.model import ActionKind
 
@@ -150,12 +150,12 @@ def operation_of(
     state: Element, action: Action, rc: int, now: WallSeconds, call_id: int
 ) -> Operation:
     """Return the entry for a resource action that ended with `rc`."""
-    return Operation(
+    done = Operation(
         resource=_kept_as(state, action),
         agent_class=action.agent_class,
         provider=action.provider,
         agent_type=action.agent_type,
-        task=recorded_task(action.task, ok=rc == action.expected_rc),
+        task=action.task,
         interval_ms=action.interval_ms,
         call_id=call_id,
         rc=rc,
@@ -169,6 +169,7 @@ def operation_of(
             action.parameters, interval_ms=action.interval_ms, timeout_ms=action.timeout_ms
         ),
     )
+    return recorded(done)
 
 
 def history_name(action: Action) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ninefold.agents.model import Traits
+from ninefold.agents.model import OpStatus, Outcome, Rc, Traits
 from ninefold.cib import model as cib
+from ninefold.controller import events as ev
 from ninefold.controller import requests as rq
 from tests.controller_life import Life, document
 
@@ -103,6 +104,36 @@ def test_a_reload_that_fails_ends_in_a_restart_that_stops_it_as_it_was_started()
     assert done[:3] == ["reload-agent db", "stop db", "start db"]
     stopped = next(job for job in jobs if job.call.action == "stop")
     assert stopped.call.parameters["fake"] == "x"
+
+
+@pytest.mark.parametrize("code", [Rc.ARGS, Rc.INSTALLED])
+def test_a_reload_that_refuses_its_parameters_does_not_show_that_nothing_runs(code: Rc) -> None:
+    # From a probe these codes say that nothing can be there. But it runs on, with the old parameters.
+    life = begun()
+    node = life.where("db")[0]
+    life.faults[(node, "db", "reload-agent")] = code
+
+    done = change(life, fake="y")
+
+    assert done[:3] == ["reload-agent db", "stop db", "start db"]
+    assert len(life.where("db")) == 1
+
+
+def test_a_reload_whose_agent_is_gone_does_not_show_that_nothing_runs() -> None:
+    life = begun()
+    life.ask(1, rq.ChangeCib(cib.ReplaceConfiguration(edited(life, fake="y"))))
+    life.drain()
+    job = next(job for job in life.jobs if job.call.action == "reload-agent")
+    life.jobs.remove(job)
+    gone = Outcome(Rc.INSTALLED, OpStatus.NOT_INSTALLED, "it is not installed")
+
+    life.story.clear()
+    life.ring.give(job.node, ev.AgentFinished(job.token, gone))
+    life.drain()
+    assert life.settle(lambda _: 0)
+
+    assert life.story[0] == f"{job.node}: stop db"
+    assert len(life.where("db")) == 1
 
 
 def test_what_was_reloaded_is_stopped_with_what_it_was_given() -> None:
