@@ -77,8 +77,11 @@ class ReloadWorld:
         self.form([tuple(self.members)])
         self.settle()
 
-    def form(self, groups: list[tuple[int, ...]]) -> None:
-        """Let every group form a ring, as far as its nodes hear each other."""
+    def form(self, groups: list[tuple[int, ...]], *, sent: bool = False) -> None:
+        """Let every group form a ring, as far as its nodes hear each other.
+
+        `sent` says that all that was said on the rings before had been sent, and a part of it was lost.
+        """
         for group in groups:
             rest = sorted(group)
             while rest:
@@ -86,7 +89,7 @@ class ReloadWorld:
                     node for node in rest if self._hear_each_other(rest[0], node) or node == rest[0]
                 ]
                 together = self._clique(together)
-                self._form(tuple(together))
+                self._form(tuple(together), sent=sent)
                 rest = [node for node in rest if node not in together]
 
     def _clique(self, nodes: list[int]) -> list[int]:
@@ -99,17 +102,12 @@ class ReloadWorld:
     def _hear_each_other(self, one: int, other: int) -> bool:
         return one in self.members[other].listed and other in self.members[one].listed
 
-    def _form(self, group: tuple[int, ...]) -> None:
+    def _form(self, group: tuple[int, ...], *, sent: bool) -> None:
         for ring in {
             self.members[node].ring.id: self.members[node].ring for node in group
         }.values():
             along = [node for node in group if self.members[node].ring is ring]
-            place = max(self.members[node].place for node in along)
-            for node in along:
-                self._do(node, quorum.RingLost())
-            for node in along:
-                while self.members[node].place < place:
-                    self.deliver(node)
+            self._end(ring, along, sent=sent)
         self.seq += 4
         ring = Ring(RingId(self.seq, group[0]), group)
         infos = {node: self.members[node].quorum.info() for node in group}
@@ -124,6 +122,23 @@ class ReloadWorld:
             learnt = member.reloads.activated(ring.id, group, standings, quorate=quorate)
             self._perform(node, learnt)
 
+    def _end(self, ring: Ring, along: list[int], *, sent: bool) -> None:
+        """Deliver what those who come along have of a ring: to its first gap, then what they sent themselves."""
+        place = max(self.members[node].place for node in along)
+        said = len(ring.log)
+        while sent and place < said and ring.log[place][0] in along:
+            place += 1
+        for node in along:
+            while self.members[node].place < place:
+                self.deliver(node)
+        for node in along:
+            self._do(node, quorum.RingLost())
+            self.members[node].reloads.ring_lost()
+        behind = [word for word in ring.log[place:said] if sent and word[0] in along]
+        for node in along:
+            for sender, data in behind:
+                self._hear(node, sender, data)
+
     def deliver(self, node: int) -> bool:
         """Deliver the next message to one member; False if there is none."""
         member = self.members[node]
@@ -131,11 +146,14 @@ class ReloadWorld:
             return False
         sender, data = member.ring.log[member.place]
         member.place += 1
+        self._hear(node, sender, data)
+        return True
+
+    def _hear(self, node: int, sender: int, data: bytes) -> None:
         if data.startswith(MARK):
-            self._perform(node, member.reloads.delivered(sender, data))
+            self._perform(node, self.members[node].reloads.delivered(sender, data))
         else:
             self._do(node, quorum.InfoReceived(sender, data))
-        return True
 
     def settle(self) -> None:
         """Deliver everything to everybody; files that are asked for are read."""

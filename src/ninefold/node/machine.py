@@ -210,6 +210,7 @@ class Node:
     def _ring_changed(self, change: totem.RingChanged, out: list[Effect]) -> None:
         if change.kind is totem.ConfigurationKind.TRANSITIONAL:
             self._quorum(quorum.RingLost(), out)
+            self.reloads.ring_lost()
             self._control(control.Unsettled(change.members), out)
             return
         self._parcels.clear()

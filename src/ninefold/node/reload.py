@@ -118,6 +118,8 @@ class Reloads:
         self._void: tuple[Round, ...] = ()
         self._ring = RingId(0, 0)
         self._members: tuple[NodeId, ...] = ()
+        # Only between a barrier and the end of its ring do all members hear the same in the same order.
+        self._settled = False
         self._open: _Open | None = None
         self._number = 0
         # Ours, that somebody waits for an answer to.
@@ -134,7 +136,7 @@ class Reloads:
     @property
     def may_be_asked(self) -> bool:
         """Whether a ring stands, and no reload is under way that this node has begun."""
-        return bool(self._members) and self._asked is None
+        return self._settled and self._asked is None
 
     @property
     def standing(self) -> Standing:
@@ -146,7 +148,7 @@ class Reloads:
     def asked(self, now: Instant, request: int, who: str) -> list[ReloadEffect]:
         """Begin a round for an operator."""
         if not self.may_be_asked:
-            why = "The ring is forming anew" if not self._members else "A reload is under way here"
+            why = "A reload is under way here" if self._settled else "The ring is forming anew"
             return [Answered(request, self._file, (), (f"{why}: try again in a moment.",))]
         self._number += 1
         mine = Round(self._ring, self.config.local, self._number)
@@ -173,7 +175,7 @@ class Reloads:
         """Say what this node's own file is like; promise before it is said."""
         self._file = file
         open_ = self._open
-        if open_ is None or open_.round != round_:
+        if not self._settled or open_ is None or open_.round != round_:
             return []
         taken, found = judged(
             self.config,
@@ -200,7 +202,7 @@ class Reloads:
             message = decode(data)
         except BadReloadError:
             return []
-        if message.round.ring != self._ring or sender not in self._members:
+        if not self._settled or message.round.ring != self._ring or sender not in self._members:
             return []
         open_ = self._open
         if isinstance(message, Ask):
@@ -221,6 +223,14 @@ class Reloads:
             effects += self._withdraw(open_.round)
         return [*effects, *self._conclude(open_)]
 
+    def ring_lost(self) -> None:
+        """Decide nothing more on this ring: of what comes now something may be missing before it.
+
+        A promise that was lost there may have been heard by others, who took the file by it. So a round that
+        is given up behind such a gap is not void, and one that ends well behind it may have been given up.
+        """
+        self._settled = False
+
     def activated(
         self,
         ring: RingId,
@@ -235,7 +245,7 @@ class Reloads:
         if open_ is not None and not open_.promised:
             self._remember_void(open_.round)
         problems: tuple[str, ...] = (_BROKEN,)
-        self._ring, self._members = ring, members
+        self._ring, self._members, self._settled = ring, members, True
         for promise, config in list(self._promised.items()):
             if promise not in self._promised:
                 continue  # given up together with one that was taken

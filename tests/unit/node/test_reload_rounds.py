@@ -245,6 +245,30 @@ def test_who_had_not_promised_is_the_proof_that_nobody_took_it() -> None:
     assert "The ring broke meanwhile" in world.members[1].answers[-1].problems[0]
 
 
+def test_a_round_given_up_behind_a_gap_may_have_been_taken_by_who_filled_it() -> None:
+    # Node 3 says its word just as node 1 gives up; the ring breaks, and nobody but node 3 has heard that word.
+    world = world_of()
+    world.write([1, 2, 3], conf({1: 1, 2: 1, 3: 2}, 2))
+    world.ask(1)
+    for node in (1, 2, 3):
+        world.deliver(node)
+        world.read(node)
+    for node in (1, 2, 1, 2):
+        world.deliver(node)
+    while world.deliver(3):
+        pass
+    world.give_up(1)
+
+    world.form([(1, 2), (3,)], sent=True)
+
+    assert world.members[3].takes == 1
+    # By the old file 2 of 3 are enough, by the new one 3 of 4: so these two may not go on.
+    assert all(world.members[node].reloads.in_doubt for node in (1, 2))
+    assert world.quorate() == []
+    world.form([(1, 2, 3)])
+    assert versions(world) == [2, 2, 2]
+
+
 def test_votes_do_not_change_where_there_is_no_quorum() -> None:
     world = world_of()
     world.form([(1,), (2, 3)])
