@@ -132,6 +132,8 @@ class Effects:
         data = packet.data
         if network.weather.corruption:
             data = network.bent(data)
+        if not network.fits(host.id, receiver, packet.link, len(data)):
+            return
         event = ev.PacketReceived(packet.link, source.address, source.port, data)
         if self.tap and len(self.tapped) < TAPPED_MAX:
             self.tapped.append((receiver, event))
@@ -139,7 +141,7 @@ class Effects:
             host.id, receiver, packet.link, lambda delay: self.world.later(there, delay, event)
         ):
             return
-        for delay in network.journeys(host.id, receiver, packet.link, len(data)):
+        for delay in network.journeys(host.id, receiver, packet.link):
             if delay > REBOOT_MS:
                 self._arrive_at_last(there, delay, event)
             else:

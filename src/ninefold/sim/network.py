@@ -169,15 +169,19 @@ class Network:
             for link in range(self._links)
         )
 
-    def journeys(self, sender: NodeId, receiver: NodeId, link: int, size: int) -> list[Millis]:
-        """Return the delays after which copies of a packet arrive; none if it is lost."""
+    def fits(self, sender: NodeId, receiver: NodeId, link: int, size: int) -> bool:
+        """Is a packet small enough for that path? No delay and no stranger brings it along if not."""
+        over = size + HEADERS_BYTES
+        if (over > MTU or self.mtus) and over > self.mtus.get((sender, receiver, link), MTU):
+            return False
+        return not (
+            self._narrow and size > NARROW_BYTES and (sender, receiver, link) in self._narrow
+        )
+
+    def journeys(self, sender: NodeId, receiver: NodeId, link: int) -> list[Millis]:
+        """Return the delays after which copies of a packet arrive that fits; none if it is lost."""
         path = (sender, receiver, link)
         if self._cut and path in self._cut:
-            return []
-        over = size + HEADERS_BYTES
-        if (over > MTU or self.mtus) and over > self.mtus.get(path, MTU):
-            return []
-        if self._narrow and size > NARROW_BYTES and path in self._narrow:
             return []
         weather, rng = self.weather, self._rng
         if weather.loss and rng.random() < weather.loss:

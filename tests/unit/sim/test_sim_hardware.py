@@ -7,10 +7,12 @@ import random
 import pytest
 
 from ninefold.cib.model import Stamp, Version
+from ninefold.node import events as ev
 from ninefold.sim.clock import Clock
-from ninefold.sim.cluster import Shape, document
+from ninefold.sim.cluster import Shape, corosync_conf, document
 from ninefold.sim.disk import Disk
 from ninefold.sim.network import NARROW_BYTES, Network, Weather
+from ninefold.sim.world import World
 
 
 def network() -> Network:
@@ -115,9 +117,9 @@ def test_narrow_path_loses_what_is_large_and_nothing_else() -> None:
     net = network()
     net.narrow(1, 2)
 
-    assert net.journeys(1, 2, 0, NARROW_BYTES) == [1]
-    assert net.journeys(1, 2, 0, NARROW_BYTES + 1) == []
-    assert net.journeys(2, 1, 0, NARROW_BYTES + 1) == [1]
+    assert net.fits(1, 2, 0, NARROW_BYTES)
+    assert not net.fits(1, 2, 0, NARROW_BYTES + 1)
+    assert net.fits(2, 1, 0, NARROW_BYTES + 1)
 
 
 def test_clogged_path_gives_everything_back_in_order() -> None:
@@ -139,8 +141,8 @@ def test_late_path_delays_one_direction() -> None:
     net = network()
     net.delay(1, 2, 900)
 
-    assert net.journeys(1, 2, 0, 10) == [901]
-    assert net.journeys(2, 1, 0, 10) == [1]
+    assert net.journeys(1, 2, 0) == [901]
+    assert net.journeys(2, 1, 0) == [1]
 
 
 def test_corruption_changes_packets_and_nothing_else() -> None:
@@ -168,7 +170,8 @@ def test_healing_mends_everything() -> None:
 
     assert net.lively
     for one, other in ((1, 2), (1, 3), (2, 3), (3, 1)):
-        assert net.journeys(one, other, 0, 1_472) == [1]
+        assert net.journeys(one, other, 0) == [1]
+        assert net.fits(one, other, 0, 1_472)
 
 
 def test_what_a_path_does_not_carry_gets_lost_and_stays_so_after_healing() -> None:
@@ -177,7 +180,27 @@ def test_what_a_path_does_not_carry_gets_lost_and_stays_so_after_healing() -> No
 
     net.heal()
 
-    assert net.journeys(1, 2, 0, 1_000 - 28) == [1]
-    assert net.journeys(1, 2, 0, 1_000 - 27) == []
-    assert net.journeys(2, 1, 0, 1_500 - 28) == [1]
-    assert net.journeys(2, 1, 0, 1_500 - 27) == []
+    assert net.fits(1, 2, 0, 1_000 - 28)
+    assert not net.fits(1, 2, 0, 1_000 - 27)
+    assert net.fits(2, 1, 0, 1_500 - 28)
+    assert not net.fits(2, 1, 0, 1_500 - 27)
+
+
+def test_neither_a_clogged_path_nor_a_stranger_brings_along_what_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shape = Shape(nodes=2)
+    world = World(1, corosync_conf(shape), document(shape))
+    came: list[int] = []
+    monkeypatch.setattr(world, "later", lambda _host, _delay, packet: came.append(len(packet.data)))
+    world.network.clog(1, 2)
+    world.effects.tap = True
+    link = world.config.node(2).links[0]
+
+    for size in (1_472, 1_473):
+        packet = ev.SendPacket(0, link.address, link.port, bytes(size))
+        world.effects.perform(world.hosts[1], packet)
+    world.network.unclog()
+
+    assert came == [1_472]
+    assert [len(packet.data) for _, packet in world.effects.tapped] == [1_472]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from ninefold.cib import model as cib
+from ninefold.controller import requests as rq
 from ninefold.scheduler import schedule
 from ninefold.sim.checkers import Violation
 from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
@@ -29,9 +31,9 @@ def world() -> World:
     return made
 
 
-def nothing(cib: Cib, now: int) -> Transition:
+def nothing(document: Cib, now: int) -> Transition:
     """Decide that nothing is to be done."""
-    return msgspec.structs.replace(schedule(cib, now), actions=())
+    return msgspec.structs.replace(schedule(document, now), actions=())
 
 
 def test_cluster_that_is_well_meets_every_demand(world: World) -> None:
@@ -87,3 +89,29 @@ def test_transition_after_all_is_well_is_found(world: World) -> None:
 
     with pytest.raises(Violation, match="no rest"):
         recover(world)
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+def test_what_was_asked_of_a_node_that_was_fenced_is_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, fenced: bool
+) -> None:
+    change = cib.SetNodeAttribute(world.where("db")[0], "maintenance", "true")
+    world.ask(1, "bob", rq.encode(rq.ChangeCib(change)))
+    world.advance(5_000)
+    world.kill("db")
+    rounds, ask = [0], world.ask
+    begins = rq.encode(rq.ChangeCib(cib.ForgetHistory(), "tidy up"))
+
+    def lost(node: int, user: str, body: bytes) -> int:
+        rounds[0] += body == begins
+        if body == begins and fenced:
+            world.fences.append((world.now, "reboot", f"node{node}"))
+        return -1 if rounds[0] == 1 else ask(node, user, body)
+
+    monkeypatch.setattr(world, "ask", lost)
+    if fenced:
+        recover(world)
+        assert world.where("db")
+    else:
+        with pytest.raises(Violation, match="not all is well"):
+            recover(world)
