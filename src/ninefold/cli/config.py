@@ -77,8 +77,8 @@ def reload(*, socket: SocketOption = None, json_: JsonFlag = False) -> None:
     """Have all members of the ring read their corosync.conf again: all take it, or none.
 
     Put the same file on every node first; one command on one node is enough. Nodes, links, addresses, votes
-    and timers change together. If any member cannot go by its file, nothing changes anywhere, and every reason
-    is named.
+    and timers change together, but not more than one vote at a time: add or take several nodes one after the
+    other. If any member cannot go by its file, nothing changes anywhere, and every reason is named.
     """
     answer = ask(Client(socket).reload)
     if json_:
