@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ninefold.controller.messages import ON
 from ninefold.core.instants import NEVER, Instant, Millis
 from ninefold.scheduler.model import Action, ActionKind, Transition
 
@@ -22,6 +23,11 @@ CLUSTER_DELAY_MS: Millis = 60_000
 
 # How many resource actions one transition has under way at once, if batch-limit does not say.
 BATCH_DEFAULT = 64
+
+
+def lets_in_by(action: Action) -> bool:
+    """Whether a fencing unfences its node, instead of silencing it."""
+    return action.meta.get("stonith_action") == ON
 
 
 class Progress(Enum):
@@ -120,11 +126,21 @@ class Carrier:
         del self._expires[number]
         return True
 
-    def confirm_fencing(self, node: str, *, ok: bool) -> None:
-        """Take the result of fencing `node`, whoever carried it out and for whichever order."""
-        for action in self.issued:
-            if action.kind is ActionKind.FENCING and action.node == node:
-                self.confirm(action.id, ok=ok)
+    def confirm_fencing(self, node: str, *, lets_in: bool, ok: bool) -> bool:
+        """Take the result of fencing `node`, whoever carried it out and for whichever order.
+
+        A node that was let in is not silent, nor the other way round. Answers whether it was awaited.
+        """
+        awaited = [
+            action
+            for action in self.issued
+            if action.kind is ActionKind.FENCING
+            and action.node == node
+            and lets_in_by(action) is lets_in
+        ]
+        for action in awaited:
+            self.confirm(action.id, ok=ok)
+        return bool(awaited)
 
     def expired(self, now: Instant) -> list[Action]:
         """Return the ordered actions whose result is overdue; they count as failed from now on."""

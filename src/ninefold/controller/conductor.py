@@ -175,7 +175,8 @@ class Controller:
         if situation.since == 0:
             situation.since = event.ring.seq
         for node in event.members:
-            situation.fence_failures.pop(situation.annexes[node].name, None)
+            for failures in (situation.fence_failures, situation.unfence_failures):
+                failures.pop(situation.annexes[node].name, None)
         self.direction.reset()
         effects: list[ev.Effect] = [self._told(was)]
         if situation.quorate != had_quorum:
@@ -281,7 +282,7 @@ class Controller:
                 return self.desk.on_order(message)
             case msg.FenceReport():
                 standing, effects = self.desk.on_report(sender, message)
-                self.direction.on_fenced(message.name, standing)
+                self.direction.on_fenced(message, standing)
                 return effects
             case msg.Formed():
                 return self._on_formed(sender, message)

@@ -24,12 +24,12 @@ from ninefold.cib.model import (
     SetTransientAttribute,
 )
 from ninefold.cib.operations import operation_failed
-from ninefold.controller.carrier import Carrier
+from ninefold.controller.carrier import Carrier, lets_in_by
 from ninefold.controller.departures import departures, source_first
 from ninefold.controller.events import Decide, Effect, Happened, Multicast
 from ninefold.controller.executor import LAST_FAILURE, pending_operation
 from ninefold.controller.fence_desk import Standing
-from ninefold.controller.messages import FenceOrder, Order, Perform, encode
+from ninefold.controller.messages import FenceOrder, FenceReport, Order, Perform, encode
 from ninefold.core.instants import NEVER, Instant
 from ninefold.scheduler.digests import operation_digest
 from ninefold.scheduler.model import Action, ActionKind, Transition
@@ -58,7 +58,8 @@ class Direction:
         self.latest: Transition | None = None
         self._orders: dict[int, Order] = {}
         self._undelivered: list[tuple[NodeId, int]] = []
-        self._fencing: dict[str, NodeId] = {}
+        # Whom somebody is fencing: name, and whether that is to let it in.
+        self._fencing: list[tuple[str, bool]] = []
         # The number of the decision that is awaited, 0 for none.
         self._deciding = 0
         self._decisions = 0
@@ -73,7 +74,9 @@ class Direction:
         """When a result is overdue, a failed fencing is tried again, or a decision may change."""
         if not self._situation.am_dc:
             return NEVER
-        retries = [failure.retry_at for failure in self._situation.fence_failures.values()]
+        situation = self._situation
+        failed = [*situation.fence_failures.values(), *situation.unfence_failures.values()]
+        retries = [failure.retry_at for failure in failed]
         overdue = NEVER if self.carrier is None else self.carrier.deadline
         return min([self._recheck_at, overdue, *retries])
 
@@ -91,7 +94,7 @@ class Direction:
         self.carrier = None
         self._orders = {}
         self._undelivered = []
-        self._fencing = {}
+        self._fencing = []
         self._deciding = 0
         self._postponed = False
         self.news("a new ring")
@@ -108,10 +111,11 @@ class Direction:
         if now >= self._recheck_at:
             self._recheck_at = NEVER
             self.news("a time limit passed")
-        for name, failure in list(situation.fence_failures.items()):
-            if failure.retry_at <= now:
-                situation.fence_failures[name] = msgspec.structs.replace(failure, retry_at=NEVER)
-                self.news(f"fencing of {name} is tried again")
+        for failures in (situation.fence_failures, situation.unfence_failures):
+            for name, failure in list(failures.items()):
+                if failure.retry_at <= now:
+                    failures[name] = msgspec.structs.replace(failure, retry_at=NEVER)
+                    self.news(f"fencing of {name} is tried again")
         if self.carrier is None:
             return []
         lost = [self._orders[a.id] for a in self.carrier.expired(now) if a.id in self._orders]
@@ -167,17 +171,19 @@ class Direction:
                 return
         self.news(f"{task} on {node}")
 
-    def on_fenced(self, name: str, standing: Standing) -> None:
+    def on_fenced(self, report: FenceReport, standing: Standing) -> None:
         """Take what a report of a fencing amounts to."""
         if standing is Standing.UNHEARD:
             return
-        self._fencing.pop(name, None)
+        name, lets_in = report.name, report.lets_in
+        self._fencing = [known for known in self._fencing if known != (name, lets_in)]
         if standing is Standing.VOID:
             self.news(f"an old fencing of {name} ended")
-        elif self.carrier is not None and any(a.node == name for a in self.carrier.issued):
-            self.carrier.confirm_fencing(name, ok=standing is Standing.SILENT)
-        elif standing is Standing.SILENT:
-            self.news(f"{name} was fenced")
+            return
+        done, carrier = standing is Standing.DONE, self.carrier
+        awaited = carrier is not None and carrier.confirm_fencing(name, lets_in=lets_in, ok=done)
+        if done and not awaited:
+            self.news(f"{name} was unfenced" if lets_in else f"{name} was fenced")
 
     def on_decided(self, number: int, transition: Transition) -> list[Effect]:
         """Take the engine's answer; begin to carry it out if nothing has changed meanwhile."""
@@ -192,6 +198,9 @@ class Direction:
             if not view.unclean:
                 # Nobody wants it silenced any more: a failed attempt is no news.
                 self._situation.fence_failures.pop(view.name, None)
+        let_in = [a.node for a in transition.actions if lets_in_by(a)]
+        for name in [name for name in self._situation.unfence_failures if name not in let_in]:
+            del self._situation.unfence_failures[name]
         if self._under_way():
             self._postponed = True
             fencing = [
@@ -309,23 +318,24 @@ class Direction:
 
     def _issue_fencing(self, carrier: Carrier, action: Action) -> list[Effect]:
         situation = self._situation
-        failure = situation.fence_failures.get(action.node)
+        lets_in = lets_in_by(action)
+        failure = situation.failures(lets_in=lets_in).get(action.node)
         if failure is not None and failure.retry_at != NEVER:
             carrier.confirm(action.id, ok=False)
             return []
-        if action.node in self._fencing:
+        if (action.node, lets_in) in self._fencing:
             return []
         ids = {name: node for node, name in self._replica.working.node_names().items()}
         target = ids.get(action.node, 0)
         kind = action.meta.get("stonith_action", "reboot")
         others = [n for n in situation.members if n != situation.me]
-        candidates = [n for n in (situation.me, *others) if (n == target) is (kind == "on")]
+        candidates = [n for n in (situation.me, *others) if (n == target) is lets_in]
         if not candidates:
             carrier.confirm(action.id, ok=False)
             return []
         attempt = 0 if failure is None else failure.attempts
         node = candidates[attempt % len(candidates)]
-        self._fencing[action.node] = node
+        self._fencing.append((action.node, lets_in))
         order = FenceOrder(
             situation.ring,
             node,

@@ -56,7 +56,7 @@ TOKEN_BASE = 1_000_000_000
 class Standing(Enum):
     """What a report of a fencing amounts to."""
 
-    SILENT = "the node counts as silent from here on"
+    DONE = "the node counts as silent from here on, or as let in"
     FAILED = "it did not succeed; it is tried again"
     VOID = "it says nothing about the node as it is now"
     UNHEARD = "this member is between two documents; the report will be told again"
@@ -93,7 +93,7 @@ class FenceDesk:
         """
         effects: list[Effect] = []
         for number, known in list(self._orders.items()):
-            if known.target != order.target:
+            if (known.target, known.lets_in) != (order.target, order.lets_in):
                 continue
             if known.ring == order.ring:
                 return effects
@@ -199,9 +199,9 @@ class FenceDesk:
             return Standing.VOID, [Happened("fence-report-void", text, fields)]
         if not report.ok:
             return Standing.FAILED, [self._failed(report, fields)]
-        situation.fence_failures.pop(report.name, None)
-        if report.action == "on":
-            return Standing.SILENT, self._let_in(report, fields)
+        situation.failures(lets_in=report.lets_in).pop(report.name, None)
+        if report.lets_in:
+            return Standing.DONE, self._let_in(report, fields)
         change = NodeFenced(report.target, report.name, report.by, report.at)
         cause = msgspec.structs.replace(
             situation.cause("cluster", f"{report.name} was fenced by {report.by}"),
@@ -212,7 +212,7 @@ class FenceDesk:
         if changed:
             text = f"{report.name} was fenced by {report.by}"
             effects.append(Happened("fenced", text, fields))
-        return Standing.SILENT, effects
+        return Standing.DONE, effects
 
     def _let_in(self, report: FenceReport, fields: dict[str, str]) -> list[Effect]:
         """Note that a member was unfenced: what it runs runs on."""
@@ -242,22 +242,29 @@ class FenceDesk:
 
     def _failed(self, report: FenceReport, fields: dict[str, str]) -> Happened:
         situation = self._situation
-        known = situation.fence_failures.get(report.name)
+        failures = situation.failures(lets_in=report.lets_in)
+        known = failures.get(report.name)
         attempts = 1 if known is None else known.attempts + 1
         pause = min(RETRY_MAX_MS, RETRY_MIN_MS << min(attempts - 1, 10))
         retry_at = situation.now + pause
-        situation.fence_failures[report.name] = FenceFailure(attempts, report.reason, retry_at)
+        failures[report.name] = FenceFailure(attempts, report.reason, retry_at)
+        what = "unfencing" if report.lets_in else "fencing"
         text = (
-            f"fencing of {report.name} failed ({report.reason}); tried again in {pause // 1000} s. "
-            f"Nothing it ran starts elsewhere. If it is certainly powered off: "
-            f"ninefold node declare-dead {report.name}"
+            f"{what} of {report.name} failed ({report.reason}); tried again in {pause // 1000} s. "
         )
+        if report.lets_in:
+            text += "What requires it does not start there."
+        else:
+            text += (
+                f"Nothing it ran starts elsewhere. If it is certainly powered off: "
+                f"ninefold node declare-dead {report.name}"
+            )
         return Happened("fence-failed", text, fields | {"attempts": str(attempts)})
 
 
 def levels_for(fencing: Fencing, order: FenceOrder) -> Levels:
     """Return the levels of devices for an order; a node lets itself in by those that ask for it, all."""
-    if order.action != "on":
+    if not order.lets_in:
         return fencing.levels(order.name)
     names = [entry.partition(":")[0] for entry in order.devices.split(",")]
     devices = [device for name in names if (device := fencing.device(name)) is not None]

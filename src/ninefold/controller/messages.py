@@ -7,7 +7,7 @@ program, never an attack.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -15,6 +15,9 @@ from ninefold.agents.model import Call
 from ninefold.cib.model import Cause, Change, Stamp
 from ninefold.core.ids import NodeId, RingId
 from ninefold.core.instants import Millis, WallSeconds
+
+# The fencing that lets a node in.
+ON: Final = "on"
 
 
 class Propose(msgspec.Struct, frozen=True, tag="propose"):
@@ -100,6 +103,11 @@ class FenceOrder(msgspec.Struct, frozen=True, tag="fence"):
     action_id: int
     devices: str = ""
 
+    @property
+    def lets_in(self) -> bool:
+        """Whether the node is unfenced, not silenced: it goes on running what it runs."""
+        return self.action == ON
+
 
 class FenceReport(msgspec.Struct, frozen=True, tag="fenced"):
     """What came of an attempt to silence `target`, or an operator's word that it is dead.
@@ -119,6 +127,11 @@ class FenceReport(msgspec.Struct, frozen=True, tag="fenced"):
     action_id: int = -1
     action: str = ""
     devices: str = ""
+
+    @property
+    def lets_in(self) -> bool:
+        """Whether it is about the node's being unfenced. That says nothing of its silence."""
+        return self.action == ON
 
 
 class Formed(msgspec.Struct, frozen=True, tag="formed"):

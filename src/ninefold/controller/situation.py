@@ -47,6 +47,8 @@ class Situation(msgspec.Struct):
     leaving: bool = False
     # Fencings that failed, by node name; cleared by success or by the node's return.
     fence_failures: dict[str, FenceFailure] = {}
+    # The same of those that let a node in.
+    unfence_failures: dict[str, FenceFailure] = {}
 
     @property
     def wall(self) -> WallSeconds:
@@ -75,6 +77,10 @@ class Situation(msgspec.Struct):
         A node that was listed since is not missed: it cannot have run anything before it joins.
         """
         return any(annex.formed and annex.senior for annex in self.annexes.values())
+
+    def failures(self, *, lets_in: bool) -> dict[str, FenceFailure]:
+        """Return the failed fencings of one kind."""
+        return self.unfence_failures if lets_in else self.fence_failures
 
     def relist(self, nodes: dict[NodeId, str], votes: int) -> None:
         """Take another list of nodes, and this node's votes."""

@@ -104,8 +104,8 @@ def test_fencing_is_confirmed_for_the_node_whoever_carried_it_out() -> None:
     under_way = carrier(action(1, kind=ActionKind.FENCING), action(2, 1))
     under_way.next(0)
 
-    under_way.confirm_fencing("node2", ok=True)
+    under_way.confirm_fencing("node2", lets_in=False, ok=True)
     assert under_way.next(0) == []
 
-    under_way.confirm_fencing("node1", ok=True)
+    under_way.confirm_fencing("node1", lets_in=False, ok=True)
     assert numbers(under_way.next(0)) == [2]

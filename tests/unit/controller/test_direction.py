@@ -79,6 +79,11 @@ def orders(effects: list[Effect]) -> list[tuple[str, int]]:
     return found
 
 
+def report(*, action: str = "reboot") -> msg.FenceReport:
+    """Return what somebody says of a fencing of node 3."""
+    return msg.FenceReport(3, "node3", True, "switch", "", RING.seq, 0, "1:x", 1, action)
+
+
 def told(effects: list[Effect]) -> list[str]:
     return [effect.what for effect in effects if isinstance(effect, Happened)]
 
@@ -195,11 +200,26 @@ def test_fencing_that_failed_just_now_waits_for_its_time() -> None:
     assert orders(dc.decide(action(1, "node3", task="stonith"))) == [("fence node3", 2)]
 
 
+def test_failed_unfencing_is_tried_again_in_its_time_and_delays_no_fencing() -> None:
+    dc = Dc()
+    dc.situation.unfence_failures["node2"] = FenceFailure(1, "no answer", retry_at=2_000)
+    let_in = Action(
+        1, "on", ActionKind.FENCING, "stonith", node="node2", meta={"stonith_action": "on"}
+    )
+
+    assert orders(dc.decide(let_in, action(2, "node2", task="stonith"))) == [("fence node2", 1)]
+    assert dc.direction.deadline == 2_000
+
+    dc.situation.now = 2_000
+    dc.direction.wake(2_000)
+    assert orders(dc.decide(let_in)) == [("fence node2", 2)]
+
+
 def test_what_waits_for_a_fencing_begins_when_it_is_reported() -> None:
     dc = Dc()
     dc.decide(action(1, "node3", task="stonith"), action(2, "node2", 1))
 
-    dc.direction.on_fenced("node3", Standing.SILENT)
+    dc.direction.on_fenced(report(), Standing.DONE)
 
     assert orders(dc.drive()) == [("start", 2)]
 
@@ -209,7 +229,16 @@ def test_nothing_begins_when_a_fencing_did_not_succeed(standing: Standing) -> No
     dc = Dc()
     dc.decide(action(1, "node3", task="stonith"), action(2, "node2", 1))
 
-    dc.direction.on_fenced("node3", standing)
+    dc.direction.on_fenced(report(), standing)
+
+    assert orders(dc.drive()) == []
+
+
+def test_node_that_was_let_in_is_not_silent() -> None:
+    dc = Dc()
+    dc.decide(action(1, "node3", task="stonith"), action(2, "node2", 1))
+
+    dc.direction.on_fenced(report(action="on"), Standing.DONE)
 
     assert orders(dc.drive()) == []
 
