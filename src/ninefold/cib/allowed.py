@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from difflib import get_close_matches
+from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING, Final
 
 from ninefold.cib.document import is_element, line_of
@@ -273,8 +274,31 @@ def _nesting(element: Element) -> Iterator[Finding]:
             sentence = f"A <{child.tag}> cannot stand inside of a <{element.tag}>."
             remedy = f"Inside may stand: {', '.join(inside)}."
             yield _finding("bad-nesting", child, sentence, remedy)
-    if element.tag == "bundle" and not any(element.find(tag) is not None for tag in _CONTAINERS):
+    if element.tag == "bundle":
+        yield from _bundle(element)
+
+
+def _bundle(element: Element) -> Iterator[Finding]:
+    if not any(element.find(tag) is not None for tag in _CONTAINERS):
         yield _finding("bad-bundle", element, "The bundle has no container.", "Add <podman>.")
+    network = element.find("network")
+    start = "" if network is None else network.get("ip-range-start", "")
+    port = "" if network is None else network.get("control-port", "")
+    if network is not None and start and not _is_address(start):
+        sentence = f"ip-range-start={start[:100]!r} is no IPv4 address, so the bundle is left out."
+        yield _finding("bad-address", network, sentence, "Write the first address, as 192.0.2.10.")
+    if element.find("primitive") is not None and not start and not port:
+        sentence = "Nothing leads to the primitive inside, so the bundle is left out."
+        remedy = "Add <network> with ip-range-start, or with control-port."
+        yield _finding("bad-bundle", element, sentence, remedy)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True
 
 
 def _levels(configuration: Element) -> Iterator[Finding]:

@@ -46,12 +46,7 @@ class Bundle:
         containers = [replica.container for replica in resource.replicas]
         containers = sort_instances(work, containers)
         inner = inner_clone(resource)
-        per_host = 1
-        if inner is not None and inner.clone is not None:
-            per_host = inner.clone.node_max
-        elif resource.unique:
-            per_host = max(1, len(containers))
-        assign_instances(work, resource, containers, len(containers), per_host)
+        assign_instances(work, resource, containers, len(containers), resource.replicas_per_host)
         for replica in resource.replicas:
             _assign_replica(work, replica, stop_if_fail=stop_if_fail)
         if inner is not None:

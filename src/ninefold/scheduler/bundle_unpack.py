@@ -7,7 +7,7 @@ them is a change of configuration; they are written as Pacemaker writes them.
 from __future__ import annotations
 
 from copy import deepcopy
-from ipaddress import IPv4Address
+from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING, Final
 
 from lxml import etree
@@ -32,6 +32,8 @@ _PORT: Final = "3121"
 _DAEMON: Final = "/usr/sbin/pacemaker-remoted"
 _KEY: Final = "/etc/pacemaker/authkey"
 _LOGS: Final = "/var/log/pacemaker/bundles"
+# The last address of a network that is handed out; 255 is its broadcast address.
+_HOST_MAX: Final = 254
 # What a replica's child is worth on its own node, and the weight of a connection to its container.
 _OWN_NODE: Final = 500
 
@@ -44,12 +46,13 @@ class _Plan(Record):
     element: Element
     image: str
     replicas: int
+    several: bool
     per_host: int
     promoted_max: int
     command: str
     options: str
     network: str
-    address: IPv4Address | None
+    addresses: list[str]
     interface: str
     netmask: str
     port: str
@@ -62,11 +65,12 @@ class _Plan(Record):
 def unpack_bundle(work: Workspace, bundle: Resource, unpack: Unpack) -> None:
     """Create everything that `bundle` stands for."""
     plan = _plan(bundle.element)
-    if plan is None:
-        work.warn(f"{bundle.id} is left alone: it has no container that is known here.")
+    if isinstance(plan, str):
+        work.warn(f"{bundle.id} does not count: {plan}.")
         bundle.managed = False
         return
-    bundle.unique = plan.per_host > 1
+    bundle.unique = plan.several
+    bundle.replicas_per_host = plan.per_host
     inner = None
     if plan.has_child:
         inner = unpack(work, _clone_element(plan), bundle, None)
@@ -78,36 +82,64 @@ def unpack_bundle(work: Workspace, bundle: Resource, unpack: Unpack) -> None:
         bundle.children.append(inner)
 
 
-def _plan(element: Element) -> _Plan | None:
+def _plan(element: Element) -> _Plan | str:
+    """Return what a bundle says, or why nothing can be made of it."""
     engine = next(element.iterchildren(*_ENGINES), None)
     if engine is None:
-        return None
+        return "it has no container that is known here"
     network = element.find("network")
     settings = network if network is not None else etree.Element("network")
     promoted_max = integer(engine.get("promoted-max") or engine.get("masters"), 0)
-    start = settings.get("ip-range-start")
+    replicas = integer(engine.get("replicas"), promoted_max if promoted_max > 0 else 1)
+    start = settings.get("ip-range-start") or ""
+    addresses = addresses_from(start, replicas) if start else []
+    if start and len(addresses) < replicas:
+        return f"from ip-range-start {start!r} there are no {replicas} IPv4 addresses"
     primitive = element.find("primitive")
     control_port = settings.get("control-port") or ""
+    has_child = primitive is not None and bool(start or control_port)
+    if primitive is not None and not has_child:
+        inside = primitive.get("id")
+        return f"without ip-range-start or control-port {inside} inside could not be controlled"
+    per_host = integer(engine.get("replicas-per-host"), 1)
     plan = _Plan(
         id=element.get("id") or "",
         engine=str(engine.tag),
         element=element,
         image=engine.get("image") or "",
-        replicas=integer(engine.get("replicas"), promoted_max if promoted_max > 0 else 1),
-        per_host=integer(engine.get("replicas-per-host"), 1),
+        replicas=replicas,
+        several=per_host > 1,
+        # Connections are told apart by address: at one port of its host there is room for one.
+        per_host=1 if has_child and not start else per_host,
         promoted_max=promoted_max,
         command=engine.get("run-command") or "",
         options=engine.get("options") or "",
         network=engine.get("network") or "",
-        address=None if not start else IPv4Address(start),
+        addresses=addresses,
         interface=settings.get("host-interface") or "",
         netmask=settings.get("host-netmask") or "",
         port=control_port,
         add_host=boolean(settings.get("add-host"), default=True),
-        has_child=primitive is not None and (start is not None or control_port != ""),
+        has_child=has_child,
     )
     _mappings(plan, settings, element.find("storage"))
     return plan
+
+
+def addresses_from(start: str, count: int) -> list[str]:
+    """Return up to `count` IPv4 addresses from `start` on; after 254 comes 1 of the next network."""
+    try:
+        first = IPv4Address(start)
+    except AddressValueError:
+        return []
+    network, host = divmod(int(first), 256)
+    found: list[str] = []
+    while len(found) < count and network < 2**24:
+        found.append(str(IPv4Address(network * 256 + host)))
+        host += 1
+        if host > _HOST_MAX:
+            network, host = network + 1, 1
+    return found
 
 
 def _mappings(plan: _Plan, network: Element, storage: Element | None) -> None:
@@ -161,7 +193,7 @@ def _replica(
     *,
     unpack: Unpack,
 ) -> None:
-    address = None if plan.address is None else str(plan.address + number)
+    address = plan.addresses[number] if plan.addresses else None
     container = unpack(work, _container(plan, number, address), bundle, None)
     container.bundled = True
     container.nested_remote_allowed = True
@@ -266,10 +298,10 @@ def _run_options(plan: _Plan, number: int, address: str | None) -> str:
 
 
 def _hosts(plan: _Plan) -> str:
-    if plan.address is None or not plan.add_host:
+    if not plan.addresses or not plan.add_host:
         return ""
     return "".join(
-        f" --add-host={plan.id}-{number}:{plan.address + number}" for number in range(plan.replicas)
+        f" --add-host={plan.id}-{number}:{address}" for number, address in enumerate(plan.addresses)
     )
 
 

@@ -208,7 +208,9 @@ def _operation(part: Element, scope: Scope) -> bool:
 def merged_nvpairs(parent: Element, tag: str, scope: Scope, first: str = "") -> dict[str, str]:
     """Merge the sets `tag` of `parent` whose rules hold: the one with the highest score wins.
 
-    Among sets with equal scores, the last one wins; within a set, the first pair of a name.
+    Among sets with equal scores, the last one wins; within a set, the first pair of a name. So it
+    is recorded of 3.0 for `op_defaults`, and so does 2.1.5 but for an operation's own sets: there it
+    lets the lowest score win, which is its slip.
     """
     sets = list(parent.iterchildren(tag))
     if len(sets) > 1:

@@ -204,6 +204,7 @@ class Resource(Record):
     ordered: bool = True
     colocated: bool = True
     clone: CloneFacts | None = None
+    replicas_per_host: int = 1
     replicas: list[Replica] = field(default_factory=list)
     network: bool = False
     notices: dict[str, Notices] = field(default_factory=dict)
