@@ -36,6 +36,7 @@ from ninefold.totem.groups import Groups
 from ninefold.totem.operational import Operational
 from ninefold.totem.recovery import Recovery
 from ninefold.totem.ring_core import Core
+from ninefold.totem.rotation import Rotation
 from ninefold.totem.window import Window
 
 if TYPE_CHECKING:
@@ -434,6 +435,10 @@ def _rings_do_not_merge(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Operational, "on_merge_timer", lambda _: None)
 
 
+def _new_key_is_used_early(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Rotation, "_nobody_is_missed", lambda _: True)
+
+
 MUTANTS = (
     Mutant("fence-wait-skipped", "nothing waits for a fencing", 10, _hasty_after_fencing),
     Mutant("stop-wait-skipped", "nothing waits for a stop", 10, _hasty_after_stops),
@@ -461,6 +466,7 @@ MUTANTS = (
         "failed-stop-counts", "a failed stop counts as done", 60, _failed_stop_counts_as_stopped
     ),
     Mutant("refused-save-counts", "a disk's refusal is ignored", 100, _refused_save_is_ignored),
+    Mutant("key-used-early", "a key is used before all have it", 70, _new_key_is_used_early),
     Mutant("no-merge", "rings that meet do not merge", 20, _rings_do_not_merge),
 )
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import random
+from itertools import count, islice
 
 import pytest
 
-from ninefold.sim.faults import Step, make_plan
+from ninefold.sim.faults import make_plan
 from ninefold.sim.stage import Stage
 from ninefold.sim.trial import run
 from ninefold.sim.words import Unmet
 from ninefold.sim.world import KEY
 from ninefold.totem.keys import keyset
-from ninefold.totem.rotation import AGAIN_MS
 from ninefold.totem.stack import Stack
 
 NAMES = ("node1", "node2", "node3")
@@ -136,22 +135,12 @@ def test_who_was_left_out_stays_so_when_all_members_start_anew() -> None:
     stage.do("expect one-key node1 node2")
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_rotations_in_the_middle_of_everything_else_end_with_one_key(seed: int) -> None:
-    plan = make_plan(seed)
-    dice = random.Random(f"keys {seed}")
-    last = max(step.at for step in plan.steps)
-    rotations = [
-        Step(dice.randint(0, last), f"rotate-keys node{dice.randint(1, plan.shape.nodes)}")
-        for _ in range(4)
-    ]
-    plan.steps = sorted([*plan.steps, *rotations], key=lambda step: step.at)
+def test_rotations_in_the_middle_of_everything_else_come_to_their_end() -> None:
+    # That there is one key then, and everybody is understood on the way, the checkers demand of each such plan.
+    drawn = (plan for plan in map(make_plan, count()) if "keys" in plan.options)
+    worlds = [run(plan) for plan in islice(drawn, 3)]
 
-    world = run(plan)
-    world.advance(2 * AGAIN_MS)
-
-    held = {host.disk.keys for host in world.hosts.values()}
-    assert len(held) == 1
-    keys = held.pop()
-    assert keys.accepted == (keys.active,)
-    assert keys != keyset(KEY), f"seed {seed} proves nothing: no rotation came to its end"
+    ended = [host.disk.keys for world in worlds for host in world.hosts.values()]
+    assert any(keys != keyset(KEY) for keys in ended), (
+        "these seeds prove nothing: no key was rotated"
+    )

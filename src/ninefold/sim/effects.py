@@ -208,6 +208,7 @@ class Effects:
     def _save_keys(self, host: Host, keys: KeySet) -> None:
         def write() -> None:
             host.disk.keys = keys
+            self.world.keyring.on_saved(self.world.now, host.id)
 
         def told(trouble: str) -> None:
             self.world.post(host, ev.KeysNotSaved(trouble) if trouble else ev.KeysSaved(keys))

@@ -216,6 +216,45 @@ def stubborn(rng: random.Random, shape: Shape, at: Instant) -> Steps:
     ]
 
 
+# What a crash leaves of a rotation hangs on how far it has come: some milliseconds for each of its four states.
+ROTATION_MS: Final[Millis] = 60
+
+
+def rotations(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    """Another shared key, with somebody who is away, or goes in the middle, or is left out by name."""
+    who, lost = rng.choice(shape.names), rng.choice(shape.names)
+    how, back = rng.choice(
+        (
+            ("crash", "power-on"),
+            ("crash", "power-on"),
+            ("kill-daemon", "start-daemon"),
+            ("pause", "resume"),
+            ("stop", "start-daemon"),
+        )
+    )
+    rotate, later = f"rotate-keys {who}", _soon(rng, at)
+    match rng.choice(("alone", "twice", "lost", "lost", "moment", "left out", "disk")):
+        case "twice":
+            return [(at, rotate), (_soon(rng, at, 1, 2_000), f"rotate-keys {lost}")]
+        case "lost":
+            lost_at = at + rng.randrange(ROTATION_MS)
+            return [(at, rotate), (lost_at, f"{how} {lost}"), (later + 100, f"{back} {lost}")]
+        case "moment":
+            when = f"when keys {rng.choice((0, 0, 1, 5, 20))}ms {how} it"
+            return [(at, when), (at, rotate), (later, f"{back} {' '.join(shape.names)}")]
+        case "left out":
+            asked = at + rng.randint(2_000, 12_000)
+            return [
+                (at, f"{how} {lost}"),
+                (asked, f"{rotate} without {lost}"),
+                (_soon(rng, asked, 1), f"{back} {lost}"),
+            ]
+        case "disk":
+            return [(at, f"disk {lost} fails"), (at, rotate), (later, f"disk {lost} works")]
+        case _:
+            return [(at, rotate)]
+
+
 def clones(rng: random.Random, shape: Shape, at: Instant) -> Steps:
     """What only clones can suffer; for a cluster that has some."""
     later, who = _soon(rng, at), rng.choice(shape.names)

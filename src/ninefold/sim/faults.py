@@ -19,7 +19,7 @@ import msgspec
 from ninefold.core.instants import Instant, Millis
 from ninefold.sim.clones import Clone
 from ninefold.sim.cluster import Primitive, Shape
-from ninefold.sim.families import FAMILIES, clones, stubborn
+from ninefold.sim.families import FAMILIES, clones, rotations, stubborn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +71,10 @@ CLONES: Final = (
 # In one of eight runs something will not stop where it runs, and is sent away.
 STUBBORN: Final = 0.125
 
+# In one of eight runs the shared key is rotated, so often at most.
+ROTATED: Final = 0.125
+ROTATIONS_MAX: Final = 3
+
 
 class Step(msgspec.Struct, frozen=True):
     """At a time since the beginning, a command of the scenario language."""
@@ -120,6 +124,7 @@ def make_plan(seed: int, nodes: int | None = None) -> Plan:
     )
     _clone(plan, period)
     _will_not_stop(plan, period)
+    _rotate_keys(plan, period)
     return plan
 
 
@@ -163,6 +168,18 @@ def _will_not_stop(plan: Plan, period: Millis) -> None:
         plan.steps += [Step(*step) for step in stubborn(rng, plan.shape, at)]
     plan.steps.sort(key=lambda step: step.at)
     plan.options += ("will not stop",)
+
+
+def _rotate_keys(plan: Plan, period: Millis) -> None:
+    """Let operators of some plans want other keys; with dice of its own too."""
+    rng = random.Random(f"{plan.seed}/keys")  # noqa: S311 - a seed must give the same plan
+    if rng.random() >= ROTATED:
+        return
+    for _ in range(rng.randint(1, ROTATIONS_MAX)):
+        at = FORMING_MS + rng.randrange(period)
+        plan.steps += [Step(*step) for step in rotations(rng, plan.shape, at)]
+    plan.steps.sort(key=lambda step: step.at)
+    plan.options += ("keys",)
 
 
 def corosync_plan(seed: int) -> Plan:

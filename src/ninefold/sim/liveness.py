@@ -80,6 +80,7 @@ def wanting(world: World) -> list[str]:
     digests = {controller.replica.authority.digest() for controller in all_}
     if len(digests) > 1:
         reasons.append("the documents differ")
+    reasons += world.keyring.wanting()
     dc = next(controller for controller in all_ if controller.situation.am_dc)
     if not dc.direction.idle:
         reasons.append("the DC has something to do")

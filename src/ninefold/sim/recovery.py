@@ -61,6 +61,7 @@ def mend(world: World) -> None:
     world.network.weather = Weather()
     world.heal()
     world.fence_device = "works"
+    _give_keys(world)
     for host in world.hosts.values():
         host.disk.condition, host.disk.slow = "works", False
         host.resources.faults = []
@@ -75,6 +76,15 @@ def mend(world: World) -> None:
         world.start_daemon(host.id)
         if host.node is not None:
             world.arm(host)
+
+
+def _give_keys(world: World) -> None:
+    """Copy the key by hand, as an operator is told to who has left somebody out of a rotation."""
+    if not world.keyring.left_out:
+        return
+    for node in world.keyring.strangers():
+        world.kill_daemon(node)
+    world.keyring.copy_by_hand()
 
 
 def _revived(world: World) -> list[str]:

@@ -195,8 +195,11 @@ def rotate_keys(stage: Stage, words: Words) -> None:
     findings = stack.rotation.judge(
         without, {one.id: one.name for one in stage.world.hosts.values()}
     )
-    if findings:
-        text = "; ".join(f"{f.subject}: {f.sentence}" for f in findings)
+    problems = [f"{f.subject}: {f.sentence}" for f in findings]
+    if without and host.node is not None and not host.node.quorum.quorate:
+        problems.append("nodes can be left out in a quorate partition only")
+    if problems:
+        text = "; ".join(problems)
         stage.world.say(host.name, "answer", f"the rotation of keys is refused: {text}")
         return
     dice = random.Random(f"key {stage.shape.seed} {stage.world.now}")  # noqa: S311 - a seed's world

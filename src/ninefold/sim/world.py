@@ -24,6 +24,7 @@ from ninefold.sim.documents import Documents
 from ninefold.sim.effects import AGENT, Effects
 from ninefold.sim.files import Files
 from ninefold.sim.host import SOCKET_BUFFER_PACKETS, Daemon, Host
+from ninefold.sim.keyring import Keyring
 from ninefold.sim.memory import Memory
 from ninefold.sim.network import Network
 from ninefold.sim.ordering import Ordering
@@ -104,6 +105,7 @@ class World:
         self.instances = Instances(cib, self.hosts)
         self.restless = Restless(cib, self.hosts)
         self.promises = Promises()
+        self.keyring = Keyring(self.hosts)
         self.effects = Effects(self, decide)
         self.corosync = VirtualCorosync(self, seed) if cluster == "corosync" else None
         self._by_name = {host.name: host for host in self.hosts.values()}
