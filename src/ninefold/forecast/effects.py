@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from lxml import etree
 
 from ninefold.cib import edit, failcounts, status, views
-from ninefold.cib.failcounts import UNFENCED, UNFENCED_WITH
+from ninefold.cib.failcounts import UNFENCED, UNFENCED_WITH, UNFENCED_WITH_OPENLY
 from ninefold.cib.model import Cause, NodeFenced, Operation, RecordOperation, SetNodeState
 from ninefold.cib.operations import recorded
 from ninefold.scheduler.digests import operation_digest
@@ -229,6 +229,8 @@ def _fenced(root: Element, action: Action, now: WallSeconds) -> None:
     if order == "on":
         failcounts.set_attribute(state, UNFENCED, str(now))
         failcounts.set_attribute(state, UNFENCED_WITH, action.meta.get("digests_all", ""))
+        openly = action.meta.get("digests_secure", "")
+        failcounts.set_attribute(state, UNFENCED_WITH_OPENLY, openly)
         return
     silence(state, action.node, now)
 

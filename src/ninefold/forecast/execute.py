@@ -100,7 +100,7 @@ def carry_out(
     calls = effects.Calls()
     done: dict[int, bool] = {}
     steps: list[Step] = []
-    waiting = list(transition.actions)
+    waiting = list(transition.in_sequence)
     broken, moved = False, True
     while waiting and moved and not broken:
         moved = False

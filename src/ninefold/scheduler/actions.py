@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler import reasons
-from ninefold.scheduler.history_outcome import operation_for
+from ninefold.scheduler.history_outcome import configured_policy, operation_for
 from ninefold.scheduler.nodes import fence
 from ninefold.scheduler.resources import operation_defaults, parameters_on
 from ninefold.scheduler.rules import Scope
@@ -77,10 +77,21 @@ def collective(work: Workspace, resource: Resource, task: str, *, optional: bool
             return action
     action = Action(len(work.actions) + 1, task, key, resource, None, pseudo=True, kind="pseudo")
     action.optional = optional
-    scope = Scope(now=work.now)
-    timeout = milliseconds(operation_defaults(work, scope).get("timeout"), DEFAULT_TIMEOUT_MS)
-    action.meta = {"timeout": str(timeout)}
+    action.meta = dict(collective_meta(work, task))
     return _register(work, action)
+
+
+def collective_meta(work: Workspace, task: str) -> dict[str, str]:
+    """Return what the defaults of operations say of a point that is no agent's."""
+    known = work.collective_meta.get(task)
+    if known is None:
+        source = operation_defaults(
+            work, Scope(now=work.now, turns=work.turns, operation=(task, 0))
+        )
+        known = {name: value for name, value in source.items() if name not in _NOT_META}
+        known["timeout"] = str(milliseconds(source.get("timeout"), DEFAULT_TIMEOUT_MS))
+        work.collective_meta[task] = known
+    return known
 
 
 def find(resource: Resource, key: str, node: Node | None = None) -> list[Action]:
@@ -164,11 +175,19 @@ def _meta(work: Workspace, action: Action) -> dict[str, str]:
     if op is not None:
         source = op.meta
     else:
-        scope = Scope(now=work.now, resource=agent, operation=(action.task, action.interval_ms))
+        scope = Scope(
+            now=work.now,
+            turns=work.turns,
+            resource=agent,
+            operation=(action.task, action.interval_ms),
+        )
         source = operation_defaults(work, scope)
     meta = {k: v for k, v in source.items() if k not in _NOT_META}
     if op is not None and op.interval_ms:
         meta["interval"] = str(op.interval_ms)
+    if "on-fail" in meta and not configured_policy(work, resource, action.task, action.interval_ms):
+        # What means nothing here: that a failed stop be answered by a stop, for example.
+        del meta["on-fail"]
     timeout = source.get("timeout")
     probe = action.task == "monitor" and action.interval_ms == 0
     own = None if op is None else op.element.get("timeout")
@@ -177,9 +196,8 @@ def _meta(work: Workspace, action: Action) -> dict[str, str]:
     if resource.fence_device and action.task in {"start", "monitor"}:
         timeout = parameters_on(work, resource, None).get("pcmk_monitor_timeout") or timeout
     meta["timeout"] = str(milliseconds(timeout, DEFAULT_TIMEOUT_MS))
-    delay = milliseconds(op.meta.get("start-delay")) if op is not None else 0
-    if delay:
-        meta["start_delay"] = str(delay)
+    if op is not None and "start-delay" in op.meta:
+        meta["start_delay"] = str(milliseconds(op.meta["start-delay"]))
     return meta
 
 
@@ -189,7 +207,8 @@ def _most_frequent_timeout(resource: Resource) -> str | None:
         recurring = op.name == "monitor" and op.interval_ms > 0 and op.enabled
         if recurring and (best is None or op.interval_ms < best.interval_ms):
             best = op
-    return None if best is None else best.meta.get("timeout")
+    # What holds for operations in general holds for the probe by itself.
+    return None if best is None or not best.own_timeout else best.meta.get("timeout")
 
 
 def update_runnable(work: Workspace, action: Action) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ninefold.scheduler.digests import EXTERNAL_IP
 from ninefold.scheduler.record import Record
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Replica(Record):
     connection: Resource | None = None
     child: Resource | None = None
     node: Node | None = None
+    ip: str = ""
 
     @property
     def parts(self) -> list[Resource]:
@@ -54,6 +56,14 @@ def with_host(resource: Resource, parameters: Mapping[str, str]) -> dict[str, st
         if host is not None:
             filled["addr"] = host.name
     return filled
+
+
+def outside_address(resource: Resource) -> dict[str, str]:
+    """Return what runs inside a replica is told of the address under which it is found."""
+    if resource.parent is None or resource.parent.clone is None:
+        return {}
+    replica = replica_of(resource)
+    return {} if replica is None or not replica.ip else {EXTERNAL_IP: replica.ip}
 
 
 def inner_clone(bundle: Resource) -> Resource | None:

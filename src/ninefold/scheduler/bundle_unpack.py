@@ -197,7 +197,7 @@ def _replica(
     container = unpack(work, _container(plan, number, address), bundle, None)
     container.bundled = True
     container.nested_remote_allowed = True
-    replica = Replica(number, container)
+    replica = Replica(number, container, ip=address or "")
     bundle.replicas.append(replica)
     if address is not None:
         replica.address = unpack(work, _address(plan, address), bundle, None)
@@ -336,9 +336,6 @@ def _connection(plan: _Plan, name: str, container: str, server: str) -> Element:
     operations = etree.SubElement(element, "operations")
     etree.SubElement(
         operations, "op", id=f"{name}-monitor", name="monitor", interval="30s", timeout="30s"
-    )
-    etree.SubElement(
-        operations, "op", id=f"{name}-start", name="start", interval="0", timeout="60s"
     )
     parameters = {"addr": server, "port": plan.port or _PORT}
     _pairs(element, "instance_attributes", f"{name}-attributes", parameters)

@@ -96,8 +96,7 @@ def _agent_changed(work: Workspace, resource: Resource, node: Node, element: Ele
 
 def _compare_entry(work: Workspace, resource: Resource, node: Node, entry: Entry) -> None:
     if entry.interval_ms > 0 and (resource.maintenance or node.maintenance):
-        what = (entry.task, entry.interval_ms)
-        stop_repeating(work, resource, node, what, f"{resource.id} is in maintenance")
+        stop_repeating(work, resource, node, entry, f"{resource.id} is in maintenance")
         return
     if entry.interval_ms == 0 and entry.task not in _COMPARED:
         return
@@ -124,8 +123,7 @@ def compare_late(work: Workspace) -> None:
 
 def _not_configured(work: Workspace, resource: Resource, node: Node, entry: Entry) -> bool:
     if work.options.stop_removed_actions:
-        what = (entry.task, entry.interval_ms)
-        stop_repeating(work, resource, node, what, "it is no longer configured")
+        stop_repeating(work, resource, node, entry, "it is no longer configured")
     return True
 
 

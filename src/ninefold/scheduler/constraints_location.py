@@ -112,7 +112,9 @@ def _unpack_for(work: Workspace, element: Element, target: _Target) -> None:
     if node_name is not None:
         node = work.node(node_name)
         lifetime = element.findall("lifetime/rule")
-        lives = not lifetime or all(holds(rule, Scope(now=work.now)) for rule in lifetime)
+        lives = not lifetime or all(
+            holds(rule, Scope(now=work.now, turns=work.turns)) for rule in lifetime
+        )
         if node is not None and lives:
             scores = {node.name: parse(target.score)}
             wanted = _role(target.role)
@@ -139,6 +141,7 @@ def _rule_scores(work: Workspace, rule: Element, target: _Target) -> dict[str, i
     for node in work.nodes:
         scope = Scope(
             now=work.now,
+            turns=work.turns,
             attributes=node.attributes,
             resource=agent,
             parameters=parameters_on(work, resource, node),

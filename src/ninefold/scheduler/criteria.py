@@ -59,7 +59,7 @@ def _lock(work: Workspace, resource: Resource) -> None:
     if resource.lock_node is None:
         return
     if work.options.shutdown_lock_limit > 0:
-        work.recheck(resource.lock_time + work.options.shutdown_lock_limit)
+        work.recheck(resource.lock_time + work.options.shutdown_lock_limit + 1)
     for other in work.nodes:
         if other is not resource.lock_node:
             scoring.ban(resource, other, "shutdown-lock", resource.lock_node.name)

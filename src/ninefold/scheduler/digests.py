@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Tells what runs in a bundle the address under which others find it.
+EXTERNAL_IP: Final = "pcmk_external_ip"
+
 _ESCAPES: Final = str.maketrans(
     {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 )
@@ -22,9 +25,14 @@ def operation_digest(
 ) -> str:
     """Return the `op-digest` of an operation run with `parameters`.
 
-    Names that begin with `CRM_meta_` do not count; the timeout counts for recurring operations only.
+    Names that begin with `CRM_meta_` do not count, nor does what a bundle tells of itself; the timeout counts for
+    recurring operations only.
     """
-    counted = {k: v for k, v in parameters.items() if not k.startswith("CRM_meta_")}
+    counted = {
+        name: value
+        for name, value in parameters.items()
+        if not name.startswith("CRM_meta_") and name != EXTERNAL_IP
+    }
     if interval_ms > 0:
         counted["CRM_meta_timeout"] = str(timeout_ms)
     attributes = "".join(

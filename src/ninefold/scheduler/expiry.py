@@ -27,7 +27,7 @@ def expiry_of(
         over = work.now >= entry.last_rc_change + timeout
         expired = over and not _waits_for_fencing(work, resource, entry)
         if unexpired > 0:
-            work.recheck(last_failure(resource, node) + timeout)
+            work.recheck(last_failure(resource, node) + timeout + 1)
     why = ""
     last = entry.id.endswith("_last_failure_0")
     if expired:

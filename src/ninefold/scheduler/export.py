@@ -44,7 +44,7 @@ def graph_xml(transition: Transition, node_ids: Mapping[str, str]) -> str:
     if transition.recheck_at:
         root.set("recheck-by", str(transition.recheck_at))
     by_id = {action.id: action for action in transition.actions}
-    for number, action in enumerate(transition.actions):
+    for number, action in enumerate(transition.in_sequence):
         synapse = etree.SubElement(root, "synapse", id=str(number))
         if action.priority:
             synapse.set("priority", str(action.priority))
@@ -58,18 +58,19 @@ def graph_xml(transition: Transition, node_ids: Mapping[str, str]) -> str:
 
 
 def _head(parent: Element, action: Action, node_ids: Mapping[str, str]) -> Element:
-    element = etree.SubElement(parent, _TAGS[action.kind], id=str(action.id))
+    element = etree.SubElement(parent, _TAGS[action.kind])
+    if action.task == "lrm_delete":
+        element.set("mode", "cib")
+    element.set("id", str(action.id))
     element.set("operation", action.task)
     element.set("operation_key", action.history_key or action.key)
     if action.history_key:
         element.set("internal_operation_key", action.key)
-    if action.task == "lrm_delete":
-        element.set("mode", "cib")
-    if action.router and action.kind is ActionKind.RESOURCE:
-        element.set("router_node", action.router)
     if action.node and (action.kind is not ActionKind.PSEUDO or action.task == "stonith"):
         element.set("on_node", action.node)
         element.set("on_node_uuid", _id_of(action.node, node_ids))
+    if action.router and action.kind is ActionKind.RESOURCE:
+        element.set("router_node", action.router)
     return element
 
 

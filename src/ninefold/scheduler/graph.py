@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler import reasons
 from ninefold.scheduler.actions import DEFAULT_TIMEOUT_MS, can_fence
-from ninefold.scheduler.bundle_model import with_host
+from ninefold.scheduler.bundle_model import outside_address, with_host
 from ninefold.scheduler.graph_meta import clone_meta, downed_by, header, instance_of, more_meta
 from ninefold.scheduler.model import Action as GraphAction
 from ninefold.scheduler.model import (
@@ -28,6 +28,7 @@ from ninefold.scheduler.relations import (
 from ninefold.scheduler.remote import router_of
 from ninefold.scheduler.resources import operation_parameters, parameters_on
 from ninefold.scheduler.scores import INFINITY
+from ninefold.scheduler.sequence import sequence
 from ninefold.scheduler.words import Role, integer
 from ninefold.scheduler.workspace import Variant
 
@@ -48,6 +49,8 @@ _KINDS: Final = {
 
 def build(work: Workspace) -> Transition:
     """Collect the answer."""
+    for turn in work.turns:
+        work.recheck(turn)
     for action in work.actions:
         action.graphed = _included(action)
     inputs = {action.id: _inputs(action) for action in work.actions if action.graphed}
@@ -67,6 +70,7 @@ def build(work: Workspace) -> Transition:
         scores=tuple(work.score_lines),
         warnings=tuple(work.warnings),
         header=header(work),
+        sequence=sequence(work),
     )
 
 
@@ -248,16 +252,19 @@ def _export(work: Workspace, action: Action, inputs: list[int]) -> GraphAction:
         timeout_ms = work.options.fencing_timeout_ms
     parameters: dict[str, str] = {}
     agent = ("", "", "")
+    # An instance too many is still one of a clone that is configured.
+    configured = resource is None or not resource.removed or resource.top.clone is not None
     if resource is not None and resource.variant is Variant.PRIMITIVE:
         agent = (resource.agent_class, resource.provider, resource.agent_type)
-        if not resource.removed:
+        if configured:
             parameters = with_host(resource, parameters_on(work, resource, node))
             if action.operation is not None:
                 parameters |= operation_parameters(work, action.operation, node)
-    if resource is not None and not (resource.variant is Variant.PRIMITIVE and resource.removed):
+            parameters |= outside_address(resource)
+    if resource is not None and configured:
         clone_meta(resource, meta)
     router = router_of(action)
-    more_meta(action, router, meta)
+    more_meta(work, action, meta)
     name = _reported_name(action)
     return GraphAction(
         id=action.id,

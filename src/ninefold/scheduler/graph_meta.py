@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ninefold.scheduler.remote import host_of
+from ninefold.scheduler.unfencing import unfencing_digests
 from ninefold.scheduler.workspace import Variant
 
 if TYPE_CHECKING:
-    from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
+    from ninefold.scheduler.workspace import Action, Resource, Workspace
 
 
 def header(work: Workspace) -> dict[str, str]:
@@ -46,30 +48,43 @@ def clone_meta(resource: Resource, meta: dict[str, str]) -> None:
             meta[f"{word}_node_max"] = str(facts.promoted_node_max)
 
 
-def more_meta(action: Action, router: Node | None, meta: dict[str, str]) -> None:
-    """Add what nobody waits for, and what an agent is told of the guest that it works in or makes."""
-    node, resource = action.node, action.resource
+def more_meta(work: Workspace, action: Action, meta: dict[str, str]) -> None:
+    """Add what nobody waits for, what unfences, and what an agent is told of its guest."""
+    resource = action.resource
+    node = action.node
+    fences = action.kind == "fencing" and node is not None and not node.guest
+    if fences and node is not None and work.options.unfencing:
+        meta |= unfencing_digests(work, node)
     if action.kind in {"shutdown", "clear"}:
         meta["op_no_wait"] = "true"
     if action.kind == "cancel":
         return
-    if node is not None and node.guest and router is not None:
-        meta["physical_host"] = router.name
+    if action.task == "lrm_delete":
+        meta["on_fail"] = "ignore"
+    host = host_of(action)
+    if host is not None:
+        meta["physical_host"] = host.name
+    if action.task == "migrate_to" and not (resource is not None and resource.remote_connection):
+        # That it is under way is known in any case: it decides who may hold what moves.
+        meta["record_pending"] = "true"
     if resource is None or resource.variant is not Variant.PRIMITIVE:
         return
     if resource.launcher is not None:
         meta["container"] = resource.launcher.id
-    for name in ("remote-node", "container-attribute-target"):
-        if name in resource.meta:
-            meta[name.replace("-", "_")] = resource.meta[name]
+    if "remote-node" in resource.meta:
+        meta["remote_node"] = resource.meta["remote-node"]
+    if host is not None and "container-attribute-target" in resource.meta:
+        meta["container_attribute_target"] = resource.meta["container-attribute-target"]
 
 
 def instance_of(resource: Resource | None, name: str) -> str:
     """Return the name, as recorded, of an instance whose agent is told `name` only."""
     if resource is None or resource.variant is not Variant.PRIMITIVE:
         return ""
-    instance = resource.history_id if ":" in resource.history_id else resource.id
-    return "" if instance == name else instance
+    for instance in (resource.history_id, resource.id):
+        if ":" in instance and instance != name:
+            return instance
+    return ""
 
 
 def downed_by(work: Workspace, action: Action) -> tuple[str, ...]:
@@ -91,5 +106,7 @@ def downed_by(work: Workspace, action: Action) -> tuple[str, ...]:
     connection = action.resource
     if connection is None or not connection.remote_connection or action.task != "stop":
         return ()
-    moves = any(other.task == "migrate_to" and other.graphed for other in connection.actions)
+    moves = any(
+        one.task in {"migrate_to", "migrate_from"} and one.graphed for one in connection.actions
+    )
     return () if moves or action.pseudo else (connection.id,)

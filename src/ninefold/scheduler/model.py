@@ -126,7 +126,7 @@ class Transition(msgspec.Struct, frozen=True):
 
     `recheck_at` is the next wall-clock time at which the answer may change by itself (a failure
     that expires), or 0. `header` has those attributes of the field's graph that the configuration
-    decides, as it is written there.
+    decides, as it is written there, and `sequence` the ids of the actions in that graph's order.
     """
 
     actions: tuple[Action, ...]
@@ -138,3 +138,10 @@ class Transition(msgspec.Struct, frozen=True):
     scores: tuple[ScoreLine, ...] = ()
     warnings: tuple[str, ...] = ()
     header: dict[str, str] = {}
+    sequence: tuple[int, ...] = ()
+
+    @property
+    def in_sequence(self) -> tuple[Action, ...]:
+        """The actions in the order of the field's graph, if that is known."""
+        by_id = {action.id: action for action in self.actions}
+        return tuple(by_id[number] for number in self.sequence) or self.actions

@@ -25,7 +25,7 @@ def unpack_nodes(work: Workspace) -> None:
     if nodes is None:
         return
     startup = work.options.fencing_enabled and work.options.startup_fencing
-    scope = Scope(now=work.now)
+    scope = Scope(now=work.now, turns=work.turns)
     for element in nodes.iterchildren("node"):
         name, node_id = element.get("uname"), element.get("id")
         if not name or not node_id:
@@ -136,7 +136,7 @@ def _unpack_state(work: Workspace, node: Node, state: Element) -> None:
 def _transient(work: Workspace, node: Node, state: Element) -> None:
     transient = state.find("transient_attributes")
     if transient is not None:
-        scope = Scope(now=work.now)
+        scope = Scope(now=work.now, turns=work.turns)
         node.attributes.update(merged_nvpairs(transient, "instance_attributes", scope))
         for name, value in merged_nvpairs(transient, "utilization", scope).items():
             node.utilization[name] = integer(value, 0)

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ninefold.scheduler.actions import DEFAULT_TIMEOUT_MS, act, first_with_task, key_of, link
+from ninefold.scheduler.actions import (
+    DEFAULT_TIMEOUT_MS,
+    act,
+    collective_meta,
+    first_with_task,
+    key_of,
+    link,
+)
 from ninefold.scheduler.collective_flags import BEGUN
 from ninefold.scheduler.history_outcome import operation_for, timeout_ms
 from ninefold.scheduler.notify_model import Notices
@@ -33,8 +40,7 @@ def _point(
     action = Action(len(work.actions) + 1, task, key, resource, None, pseudo=True, kind="pseudo")
     action.about = about.task
     action.optional = about.optional
-    action.meta = {
-        "timeout": about.meta.get("timeout", str(DEFAULT_TIMEOUT_MS)),
+    action.meta = collective_meta(work, task) | {
         "notify_type": kind.removeprefix("confirmed-"),
         "notify_operation": BEGUN.get(about.task, about.task),
         "notify_key_type": kind,
@@ -165,9 +171,11 @@ def _notify(
     action.operation = op
     if op is not None:
         action.meta |= {"name": "notify", "timeout": str(timeout_ms(op, DEFAULT_TIMEOUT_MS))}
-    action.meta |= {
-        name: value for name, value in point.meta.items() if name.startswith("notify_")
-    } | known
+    for name, value in point.meta.items():
+        if name.startswith("notify_"):
+            # Told once, for the first reason that there was.
+            action.meta.setdefault(name, value)
+    action.meta |= known
     link(point, action, ORDERED)
     link(action, done, ORDERED)
     return action
@@ -236,5 +244,14 @@ def _environment(work: Workspace, clone: Resource) -> dict[str, str]:
     known["notify_unpromoted_uname"] = known["notify_slave_uname"]
     # Whether they are online, or wanted, is not what agents ask: it is who could ever be meant.
     known["notify_available_uname"] = " ".join(sorted(clone.scores)) or " "
-    known["notify_all_uname"] = " ".join(sorted(node.name for node in work.nodes)) or " "
+    nodes = sorted(work.nodes, key=lambda node: node.name)
+    known["notify_all_uname"] = " ".join(node.name for node in nodes) or " "
+    if any(one.meta.get("container-attribute-target") == "host" for one in clone.primitives()):
+        known["notify_all_hosts"] = " ".join(map(_host_now, nodes)) or " "
     return known
+
+
+def _host_now(node: Node) -> str:
+    """Return the name of what a node runs on: itself, unless it is a guest that runs."""
+    launcher = None if node.connection is None else node.connection.launcher
+    return launcher.active[0].name if launcher is not None and launcher.active else node.name

@@ -11,6 +11,7 @@ from ninefold.scheduler.relations import ORDERED
 from ninefold.scheduler.workspace import Action, Ordering
 
 if TYPE_CHECKING:
+    from ninefold.scheduler.entries import Entry
     from ninefold.scheduler.workspace import Node, Resource, Workspace
 
 
@@ -59,9 +60,8 @@ def schedule_delete(work: Workspace, resource: Resource, node: Node) -> None:
     order(work, (resource, "delete"), (resource, "start"), ORDERED)
 
 
-def stop_repeating(
-    work: Workspace, resource: Resource, node: Node, what: tuple[str, int], why: str
-) -> None:
+def stop_repeating(work: Workspace, resource: Resource, node: Node, entry: Entry, why: str) -> None:
     """Cancel what is not wanted any more, after a stop if there is one."""
-    action = cancel(work, resource, node, what, why)
+    action = cancel(work, resource, node, (entry.task, entry.interval_ms), why)
+    action.extra["call_id"] = str(entry.call_id)
     order_action(work, (resource, key_of(resource.id, "stop")), action, ORDERED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ninefold.scheduler.actions import key_of
 from ninefold.scheduler.nodes import fence
@@ -19,6 +19,9 @@ from ninefold.scheduler.words import Role
 
 if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
+
+# What is done where things were before the transition, and not where they will be.
+_LEAVING: Final = frozenset({"stop", "cancel", "demote", "migrate_from", "migrate_to"})
 
 
 def order_remote_actions(work: Workspace) -> None:
@@ -126,20 +129,38 @@ def router_of(action: Action) -> Node | None:
     node = action.node
     if node is None or not node.remote or node.connection is None:
         return None
-    connection = node.connection
-    if action.pseudo or action.kind == "clear":
+    return None if action.pseudo or action.kind == "clear" else _place_of(node.connection, action)
+
+
+def host_of(action: Action) -> Node | None:
+    """Return the node that the guest lives on in which an action is carried out."""
+    node = action.node
+    if node is None or node.connection is None or action.resource is None:
         return None
-    began = connection.active[0] if connection.active else None
-    if connection.partial_source is not None:
-        began = connection.partial_source
-    ended = connection.assigned
+    launcher = node.connection.launcher
+    if launcher is None:
+        return None
+    if _leaves(action):
+        return launcher.active[0] if launcher.active else None
+    return launcher.assigned
+
+
+def _leaves(action: Action) -> bool:
+    task = action.meta.get("notify_operation", "") if action.task == "notify" else action.task
+    return task in _LEAVING
+
+
+def _place_of(moving: Resource, action: Action) -> Node | None:
+    """Return where a connection is when `action` is carried out through it."""
+    began = moving.active[0] if moving.active else None
+    if moving.partial_source is not None:
+        began = moving.partial_source
+    ended = moving.assigned
     if began is None:
         return ended
     if ended is None or began is ended:
         return began
-    if connection.partial_target is not None:
+    if moving.partial_target is not None:
         # It is on its way: by the time anything is done there, it has arrived.
         return ended
-    task = action.meta.get("notify_operation", "") if action.task == "notify" else action.task
-    leaving = {"stop", "cancel", "demote", "migrate_from", "migrate_to"}
-    return began if task in leaving else ended
+    return began if _leaves(action) else ended

@@ -77,7 +77,7 @@ def _remote_nodes(work: Workspace, resources: Element) -> list[Element]:
         parent = element.getparent()
         if parent is None or parent.tag not in {"resources", "group"}:
             continue
-        meta = merged_nvpairs(element, "meta_attributes", Scope(now=work.now))
+        meta = merged_nvpairs(element, "meta_attributes", Scope(now=work.now, turns=work.turns))
         name = meta.get("remote-node")
         if name and resources.find(f".//primitive[@id='{name}']") is None:
             create_remote(work, name)
@@ -241,7 +241,7 @@ def _template(work: Workspace, element: Element) -> Element | None:
 
 def _meta(work: Workspace, resource: Resource, template: Element | None) -> dict[str, str]:
     agent = (resource.agent_class, resource.provider, resource.agent_type)
-    scope = Scope(now=work.now, resource=agent)
+    scope = Scope(now=work.now, turns=work.turns, resource=agent)
     meta: dict[str, str] = {}
     for name in _XML_META:
         value = resource.element.get(name)
@@ -299,7 +299,9 @@ def _apply_meta(work: Workspace, resource: Resource) -> None:
         meta.get("allow-remote-in-remote", "false"), default=False
     )
     if resource.remote_connection:
-        own = merged_nvpairs(resource.element, "instance_attributes", Scope(now=work.now))
+        own = merged_nvpairs(
+            resource.element, "instance_attributes", Scope(now=work.now, turns=work.turns)
+        )
         resource.reconnect_ms = milliseconds(own.get("reconnect_interval"))
         if resource.reconnect_ms:
             resource.failure_timeout = resource.reconnect_ms // 1000
@@ -344,7 +346,7 @@ def _requires(work: Workspace, resource: Resource) -> str:
 
 
 def _utilization(work: Workspace, resource: Resource, template: Element | None) -> dict[str, int]:
-    scope = Scope(now=work.now)
+    scope = Scope(now=work.now, turns=work.turns)
     found = merged_nvpairs(resource.element, "utilization", scope)
     if template is not None:
         for key, value in merged_nvpairs(template, "utilization", scope).items():
@@ -375,10 +377,11 @@ def _operation(work: Workspace, resource: Resource, element: Element) -> Operati
     agent = (resource.agent_class, resource.provider, resource.agent_type)
     name = element.get("name") or ""
     interval_ms = milliseconds(element.get("interval"))
-    scope = Scope(now=work.now, resource=agent, operation=(name, interval_ms))
+    scope = Scope(now=work.now, turns=work.turns, resource=agent, operation=(name, interval_ms))
     meta = merged_nvpairs(element, "meta_attributes", scope)
     for key, value in element.attrib.items():
         meta.setdefault(str(key), str(value))
+    own_timeout = "timeout" in meta
     for key, value in operation_defaults(work, scope).items():
         meta.setdefault(key, value)
     return Operation(
@@ -390,6 +393,7 @@ def _operation(work: Workspace, resource: Resource, element: Element) -> Operati
         on_fail=(meta.get("on-fail") or "").lower(),
         element=element,
         meta=meta,
+        own_timeout=own_timeout,
     )
 
 
@@ -407,7 +411,7 @@ def parameters_on(work: Workspace, resource: Resource, node: Node | None) -> dic
         return cached
     agent = (resource.agent_class, resource.provider, resource.agent_type)
     attributes = None if node is None else node.attributes
-    scope = Scope(now=work.now, attributes=attributes, resource=agent)
+    scope = Scope(now=work.now, turns=work.turns, attributes=attributes, resource=agent)
     merged = merged_nvpairs(resource.element, "instance_attributes", scope)
     template = _template(work, resource.element)
     if template is not None:
@@ -424,5 +428,5 @@ def parameters_on(work: Workspace, resource: Resource, node: Node | None) -> dic
 def operation_parameters(work: Workspace, op: Operation, node: Node | None) -> dict[str, str]:
     """Return the parameters that an `<op>` itself adds or overrides."""
     attributes = None if node is None else node.attributes
-    scope = Scope(now=work.now, attributes=attributes)
+    scope = Scope(now=work.now, turns=work.turns, attributes=attributes)
     return merged_nvpairs(op.element, "instance_attributes", scope)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ninefold.scheduler.scores import parse
-from ninefold.scheduler.words import boolean, milliseconds
+from ninefold.scheduler.words import boolean, integer, milliseconds
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
@@ -27,9 +27,13 @@ _DURATIONS: Final = {
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """What a rule may ask about; `resource` is (class, provider, type), `operation` (name, ms)."""
+    """What a rule may ask about; `resource` is (class, provider, type), `operation` (name, ms).
+
+    `turns` collects when the clock alone may change an answer.
+    """
 
     now: int
+    turns: list[int] | None = None
     attributes: Mapping[str, str] | None = None
     resource: tuple[str, str, str] | None = None
     operation: tuple[str, int] | None = None
@@ -54,6 +58,8 @@ def _condition(part: Element, scope: Scope) -> bool:
         case "expression":
             return _expression(part, scope)
         case "date_expression":
+            if scope.turns is not None:
+                scope.turns.extend(turns_of(part, scope.now))
             return _date(part, scope.now)
         case "rsc_expression":
             return _agent(part, scope)
@@ -147,19 +153,51 @@ def instant(text: str | None) -> int | None:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
-def _date(part: Element, now: int) -> bool:
+def turns_of(part: Element, now: int) -> list[int]:
+    """Return when a condition on the date may begin or cease to hold, as far as that is to come."""
+    if part.get("operation") == "date_spec":
+        spec = part.find("date_spec")
+        return [] if spec is None else [_next_unit(spec, now)]
+    start, end = _ends(part)
+    match part.get("operation") or "in_range":
+        case "gt":
+            found = [None if start is None else start + 1]
+        case "lt":
+            found = [end]
+        case _:
+            found = [start, None if end is None else end + 1]
+    return [at for at in found if at is not None and at > now]
+
+
+def _next_unit(spec: Element, now: int) -> int:
+    """Return the end of the present minute, hour or day, the shortest that the specification names.
+
+    Seconds are not followed: a cluster that decided every second would do nothing else.
+    """
+    unit = 3600 if spec.get("hours") is not None else _DAY
+    if spec.get("minutes") is not None or spec.get("seconds") is not None:
+        unit = 60
+    return now - now % unit + unit
+
+
+def _ends(part: Element) -> tuple[int | None, int | None]:
     start, end = instant(part.get("start")), instant(part.get("end"))
+    duration = part.find("duration")
+    if end is None and start is not None and duration is not None:
+        end = start + sum(
+            integer(duration.get(name), 0) * unit for name, unit in _DURATIONS.items()
+        )
+    return start, end
+
+
+def _date(part: Element, now: int) -> bool:
+    start, end = _ends(part)
     match part.get("operation") or "in_range":
         case "gt":
             return start is not None and now > start
         case "lt":
             return end is not None and now < end
         case "in_range":
-            duration = part.find("duration")
-            if end is None and start is not None and duration is not None:
-                end = start + sum(
-                    int(duration.get(name) or 0) * unit for name, unit in _DURATIONS.items()
-                )
             return (start is None or now >= start) and (end is None or now <= end)
         case "date_spec":
             spec = part.find("date_spec")

@@ -79,8 +79,9 @@ def _read(document: Element, now: WallSeconds, *, live: bool) -> tuple[Workspace
     """Return everything that is read before the constraints."""
     root = upgraded(document)
     quorate = boolean(root.get("have-quorum"), default=False)
-    options = unpack_options(root, Scope(now=now), quorate=quorate)
-    work = Workspace(root=root, now=now, options=options, quorate=quorate)
+    turns: list[int] = []
+    options = unpack_options(root, Scope(now=now, turns=turns), quorate=quorate)
+    work = Workspace(root=root, now=now, options=options, quorate=quorate, turns=turns)
     work.utilization = options.placement_strategy != "default"
     work.elements = {
         element.get("id") or "": element

@@ -14,6 +14,7 @@ from ninefold.scheduler.digest_check import any_masked
 from ninefold.scheduler.digests import operation_digest
 from ninefold.scheduler.model import Reason
 from ninefold.scheduler.orders import order_action
+from ninefold.scheduler.record import Record
 from ninefold.scheduler.relations import (
     FIRST_IMPLIES_SAME_NODE_THEN,
     IF_ON_SAME_NODE,
@@ -37,22 +38,36 @@ def unfence(work: Workspace, node: Node) -> Action:
     known = key in work.singletons
     action = cluster_action(work, "stonith", key, node, "fencing")
     if not known:
-        devices = _devices(work, node)
-        action.meta = {
-            "stonith_action": "on",
-            "on_node": node.name,
-            "on_node_uuid": node.id,
-            "digests_all": "".join(device for device, _ in devices),
-        }
-        action.optional = not _devices_changed(node, devices)
+        action.meta = {"stonith_action": "on", "on_node": node.name, "on_node_uuid": node.id}
+        action.optional = not _devices_changed(node, _devices(work, node))
     return action
 
 
-def _devices(work: Workspace, node: Node) -> list[tuple[str, str]]:
-    """Return what `node` would be unfenced with: each device, its kind, a digest of its parameters.
+def unfencing_digests(work: Workspace, node: Node) -> dict[str, str]:
+    """Return what a node is unfenced with, in the words that it is remembered by."""
+    devices = _devices(work, node)
+    if not devices:
+        return {}
+    return {
+        "digests_all": "".join(device.whole for device in devices),
+        "digests_secure": "".join(device.openly for device in devices),
+    }
 
-    The second of each pair has the digest without the secrets; it is empty if none is masked.
+
+class _Device(Record):
+    """A device that unfences: its name, kind and a digest of its parameters.
+
+    `openly` has the digest without secrets and without what is for the cluster and not for the
+    agent; `masked` says that asterisks stand in the place of a secret.
     """
+
+    whole: str
+    openly: str
+    masked: bool
+
+
+def _devices(work: Workspace, node: Node) -> list[_Device]:
+    """Return what `node` would be unfenced with."""
     found = []
     for top in work.resources:
         for device in top.primitives():
@@ -60,23 +75,30 @@ def _devices(work: Workspace, node: Node) -> list[tuple[str, str]]:
                 continue
             name = f"{device.id}:{device.agent_type}:"
             parameters = parameters_on(work, device, node)
-            without = ""
-            if any_masked(parameters, _SECRETS):
-                open_to_all = {k: v for k, v in parameters.items() if k not in _SECRETS}
-                without = f"{name}{operation_digest(open_to_all)},"
-            found.append((f"{name}{operation_digest(parameters)},", without))
+            open_to_all = {
+                name: value
+                for name, value in parameters.items()
+                if name not in _SECRETS and not name.startswith("pcmk_")
+            }
+            found.append(
+                _Device(
+                    f"{name}{operation_digest(parameters)},",
+                    f"{name}{operation_digest(open_to_all)},",
+                    any_masked(parameters, _SECRETS),
+                )
+            )
     return found
 
 
-def _devices_changed(node: Node, devices: list[tuple[str, str]]) -> bool:
+def _devices_changed(node: Node, devices: list[_Device]) -> bool:
     """Whether a device that unfences is not the one that `node` was unfenced with."""
     recorded = node.attributes.get(UNFENCED_WITH)
     if recorded is None or not node.online or node.unclean:
         return False
     openly = node.attributes.get(UNFENCED_WITH_OPENLY, "")
     return any(
-        device not in recorded and not (without and without in openly)
-        for device, without in devices
+        device.whole not in recorded and not (device.masked and device.openly in openly)
+        for device in devices
     )
 
 

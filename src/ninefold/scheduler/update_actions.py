@@ -90,7 +90,7 @@ def _interleaves(first: Action, then: Action) -> bool:
         return False
     if one.variant.value < Variant.CLONE.value or other.variant.value < Variant.CLONE.value:
         return False
-    down = first.key.endswith(("_stop_0", "_demote_0"))
+    down = first.key.endswith(("_stopped_0", "_demoted_0"))
     deciding = one if down else other
     return boolean(deciding.meta.get("interleave"), default=False)
 

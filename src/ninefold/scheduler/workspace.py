@@ -111,6 +111,7 @@ class Operation(Record):
     on_fail: str
     element: Element
     meta: dict[str, str] = field(default_factory=dict)
+    own_timeout: bool = False
 
 
 class CloneFacts(Record):
@@ -390,6 +391,7 @@ class Workspace(Record):
     elements: dict[str, Element] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
     singletons: dict[str, Action] = field(default_factory=dict)
+    collective_meta: dict[str, dict[str, str]] = field(default_factory=dict)
     orderings: list[Ordering] = field(default_factory=list)
     colocations: list[Colocation] = field(default_factory=list)
     locations: list[Location] = field(default_factory=list)
@@ -398,6 +400,7 @@ class Workspace(Record):
     warnings: list[str] = field(default_factory=list)
     must_stop: list[Resource] = field(default_factory=list)
     unchecked: list[tuple[Resource, Node, Entry, bool]] = field(default_factory=list)
+    turns: list[int] = field(default_factory=list)
     recheck_at: int = 0
     has_fence_device: bool = False
     has_remote_nodes: bool = False

@@ -131,3 +131,84 @@ def test_score_with_a_fraction_counts_without_it() -> None:
         9,
         9,
     ]
+
+
+def test_what_leaves_alive_is_noted_as_under_way_whatever_the_defaults_say() -> None:
+    movable = DUMMY.format("vm").replace(
+        "/>",
+        '><meta_attributes id="m"><nvpair id="m1" name="allow-migrate" value="true"/>'
+        "</meta_attributes></primitive>",
+    )
+    root = cluster(
+        movable, '<rsc_location id="l" rsc="vm" node="n2" score="INFINITY"/>', {"vm": "n1"}
+    )
+    configuration = root.find("configuration")
+    assert configuration is not None
+    configuration.append(
+        etree.fromstring(
+            '<op_defaults><meta_attributes id="d">'
+            '<nvpair id="d1" name="record-pending" value="false"/></meta_attributes></op_defaults>'
+        )
+    )
+
+    assert said(root, "vm_migrate_to_0", "CRM_meta_record_pending") == "true"
+    assert said(root, "vm_migrate_from_0", "CRM_meta_record_pending") == "false"
+
+
+def test_probe_waits_as_long_as_its_own_monitor_is_said_to_and_no_longer_by_the_defaults() -> None:
+    for own, expected in (("", "7000"), (' timeout="9s"', "9000")):
+        monitored = DUMMY.format("db").replace(
+            "/>",
+            f'><operations><op id="o" name="monitor" interval="10s"{own}/></operations></primitive>',
+        )
+        root = cluster(monitored)
+        for history in root.findall(".//lrm_resource[@id='db']"):
+            history.getparent().remove(history)  # type: ignore[union-attr]
+        configuration = root.find("configuration")
+        assert configuration is not None
+        rules = (("", "7s"), (' interval="10s"', "8s"))
+        configuration.append(
+            etree.fromstring(
+                "<op_defaults>"
+                + "".join(
+                    f'<meta_attributes id="d{said}"><rule id="r{said}">'
+                    f'<op_expression id="e{said}" name="monitor"{which}/></rule>'
+                    f'<nvpair id="n{said}" name="timeout" value="{said}"/></meta_attributes>'
+                    for which, said in rules
+                )
+                + "</op_defaults>"
+            )
+        )
+
+        assert said(root, "db_monitor_0", "CRM_meta_timeout") == expected
+
+
+def test_actions_of_a_clone_are_listed_before_its_own_and_the_newest_first() -> None:
+    root = cluster(CLONE.format("", DUMMY.format("k1")))
+
+    keys = [a.get("operation_key") for a in graph(root).iterfind("synapse/action_set/*")]
+    numbers = [s.get("id") for s in graph(root).iterfind("synapse")]
+
+    assert keys[:3] == ["k1_start_0", "k1:1_start_0", "k1:2_start_0"]
+    assert keys[3:] == ["k_running_0", "k_start_0"]
+    assert numbers == ["0", "1", "2", "3", "4"]
+
+
+def test_what_a_date_decides_is_looked_at_again_when_the_date_turns() -> None:
+    # What holds from a time on, until a time or at certain hours; the one that turns first counts.
+    def turns(operation: str, inner: str = "") -> int:
+        rule = f'<rule id="r" score="INFINITY"><date_expression id="e" operation="{operation}"'
+        location = f'<rsc_location id="l" rsc="db">{rule} {inner}</rule></rsc_location>'
+        return schedule_document(cluster(constraints=location), NOW).recheck_at
+
+    day = NOW - NOW % 86_400
+    start, end = "2027-01-15T09:00:00", "2027-01-15T10:00:00"
+    nine = 1_800_003_600
+
+    assert turns("gt", f'start="{start}"/>') == nine + 1
+    assert turns("lt", f'end="{start}"/>') == nine
+    assert turns("in_range", f'start="{start}" end="{end}"/>') == nine
+    assert turns("in_range", f'end="{end}"/>') == nine + 3601
+    assert turns("lt", 'end="2020-01-01"/>') == 0
+    assert turns("date_spec", '><date_spec id="s" weekdays="6"/></date_expression>') == day + 86_400
+    assert turns("date_spec", '><date_spec id="s" hours="9-16"/></date_expression>') == nine
