@@ -446,22 +446,14 @@ class Controller:
         effects += self._form()
         if self.replica.settled:
             effects += self.desk.prepare()
-            effects += self._tell_orphans()
+            for operation in self.executor.orphans(self.replica.working):
+                effects += self._propose(RecordOperation(situation.me, operation), "still runs")
             if situation.me in situation.joined:
                 self.executor.keep_migrations(self.replica.working)
         more, changes = self.direction.drive(situation.now)
         effects += more
         for change in changes:
             effects += self._propose(change, "decided")
-        return effects
-
-    def _tell_orphans(self) -> list[ev.Effect]:
-        """Say again what runs here, if it was cleaned up and then removed before it was probed."""
-        if not self.executor.has_unseen:
-            return []
-        effects: list[ev.Effect] = []
-        for operation in self.executor.orphans(self.replica.working.defines):
-            effects += self._propose(RecordOperation(self.situation.me, operation), "still runs")
         return effects
 
     def _may_form(self) -> bool:

@@ -31,7 +31,9 @@ from ninefold.core.instants import NEVER, Instant, WallSeconds
 from ninefold.scheduler.digests import operation_digest, restart_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from lxml.etree import _Element as Element
 
     from ninefold.cib.document import Cib
     from ninefold.core.ids import NodeId
@@ -107,10 +109,12 @@ class Executor:
         self._recurring: dict[RecurringKey, Recurring] = {}
         self._history: dict[tuple[str, str], Operation] = {}
         self._took_back = False
-        # What ran as its history was cleaned up, until somebody has looked at it again.
-        self._unseen: dict[str, Operation] = {}
         # Of each resource the start that holds until a stop has succeeded.
         self._started = {call.resource: call for call in started}
+        # What may run though no history tells of it, until somebody has looked at it.
+        self._unseen = {call.resource: running_operation(call) for call in started}
+        # With which definitions that was last compared.
+        self._compared: Element | None = None
         # Kept apart: other nodes' histories refer to these, so nothing later stands in their place.
         self._migrations: dict[tuple[str, str], Operation] = {}
         # What may arrive alive, until something is known about it here.
@@ -213,6 +217,7 @@ class Executor:
         What has no definition is not probed. So what runs is remembered for `orphans`, unless it is to
         be forgotten `for_good`.
         """
+        self._compared = None
         known = dict.fromkeys(name for name, _ in (*self._history, *self._migrations))
         dropped = [name for name in known if resources is None or belongs(name, resources)]
         for name in dropped:
@@ -227,21 +232,20 @@ class Executor:
             if resources is None or belongs(recurring[0], resources):
                 del self._recurring[recurring]
 
-    def orphans(self, defined: Callable[[str], bool]) -> tuple[Operation, ...]:
-        """Return what was cleaned up while it ran, and has lost its definition before it was probed.
+    def orphans(self, cib: Cib) -> tuple[Operation, ...]:
+        """Return what may run here, is told of nowhere, and has lost its definition before it was probed.
 
         It is known again from here on; nobody would look for it otherwise, and it would run for ever.
         """
-        lost = [name for name in self._unseen if not defined(name)]
+        if not self._unseen or cib.configuration is self._compared:
+            return ()
+        self._compared = cib.configuration
+        told = [operation.resource for operation in cib.operations(self.me)]
+        lost = [name for name in self._unseen if not (name in told or cib.defines(name))]
         found = [self._unseen.pop(name) for name in lost]
         for operation in found:
             self._history[(operation.resource, "last")] = operation
         return tuple(found)
-
-    @property
-    def has_unseen(self) -> bool:
-        """Was something cleaned up that has not been looked at since?"""
-        return bool(self._unseen)
 
     def forget_failure(self, resource: str) -> None:
         """The last failure of a resource here is past."""
@@ -415,6 +419,12 @@ class Executor:
 def pending_operation(order: Order, wall: WallSeconds) -> Operation:
     """Return the document's entry of an order under way."""
     return _operation(order, call_id=-1, rc=RC_PENDING, status=OpStatus.PENDING, wall=wall)
+
+
+def running_operation(call: Call) -> Operation:
+    """Return the entry of what a probe would have found running, had there been one."""
+    agent = (call.agent.standard, call.agent.provider, call.agent.type)
+    return Operation(call.resource, *agent, "monitor", 0, 0, Rc.OK, Rc.OK, 0, "", -1, 0, 0)
 
 
 def finished_operation(job: Job, outcome: Outcome, wall: WallSeconds) -> Operation:
