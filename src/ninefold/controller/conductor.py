@@ -36,6 +36,7 @@ from ninefold.controller.joining import (
     membership_changes,
     read_annex,
 )
+from ninefold.controller.outlived import ended_lives, own_life
 from ninefold.controller.replica import Replica, UnreadableDocument
 from ninefold.controller.situation import Situation
 from ninefold.core.instants import NEVER, Instant
@@ -108,6 +109,8 @@ class Controller:
                 situation.fresh,
                 situation.wall,
                 situation.votes,
+                own_life(self.replica.authority, situation.me),
+                ended_lives(self.replica.authority),
             )
         )
 

@@ -155,6 +155,8 @@ class Annex(msgspec.Struct, frozen=True, array_like=True):
     `since` is the ring in which this controller began, 0 before its first; `senior` the ring since
     which it has been in the quorate partition without interruption, 0 for never. `formed` says that
     it has seen decisions begin, `fresh` that its daemon has just started, `wall` what its clock shows, `votes` its votes.
+    By its document `life` is the ring in which its life began, and `ended` those of the nodes that are
+    known to be silent (`outlived`).
     """
 
     name: str
@@ -166,6 +168,8 @@ class Annex(msgspec.Struct, frozen=True, array_like=True):
     fresh: bool
     wall: WallSeconds
     votes: int
+    life: int = 0
+    ended: tuple[tuple[NodeId, int], ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()

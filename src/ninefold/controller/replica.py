@@ -11,7 +11,7 @@ partition Q takes the document with the greatest stamp of its members, at least 
 of D. A greater stamp is either of R with a higher version, hence applied after the change in R's one
 order, or of a later quorate ring, which began from a document chosen the same way. Exempt is
 two_node, whose halves both have quorum: fencing decides which of them goes on, and the other's
-document with its stamp is the loser's.
+document is the loser's whatever its stamp (`outlived`).
 
 Lemma. One stamp names one document. Under R's number stands what was delivered in R, and what members
 deliver there are beginnings of one order. What is delivered after R broke up is not: it comes from
@@ -50,6 +50,7 @@ from ninefold.controller import requests
 from ninefold.controller.disks import Disks
 from ninefold.controller.events import Answer, Effect, Happened, Multicast, SaveCib
 from ninefold.controller.messages import Annex, Document, Propose, Saved, encode
+from ninefold.controller.outlived import both_may_act, standing
 from ninefold.core.ids import RingId
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class Replica:
         self.quorate = verdict.quorate
         votes = {node: annexes[node].votes for node in self.members}
         self.disks.on_ring(votes, threshold=verdict.threshold, expected=verdict.expected)
-        source = newest(annexes)
+        source = newest(annexes, verdict)
         best = annexes[source]
         effects = self._told_lost(best)
         if all(same_document(annexes[node], best) for node in self.members):
@@ -327,9 +328,10 @@ class Replica:
         return [refuse(request, "not-acknowledged", UNCERTAIN) for request in self.disks.give_up()]
 
 
-def newest(annexes: Mapping[NodeId, Annex]) -> NodeId:
-    """Return the member whose document wins: greatest stamp, then lowest id."""
-    return min(annexes, key=lambda node: (_descending(annexes[node].stamp), node))
+def newest(annexes: Mapping[NodeId, Annex], verdict: Verdict) -> NodeId:
+    """Return the member whose document wins: greatest stamp, then lowest id; of two_node, see `outlived`."""
+    members = standing(annexes) if both_may_act(verdict) else list(annexes)
+    return min(members, key=lambda node: (_descending(annexes[node].stamp), node))
 
 
 def _descending(stamp: Stamp) -> tuple[int, int, int, int]:

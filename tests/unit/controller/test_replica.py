@@ -126,7 +126,7 @@ def test_quorum_that_goes_away_leaves_no_request_without_an_answer() -> None:
 def test_member_with_the_greatest_stamp_sends_its_document() -> None:
     old, new = replica(1, ring=4, name="old"), replica(2, ring=8, name="new")
     annexes = {1: annex(old, 1), 2: annex(new, 2)}
-    assert newest(annexes) == 2
+    assert newest(annexes, verdict(votes=2)) == 2
 
     assert old.on_configured(RING, annexes, verdict(votes=2)) == []
     (sent,) = words(new.on_configured(RING, annexes, verdict(votes=2)))
