@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ninefold.core.durations import millis
+from ninefold.sim.checkers import Violation
 from ninefold.sim.words import StageError, Unmet
 from ninefold.totem.stack import Stack
 
@@ -117,7 +118,27 @@ def _one_key(stage: Stage, words: list[str]) -> None:
             raise Unmet(f"{name} uses {node.stack.rotation.keys}, and has on its disk {keys}")
 
 
+def _violation(stage: Stage, words: list[str]) -> None:
+    """`expect violation within 30s db started on 3`: a promise is broken, as a device that lies can break it.
+
+    The checkers must say so, in these words. Nothing can follow but a look at how things stand.
+    """
+    limit = millis(words[2]) if words[1:2] == ["within"] and words[3:] else None
+    if limit is None:
+        raise StageError("write: expect violation within TIME WORDS OF THE CHECKER")
+    said = " ".join(words[3:])
+    try:
+        stage.world.advance(limit)
+    except Violation as violation:
+        if said not in str(violation):
+            raise
+        stage.world.say("checkers", "violation", str(violation))
+        return
+    raise Unmet(f"no checker said {said!r}")
+
+
 EXPECTATIONS: Final[dict[str, Callable[[Stage, list[str]], None]]] = {
+    "violation": _violation,
     "within": _within,
     "fenced": _fenced,
     "acknowledged": _acknowledged,

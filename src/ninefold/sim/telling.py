@@ -45,6 +45,7 @@ TOLD: Final = frozenset(
         "stopping",
         "store-failed",
         "sync-timeout",
+        "violation",
     ]
 )
 

@@ -28,6 +28,7 @@ from ninefold.sim.keyring import Keyring
 from ninefold.sim.memory import Memory
 from ninefold.sim.network import Network
 from ninefold.sim.ordering import Ordering
+from ninefold.sim.overload import queue
 from ninefold.sim.promises import Promises
 from ninefold.sim.restless import Restless
 from ninefold.sim.views import Views
@@ -210,8 +211,14 @@ class World:
         self.restless.on_fault(self.now)
 
     def vouched(self, name: str) -> None:
-        """A fence device, or a person, says that a host is silent."""
+        """A fence device, or a person, says that a host is silent.
+
+        Of one that is off this is true, even if the device had no part in it.
+        """
         self.checkers.on_device_said(name)
+        host = self._by_name[name]
+        if not host.powered:
+            self.checkers.on_silenced(self.now, host.id)
         self.memory.on_vouched(self.now, name)
 
     def request_fencing(self, node: NodeId) -> None:
@@ -369,7 +376,7 @@ class World:
         """Hand an event to a daemon, or to the kernel that keeps it while the daemon stands still."""
         if host.alive:
             if host.slow_ms or host.inbox:
-                self._queue(host, event)
+                queue(self, host, event)
             else:
                 self.step(host, event)
         elif host.daemon is Daemon.PAUSED:
@@ -377,30 +384,6 @@ class World:
             full = host.frozen or len(host.inbox) >= SOCKET_BUFFER_PACKETS
             if not (full and isinstance(event, ev.PacketReceived)):
                 host.inbox.append(event)
-
-    def _queue(self, host: Host, event: ev.Event) -> None:
-        """Let an overloaded daemon have its events one by one, as it comes to them."""
-        if isinstance(event, ev.Woke) and any(isinstance(known, ev.Woke) for known in host.inbox):
-            return
-        if len(host.inbox) < SOCKET_BUFFER_PACKETS or not isinstance(event, ev.PacketReceived):
-            host.inbox.append(event)
-        if not host.busy:
-            self._work_off(host)
-
-    def _work_off(self, host: Host) -> None:
-        host.busy = True
-        life = host.life
-
-        def work() -> None:
-            if host.life != life:
-                return
-            host.busy = False
-            if host.alive and host.inbox:
-                self.step(host, host.inbox.popleft())
-            if host.alive and host.inbox:
-                self._work_off(host)
-
-        self.at(host.slow_ms, work)
 
     def later(self, host: Host, delay: Millis, event: ev.Event) -> None:
         """Hand an event to a daemon later, if it is still the same one then."""
@@ -453,15 +436,14 @@ class World:
         if isinstance(event, control.Configured):
             lively = self.network.lively and not any(h.slow_ms for h in self.hosts.values())
             self.restless.on_membership(self.now, host.id, calm=lively)
-        if not self._plain_majority or host.node is None:
+        if self._plain_majority and isinstance(event, control.Configured | control.QuorumChanged):
+            self._count_votes(host, event)
+
+    def _count_votes(self, host: Host, event: control.Configured | control.QuorumChanged) -> None:
+        if host.node is None:
             return
-        match event:
-            case control.Configured():
-                members = event.members
-            case control.QuorumChanged():
-                members = host.node.controller.situation.members
-            case _:
-                return
+        situation = host.node.controller.situation
+        members = event.members if isinstance(event, control.Configured) else situation.members
         # Of several files that members go by, the newest counts.
         files = [h.config for n in members if (h := self.hosts[n]).alive]
         config = max(files, key=lambda config: config.totem.config_version, default=host.config)

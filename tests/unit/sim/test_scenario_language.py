@@ -52,6 +52,8 @@ def test_playing_what_was_printed_prints_the_same() -> None:
         ("expect fenced node1", "fenced so far: nobody"),
         ("expect within 1s db nowhere", "not within 1s"),
         ("expect acknowledged", "nothing was asked"),
+        ("expect violation soon", "write: expect violation within TIME"),
+        ("expect violation within 1s db started", "no checker said 'db started'"),
         ("declare-dead node1 confirmed\nexpect acknowledged", "alive"),
     ],
 )
@@ -89,6 +91,19 @@ def test_violation_ends_a_scenario_with_its_story() -> None:
             "fence-device fails\nnetwork node2 off\nadvance 5s\n"
             "declare-dead node2 confirmed\nadvance 5s\n----\n"
         )
+
+
+def test_violation_that_is_expected_is_told_and_another_one_is_not_taken_for_it() -> None:
+    lies = (
+        "cluster nodes=2 two_node=yes token=500 coefficient=0\nresource db on=1\n----\n\n"
+        "fence-device lies\npause node1\n"
+    )
+
+    told = play(f"{lies}expect violation within 20s db started on 2 while it runs on [1]\n----\n")
+
+    assert "checkers: " in told
+    with pytest.raises(Violation, match="db started on 2"):
+        play(f"{lies}expect violation within 20s both have quorum\n----\n")
 
 
 def test_comments_and_empty_lines_are_kept_but_not_carried_out() -> None:
