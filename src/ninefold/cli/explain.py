@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ninefold.forecast.explain import Explanation, Place, Trial
+    from ninefold.forecast.sums import Part, Promotion
 
 ResourceArgument = Annotated[
     str, typer.Argument(help="A primitive, an instance (NAME:0), a group, a clone or a bundle.")
@@ -100,6 +101,9 @@ def lines(one: Explanation) -> Iterator[str]:
     for place in one.places:
         yield ""
         yield from _place(place)
+    if one.promotion is not None:
+        yield ""
+        yield from _promotion(one.promotion)
     if one.waits:
         yield ""
         yield "Order"
@@ -114,15 +118,26 @@ def lines(one: Explanation) -> Iterator[str]:
 def _place(place: Place) -> Iterator[str]:
     chosen = ", chosen" if place.chosen else ""
     yield f"{place.node}: {causes.text(place.score)}{chosen}"
-    for part in place.parts:
-        sign = "+" if part.score >= 0 else ""
-        yield f"  {sign + causes.text(part.score):>10}  {part.sentence}"
-        yield from _remedy(part.command, " " * 14)
+    yield from _parts(place.parts)
     if not place.parts:
         yield "           0  Nothing speaks for or against it."
     for cause in place.obstacles:
         yield f"  {'not usable':>10}  {cause.sentence}"
         yield from _remedy(cause.command, " " * 14)
+
+
+def _promotion(one: Promotion) -> Iterator[str]:
+    """Yield how fit it is to be promoted where it is to run."""
+    chosen = "promoted" if one.chosen else "not promoted"
+    yield f"Promotion on {one.node}: {causes.text(one.score)}, {chosen}"
+    yield from _parts(one.parts)
+
+
+def _parts(parts: tuple[Part, ...]) -> Iterator[str]:
+    for part in parts:
+        sign = "=" if part.sets else "+" if part.score >= 0 else ""
+        yield f"  {sign + causes.text(part.score):>10}  {part.sentence}"
+        yield from _remedy(part.command, " " * 14)
 
 
 def _remedy(command: str, indent: str) -> Iterator[str]:

@@ -7,7 +7,6 @@ where the document has more to say than the engine kept.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -20,15 +19,15 @@ if TYPE_CHECKING:
 
     from lxml.etree import _Element as Element
 
-    from ninefold.scheduler.model import Placement, Reason, Transition
+    from ninefold.scheduler.model import Transition
 
 TASKS: Final = ("start", "stop", "promote", "demote", "migrate_to", "migrate_from")
 
 # The way to change what no command of its own changes.
 EDIT: Final = "ninefold cib show -o cib.xml, edit {what}, ninefold cib replace cib.xml"
 
-_FALSE: Final = ("false", "no", "off", "n", "0")
-_TRUE: Final = ("true", "yes", "on", "y", "1")
+FALSE: Final = ("false", "no", "off", "n", "0")
+TRUE: Final = ("true", "yes", "on", "y", "1")
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -75,21 +74,26 @@ def _outermost(root: Element, resource: str) -> tuple[str, str]:
     return name, kind
 
 
-_CLEANUP: Final = "ninefold resource cleanup {r}"
+# An agent sets its own rating; a constraint of the role adds to it.
+RATE: Final = EDIT.format(what="the constraints: a rsc_location with role=Promoted and a score")
+
+GRANT: Final = "grant ticket {o} to this site; to see the effect: ninefold simulate -g {o}"
+
+CLEANUP: Final = "ninefold resource cleanup {r}"
 
 # code: what is said of a score that came from it ({o} origin, {r} resource, {s} score), and the command.
 _ORIGINS: Final[dict[str, tuple[str, str]]] = {
     "stickiness": ("It stays where it is if it can (resource-stickiness {s}).",
                    EDIT.format(what="resource-stickiness of {r}")),
-    "migration-threshold": ("It failed there as often as migration-threshold allows.", _CLEANUP),
-    "failed": ("It failed there, and on-fail keeps it away.", _CLEANUP),
+    "migration-threshold": ("It failed there as often as migration-threshold allows.", CLEANUP),
+    "failed": ("It failed there, and on-fail keeps it away.", CLEANUP),
     "hard-error": (("Its agent said there that trying again is useless (not installed, not "
-                   "configured, or not permitted)."), _CLEANUP),
-    "stop-failed": ("Stopping it failed there.", _CLEANUP),
-    "failed-stay-stopped": ("It failed, and on-fail=stop keeps it stopped.", _CLEANUP),
+                   "configured, or not permitted)."), CLEANUP),
+    "stop-failed": ("Stopping it failed there.", CLEANUP),
+    "failed-stay-stopped": ("It failed, and on-fail=stop keeps it stopped.", CLEANUP),
     "target-role": ("It is wanted stopped.", "ninefold resource start {r}"),
     "ticket": ("Ticket {o} is not granted here, or is in standby.",
-               "grant ticket {o} to this site; to see the effect: ninefold simulate -g {o}"),
+               GRANT),
     "utilization": ("What must be there together needs {o}.",
                     EDIT.format(what="the utilization of {r} or of the node")),
     "shutdown-lock": ("It is kept for {o}, which was shut down cleanly.", "start the node {o}; ninefold cib property shutdown-lock false gives the locks up"),
@@ -97,12 +101,27 @@ _ORIGINS: Final[dict[str, tuple[str, str]]] = {
                        EDIT.format(what="clone-max or clone-node-max of {o}")),
     "discovery": ("A constraint with resource-discovery=exclusive names other nodes only.",
                   EDIT.format(what="the location constraints of {r}")),
-    "removed": ("It is no longer configured.", ""),
+    "removed": ("It is no longer configured.",
+                EDIT.format(what="the resources: add {r} again")),
     "unmanaged": ("It is not managed, and stays where it is.", ""),
+    "own-container": ("It runs in {o}, for which it is made.", "ninefold explain {o}"),
+    "inside-guest": ("It runs inside of the guest that {o} is, and nowhere else.",
+                     EDIT.format(what="the meta attribute container of {r}")),
+    "not-on-remote": ("Connections, their hosts and fence devices do not run on remote or guest nodes.", ""),
+    "rating": ("Its agent rates it so there ({o}).", RATE),
+    "unrated": ("Its agent has not rated it there: there is no {o}.", RATE),
+    "kept-unpromoted": ("It is not wanted promoted (target-role).", EDIT.format(what="target-role of {o}")),
+    "no-place": ("It has no node to run on.", ""),
+    "instance": ("{o} is there too, and brings its own.", "ninefold explain {o}"),
     "promotion": ("The promotion score that its agent set there.",
                   EDIT.format(what="the constraints of role Promoted")),
-    "multiply-active": ("It was active more than once, and multiple-active=stop_only.", _CLEANUP),
+    "multiply-active": ("It was active more than once, and multiple-active=stop_only.", CLEANUP),
 }  # fmt: skip
+
+
+def grant(ticket: str) -> str:
+    """Return what brings a ticket here."""
+    return GRANT.format(o=ticket)
 
 
 def origin(root: Element, resource: str, code: str, source: str, score: int) -> Cause:
@@ -113,42 +132,6 @@ def origin(root: Element, resource: str, code: str, source: str, score: int) -> 
     if code == "target-role":
         words["r"] = movable(root, name)
     return Cause(code, sentence.format(**words), command.format(**words))
-
-
-_REASONS: Final = {
-    "failed": _CLEANUP,
-    "stop-failed": _CLEANUP,
-    "blocked": _CLEANUP,
-    "hard-error": _CLEANUP,
-    "migration-threshold": _CLEANUP,
-    "failed-stay-stopped": _CLEANUP,
-    "target-role": "ninefold resource start {r}",
-    "stickiness": EDIT.format(what="resource-stickiness of {r}"),
-}
-
-
-def reason(resource: str, one: Reason) -> Cause:
-    """Return a reason of the engine with the command that would change it."""
-    command = _REASONS.get(one.code, "")
-    return Cause(one.code, one.sentence, command.format(r=plain(resource)))
-
-
-def unblock(root: Element, placement: Placement) -> str:
-    """Return the command that ends what blocks a resource, as far as one can."""
-    words = placement.blocked
-    if "no fence device" in words:
-        return edit("the resources: add a primitive of class stonith")
-    if "blocked after a failure" in words and len(placement.nodes) > 1:
-        return f"stop it by hand on all nodes but one, then {_CLEANUP.format(r=plain(placement.resource))}"
-    if "blocked after a failure" in words:
-        return f"ninefold resource cleanup {movable(root, placement.resource)}"
-    if "unfencing" in words:
-        return "ninefold events shows whether its device switches it on"
-    if "fenc" in words:
-        return "ninefold status shows the fencing; ninefold node declare-dead NODE if it cannot succeed"
-    # The last of a chain is the one to begin with.
-    before = re.findall(r"for the \w+ of ([^ :,]+)", words)
-    return f"ninefold explain {plain(before[-1])}" if before else ""
 
 
 def own_score(root: Element, transition: Transition, resource: str, node: str) -> Cause:
@@ -163,13 +146,13 @@ def own_score(root: Element, transition: Transition, resource: str, node: str) -
         return Cause("inside-bundle", sentence, f"ninefold explain {name}")
     if inside:
         sentence = f"{node} is inside a container of {connection}, for what that holds only."
-        return Cause("inside-bundle", sentence, "")
+        return Cause("inside-bundle", sentence, f"ninefold explain {connection}")
     if connection:
         return Cause(
             "not-on-remote", f"{node} is a remote or guest node, which may not run it.", ""
         )
     tree = root.find("configuration")
-    if tree is None or views.cluster_property(tree, "symmetric-cluster", "true").lower() in _TRUE:
+    if tree is None or views.cluster_property(tree, "symmetric-cluster", "true").lower() in TRUE:
         return Cause("node", f"{node} begins with a score of its own.", "")
     sentence = "No constraint allows it there, which symmetric-cluster=false asks for."
     return Cause(
@@ -203,7 +186,9 @@ def obstacles(root: Element, transition: Transition, node: str) -> list[Cause]:
         command = f"ninefold node unmaintenance {node}"
         found.append(Cause("node-maintenance", f"{node} is in maintenance.", command))
     if view.shutdown and not connection:
-        found.append(Cause("node-shutdown", f"{node} is shutting down.", ""))
+        found.append(
+            Cause("node-shutdown", f"{node} is shutting down.", f"start ninefoldd on {node} again")
+        )
     return found
 
 
@@ -230,12 +215,12 @@ def of_cluster(root: Element, transition: Transition) -> Iterator[Cause]:
     if not transition.quorate and policy != "ignore":
         sentence = f"The partition has no quorum (no-quorum-policy={policy})."
         yield Cause("no-quorum", sentence, "bring more members back; ninefold status")
-    if views.cluster_property(tree, "stop-all-resources", "false").lower() in _TRUE:
+    if views.cluster_property(tree, "stop-all-resources", "false").lower() in TRUE:
         command = "ninefold cib property stop-all-resources"
         yield Cause("stop-all", "stop-all-resources is set.", command)
-    if views.cluster_property(tree, "maintenance-mode", "false").lower() in _TRUE:
+    if views.cluster_property(tree, "maintenance-mode", "false").lower() in TRUE:
         command = "ninefold cib property maintenance-mode"
         yield Cause("maintenance-mode", "The cluster is in maintenance.", command)
-    if views.cluster_property(tree, "symmetric-cluster", "true").lower() in _FALSE:
+    if views.cluster_property(tree, "symmetric-cluster", "true").lower() in FALSE:
         sentence = "symmetric-cluster=false: only nodes that a constraint allows may have it."
         yield Cause("asymmetric", sentence, "ninefold cib property symmetric-cluster true")

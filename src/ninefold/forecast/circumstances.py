@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ninefold.cib import views
 from ninefold.fencing.topology import read_fencing
-from ninefold.forecast.causes import EDIT, Cause, edit, obstacles, plain
+from ninefold.forecast.causes import EDIT, FALSE, TRUE, Cause, edit, obstacles, plain
 from ninefold.forecast.grounds import node_attributes
 from ninefold.scheduler.rules import Scope, holds
 from ninefold.scheduler.scores import INFINITY
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ninefold.core.instants import WallSeconds
     from ninefold.scheduler.model import Placement, Transition
 
-_TRUE: Final = ("true", "yes", "on", "y", "1")
-_FALSE: Final = ("false", "no", "off", "n", "0")
+# How the engine says that a step waits for a place, of which more is said than that.
+PLACELESS: Final = ("it has no node", "no node is available")
 
 
 def of_resource(
@@ -112,7 +112,7 @@ def _unmanaged(root: Element, placement: Placement, family: list[Element]) -> It
     defaults = root.findall("configuration/rsc_defaults")
     for element in [*family, *defaults]:
         whose = element.get("id") or "all resources (rsc_defaults)"
-        for name, word in (("is-managed", _FALSE), ("maintenance", _TRUE)):
+        for name, word in (("is-managed", FALSE), ("maintenance", TRUE)):
             value = meta(element, name)
             if value.lower() in word:
                 sentence = f"{name}={value} of {whose}: the cluster leaves it as it is."
@@ -124,7 +124,7 @@ def _left_running(root: Element) -> Iterator[Cause]:
     if tree is None:
         return
     for name in ("stop-orphan-resources", "stop-removed-resources"):
-        if views.cluster_property(tree, name, "true").lower() in _FALSE:
+        if views.cluster_property(tree, name, "true").lower() in FALSE:
             sentence = f"{name}=false: what is no longer configured is left running."
             yield Cause("removed", sentence, f"ninefold cib property {name} true")
 
@@ -136,7 +136,8 @@ def _forgotten(transition: Transition, placement: Placement) -> Iterator[Cause]:
             placement.resource, plain(placement.resource),
         ):  # fmt: skip
             for reason in action.reasons:
-                yield Cause(reason.code, reason.sentence, "")
+                command = edit(f"failure-timeout of {plain(placement.resource)}")
+                yield Cause(reason.code, reason.sentence, command)
 
 
 def _not_now(
@@ -206,7 +207,7 @@ def _promotion(
     clone = _clone(family)
     if clone is None or placement.next_role != "unpromoted":
         return
-    if clone.tag != "master" and meta(clone, "promotable").lower() not in _TRUE:
+    if clone.tag != "master" and meta(clone, "promotable").lower() not in TRUE:
         return
     peers = [p for p in transition.placements if plain(p.resource) == plain(placement.resource)]
     promoted = [one for one in peers if one.next_role == "promoted"]
@@ -230,7 +231,8 @@ def _promotion(
 
 def _nowhere(root: Element, transition: Transition, placement: Placement) -> Iterator[Cause]:
     """Say in one sentence that no node may have it, if nobody wants it stopped."""
-    if placement.next_node or placement.blocked or not transition.nodes:
+    blocked = placement.blocked and not placeless(placement)
+    if placement.next_node or blocked or not transition.nodes:
         return
     told = {one.code for one in placement.reasons} | {one.code for one in placement.contributions}
     if told & {"target-role", "removed"}:
@@ -244,6 +246,12 @@ def _nowhere(root: Element, transition: Transition, placement: Placement) -> Ite
     ]
     if len(refusing) == len(transition.nodes):
         yield Cause("no-node", "No node may have it; what speaks against each stands below.", "")
+
+
+def placeless(placement: Placement) -> bool:
+    """Is the lack of a node all that blocks it?"""
+    told = placement.blocked.removesuffix(".")
+    return told.startswith("Its ") and told.endswith(tuple(f"run: {word}" for word in PLACELESS))
 
 
 def ordered_by(root: Element, one: str, other: str) -> str:

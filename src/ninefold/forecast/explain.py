@@ -1,8 +1,7 @@
 """Why a resource is where it is, why not elsewhere, what it waits for, what would move it.
 
 Everything comes from the evaluation that decided: the parts of a score are the engine's own, in
-its own order, and they add up to the score it used. Where they would not, a part called `rest`
-says so, rather than a sum that does not hold. What would move it is tried on a copy.
+its own order, and they add up to the score it used (`sums`). What would move it is tried on a copy.
 """
 
 from __future__ import annotations
@@ -15,10 +14,12 @@ import msgspec
 from ninefold.cib import configuration as configuring
 from ninefold.cib import views
 from ninefold.cib.model import MoveResource
-from ninefold.forecast import causes, circumstances, grounds
+from ninefold.forecast import causes, circumstances, grounds, remedies
+from ninefold.forecast.causes import Cause
+from ninefold.forecast.sums import Part, Promotion, parts_of, promotion_of, score_of
 from ninefold.scheduler import schedule_document
 from ninefold.scheduler.model import ActionKind
-from ninefold.scheduler.scores import INFINITY, add
+from ninefold.scheduler.scores import INFINITY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
     from ninefold.core.instants import WallSeconds
-    from ninefold.forecast.causes import Cause
     from ninefold.scheduler.model import Action, Placement, Transition
 
 # Each node that is tried costs one evaluation; people compare a handful.
@@ -35,16 +35,8 @@ TRIED_MAX: Final = 8
 # Reasons that are told with the scores of the nodes.
 _IN_PARTS: Final = ("location", "colocation", "stickiness")
 
-
-class Part(msgspec.Struct, frozen=True):
-    """One contribution to a score: `score` was added, which made `total`."""
-
-    score: int
-    total: int
-    code: str
-    origin: str
-    sentence: str
-    command: str
+# Reasons that are told better by the document, if it says them at all.
+_ONCE: Final = ("no-node", "no-quorum", "unmanaged")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -54,7 +46,7 @@ class Place(msgspec.Struct, frozen=True):
     score: int
     chosen: bool
     parts: tuple[Part, ...]
-    obstacles: tuple[causes.Cause, ...]
+    obstacles: tuple[Cause, ...]
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -75,9 +67,10 @@ class Explanation(msgspec.Struct, frozen=True):
     next_role: str
     next_node: str
     verdict: str
-    reasons: tuple[causes.Cause, ...]
+    reasons: tuple[Cause, ...]
     places: tuple[Place, ...]
     waits: tuple[str, ...]
+    promotion: Promotion | None
     trials: tuple[Trial, ...]
 
 
@@ -142,6 +135,7 @@ def _explained(
         _reasons(root, now, transition, placement),
         places,
         tuple(_waits(root, transition, placement)),
+        promotion_of(root, transition, placement),
         tried,
     )
 
@@ -174,7 +168,7 @@ def _margin(root: Element, transition: Transition, placement: Placement) -> str:
         view.name for view in transition.nodes if not causes.obstacles(root, transition, view.name)
     }
     scores = {
-        name: _score(placement, name)
+        name: score_of(placement, name)
         for name in placement.scores
         if name in usable and name != placement.next_node
     }
@@ -182,7 +176,7 @@ def _margin(root: Element, transition: Transition, placement: Placement) -> str:
     if best is None or scores[best] < 0:
         leader = _leader(root, placement, [*usable])
         return f" It goes where {leader} goes." if leader else " No other node may have it."
-    mine, theirs = _score(placement, placement.next_node), scores[best]
+    mine, theirs = score_of(placement, placement.next_node), scores[best]
     if mine > theirs:
         return (
             f" It scores {causes.text(mine)} there, {causes.text(theirs)} on {best}, the next best."
@@ -216,65 +210,14 @@ def _leader(root: Element, placement: Placement, usable: Sequence[str]) -> str:
     return "" if element.get("score", "").startswith("-") else element.get("with-rsc", "")
 
 
-def _score(placement: Placement, node: str) -> int:
-    parts = [one for one in placement.contributions if one.node == node]
-    return parts[-1].total if parts else placement.scores.get(node, -INFINITY)
-
-
 def _place(root: Element, transition: Transition, placement: Placement, node: str) -> Place:
     return Place(
         node,
-        _score(placement, node),
+        score_of(placement, node),
         chosen=node == placement.next_node,
         parts=parts_of(root, transition, placement, node),
         obstacles=tuple(causes.obstacles(root, transition, node)),
     )
-
-
-def parts_of(
-    root: Element, transition: Transition, placement: Placement, node: str
-) -> tuple[Part, ...]:
-    """Return the contributions to the score on `node`, in the engine's order, from 0 to the score used."""
-    parts: list[Part] = []
-    total = 0
-    given = [one for one in placement.contributions if one.node == node]
-    before = _own_score(placement, node)
-    if before:
-        total = before
-        cause = causes.own_score(root, transition, placement.resource, node)
-        parts.append(Part(before, total, cause.code, node, cause.sentence, cause.command))
-    for one in given:
-        if one.total == total and add(total, one.score) != total:
-            # Applied in an attempt that was taken back; the state before it was restored.
-            continue
-        if add(total, one.score) != one.total:
-            parts.append(_rest(one.total - total, one.total))
-        else:
-            cause = grounds.contribution(root, transition, placement, one)
-            parts.append(
-                Part(one.score, one.total, cause.code, one.origin, cause.sentence, cause.command)
-            )
-        total = one.total
-    score = _score(placement, node)
-    if total != score:
-        parts.append(_rest(score - total, score))
-    return tuple(parts)
-
-
-def _rest(score: int, total: int) -> Part:
-    delta = -INFINITY if total <= -INFINITY else min(score, INFINITY)
-    return Part(delta, total, "rest", "", "The engine did not note where this comes from.", "")
-
-
-def _own_score(placement: Placement, node: str) -> int:
-    """Return what the node itself brings: what the first contribution was added to."""
-    given = [one for one in placement.contributions if one.node == node]
-    if not given:
-        return placement.scores.get(node, -INFINITY)
-    first = given[0]
-    if abs(first.score) >= INFINITY or abs(first.total) >= INFINITY:
-        return 0 if add(0, first.score) == first.total else first.total
-    return first.total - first.score
 
 
 def _reasons(
@@ -282,8 +225,9 @@ def _reasons(
 ) -> tuple[Cause, ...]:
     """Return what the engine noted about it, and the state of the cluster that concerns it."""
     found = list(causes.of_cluster(root, transition))
-    if placement.blocked:
-        found.append(causes.Cause("blocked", placement.blocked, causes.unblock(root, placement)))
+    if placement.blocked and not circumstances.placeless(placement):
+        command = remedies.of_block(root, transition, placement)
+        found.append(Cause("blocked", placement.blocked, command))
     found += circumstances.of_resource(root, now, transition, placement)
     noted = list(placement.reasons)
     for action in transition.actions:
@@ -291,9 +235,10 @@ def _reasons(
             noted += action.reasons
     for reason in noted:
         told = [one.code for one in found]
-        if reason.code in _IN_PARTS or (reason.code == "no-node" and "no-node" in told):
+        if reason.code in _IN_PARTS or (reason.code in _ONCE and reason.code in told):
             continue
-        cause = causes.reason(placement.resource, reason)
+        command = remedies.of_reason(root, transition, placement, reason)
+        cause = Cause(reason.code, reason.sentence, command)
         if cause not in found:
             found.append(cause)
     return tuple(found)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from ninefold.cib import views
-from ninefold.forecast import causes
+from ninefold.forecast import causes, remedies
 from ninefold.forecast.causes import Cause, edit, movable, plain, text
 from ninefold.scheduler.rules import instant
 from ninefold.scheduler.scores import INFINITY
@@ -35,7 +35,10 @@ def contribution(
     """Return where a part of a score came from."""
     if one.code in {"location", "colocation", "dependent"}:
         return _of_constraint(root, transition, placement, one)
-    return causes.origin(root, placement.resource, one.code, one.origin, one.score)
+    cause = causes.origin(root, placement.resource, one.code, one.origin, one.score)
+    if one.code == "unmanaged":
+        return Cause(one.code, cause.sentence, remedies.managed(root, transition, placement))
+    return cause
 
 
 def _of_constraint(
@@ -139,11 +142,11 @@ def _sibling(
     group = None if element is None else element.getparent()
     if group is None or group.tag != "group":
         sentence = f"It runs where the rest of its bundle runs ({one.origin})."
-        return Cause(one.code, sentence, "")
+        return Cause(one.code, sentence, f"ninefold explain {movable(root, one.origin)}")
     members = [member.get("id", "") for member in group.iterfind("primitive")]
     if other not in members:
         sentence = f"It runs where the rest of its group runs ({one.origin})."
-        return Cause(one.code, sentence, "")
+        return Cause(one.code, sentence, f"ninefold explain {other}")
     name, command = group.get("id", ""), f"ninefold explain {other}"
     if members.index(other) < members.index(mine):
         why = elsewhere(root, transition, one.origin, one.node) if one.score < 0 else ""

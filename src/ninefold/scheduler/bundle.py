@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ninefold.scheduler import assign, variants
+from ninefold.scheduler import assign, scoring, variants
 from ninefold.scheduler.actions import collective, first_with_task, key_of
 from ninefold.scheduler.bundle_model import Replica, inner_clone
 from ninefold.scheduler.clone_assign import assign_instances, sort_instances
@@ -130,9 +130,9 @@ def _assign_replica(work: Workspace, replica: Replica, *, stop_if_fail: bool) ->
     for name in child.scores:
         node = work.node_names[name.lower()]
         if node is not replica.node:
-            child.scores[name] = -INFINITY
+            scoring.settle(child, name, -INFINITY, "own-container", replica.container.id)
         elif not threshold_reached(work, child, node):
-            child.scores[name] = INFINITY
+            scoring.settle(child, name, INFINITY, "own-container", replica.container.id)
     assert child.parent is not None
     child.parent.is_assigning = True
     variants.of(child).assign(work, child, replica.node, stop_if_fail=stop_if_fail)

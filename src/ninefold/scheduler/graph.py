@@ -328,6 +328,8 @@ def _priority(action: Action) -> int:
 
 
 def _placement(work: Workspace, resource: Resource) -> Placement:
+    # Of a clone's groups each is rated as a whole.
+    rated = resource.parent if resource.rating is None else resource
     return Placement(
         resource=resource.id,
         role=(resource.role if resource.active else Role.STOPPED).name.lower(),
@@ -339,6 +341,7 @@ def _placement(work: Workspace, resource: Resource) -> Placement:
         blocked=_blocked(work, resource),
         contributions=tuple(resource.contributions),
         migratable=resource.migratable and resource.managed and not resource.failed,
+        rating=None if rated is None else rated.rating,
     )
 
 

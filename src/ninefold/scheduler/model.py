@@ -79,12 +79,26 @@ class Contribution(msgspec.Struct, frozen=True):
     origin: str
 
 
+class Rating(msgspec.Struct, frozen=True):
+    """How fit an instance is to be promoted on `node`: the highest `score` comes first, from 0 on.
+
+    `own` leads from 0 to what the instance brings itself. Unless that is negative, it is one part of
+    `whole`, what its clone is given on that node, which leads to the score.
+    """
+
+    node: str
+    score: int
+    own: tuple[Contribution, ...]
+    whole: tuple[Contribution, ...]
+
+
 class Placement(msgspec.Struct, frozen=True):
     """Where one primitive (or instance) runs now and shall run, with the scores that decided.
 
     `scores` has one entry per node that was considered; `blocked` says what it waits for, if it
     cannot be where it should (a fencing that has not succeeded, no quorum, an unmanaged stop).
-    `migratable`: it would leave where it is alive, if it had to.
+    `migratable`: it would leave where it is alive, if it had to. `rating` is that of an instance of a
+    promotable clone.
     """
 
     resource: str
@@ -97,6 +111,7 @@ class Placement(msgspec.Struct, frozen=True):
     blocked: str = ""
     contributions: tuple[Contribution, ...] = ()
     migratable: bool = False
+    rating: Rating | None = None
 
 
 class NodeView(msgspec.Struct, frozen=True):

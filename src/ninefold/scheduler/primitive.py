@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ninefold.scheduler import applying, assign, merging, variants
+from ninefold.scheduler import applying, assign, merging, scoring, variants
 from ninefold.scheduler.actions import act, find, key_of, start
 from ninefold.scheduler.actions import stop as stop_on
 from ninefold.scheduler.colocation import add_colocation, this_with, with_this
@@ -289,7 +289,7 @@ def _order_with_launcher(work: Workspace, resource: Resource, launcher: Resource
     if inner is not None:
         for name in list(resource.scores):
             if work.node_names[name.lower()].connection is not inner:
-                resource.scores[name] = -INFINITY
+                scoring.settle(resource, name, -INFINITY, "inside-guest", launcher.id)
         return
     if resource.remote_connection:
         # Whether there is a second guest is found out before the first is left.
@@ -311,4 +311,4 @@ def guest_connection_of(launcher: Resource) -> Resource | None:
 def _avoid_remote_nodes(work: Workspace, resource: Resource) -> None:
     for node in work.nodes:
         if node.connection is not None and node.name in resource.scores:
-            resource.scores[node.name] = -INFINITY
+            scoring.settle(resource, node.name, -INFINITY, "not-on-remote", resource.id)

@@ -14,7 +14,7 @@ from ninefold.scheduler.actions import collective
 from ninefold.scheduler.clone_assign import compare_instances
 from ninefold.scheduler.colocation import has_influence, this_with, with_this
 from ninefold.scheduler.merging import ACTIVE, NONNEGATIVE, add_colocated
-from ninefold.scheduler.model import ScoreLine
+from ninefold.scheduler.model import Contribution, Rating, ScoreLine
 from ninefold.scheduler.notifications import create_for
 from ninefold.scheduler.orders import order
 from ninefold.scheduler.pairing import location_of, state_of
@@ -144,22 +144,41 @@ def choose_roles(work: Workspace, clone: Resource) -> None:
 
 
 def _rate(work: Workspace, clone: Resource, child: Resource) -> None:
+    """Say how fit an instance is by itself: its agent's word, locations and primaries of the role."""
     _now_unpromoted(child)
     node = location_of(child)
+    where = "" if node is None else node.name
+    own: list[Contribution] = []
     following = state_of(child, current=False)
     if following in {Role.STARTED, Role.UNKNOWN}:
         score = None if node is None else score_of(work, child, node)
         child.priority = -1 if score is None else score
+        code = "unrated" if score is None else "rating"
+        own.append(Contribution(where, child.priority, child.priority, code, _attributes(child)))
     elif following in {Role.UNPROMOTED, Role.STOPPED}:
         child.priority = -INFINITY
+        code = "kept-unpromoted" if following is Role.UNPROMOTED else "no-place"
+        own.append(Contribution(where, -INFINITY, -INFINITY, code, clone.id))
     for location in [*child.locations, *clone.locations]:
         if location.role is Role.PROMOTED and node is not None and node.name in location.scores:
-            child.priority = add(child.priority, location.scores[node.name])
+            score = location.scores[node.name]
+            child.priority = add(child.priority, score)
+            own.append(Contribution(where, score, child.priority, "location", location.id))
     for one in this_with(child):
+        before = child.priority
         applying.apply(work, child, one.primary, one, assign.refuse)
+        if child.priority != before:
+            own.append(scoring.difference(where, before, child.priority, "colocation", one.id))
     child.promotion_priority = child.priority
     if following is Role.PROMOTED:
         child.promotion_priority = INFINITY
+        own = [Contribution(where, INFINITY, INFINITY, "unmanaged", clone.id)]
+    child.rating = Rating(where, child.promotion_priority, tuple(own), ())
+
+
+def _attributes(child: Resource) -> str:
+    """Return the node attributes by which the agents of an instance rate it."""
+    return " and ".join(f"master-{leaf.config_id}" for leaf in child.primitives())
 
 
 def _now_unpromoted(resource: Resource) -> None:
@@ -176,17 +195,22 @@ def _sort(work: Workspace, clone: Resource) -> None:
     for child in clone.children:
         node = location_of(child)
         if child.promotion_priority >= 0 and node is not None and node.name in clone.scores:
-            scoring.contribute(clone, node, child.promotion_priority, "promotion", child.id)
+            scoring.contribute(clone, node, child.promotion_priority, "instance", child.id)
     for one in with_this(clone):
         if one.primary_role is Role.PROMOTED and has_influence(one):
             _merge(work, clone, one.dependent, one, ACTIVE | NONNEGATIVE)
     forbid_promotion(work, clone)
     for child in clone.children:
         node = location_of(child)
+        assert child.rating is not None
+        whole: tuple[Contribution, ...] = ()
         if not _managed(child) and state_of(child, current=False) is Role.PROMOTED:
             child.promotion_priority = INFINITY
         elif node is not None and child.promotion_priority >= 0:
             child.promotion_priority = clone.scores.get(node.name, child.promotion_priority)
+            whole = tuple(one for one in clone.contributions if one.node == node.name)
+        score = child.promotion_priority
+        child.rating = Rating(child.rating.node, score, child.rating.own, whole)
     position = {child.id: number for number, child in enumerate(clone.children)}
 
     def compare(left: Resource, right: Resource) -> int:
@@ -208,7 +232,7 @@ def _merge(work: Workspace, clone: Resource, other: Resource, one: Colocation, f
     factor = single(single(one.score) / single(INFINITY))
     scores = add_colocated(work, other, clone, clone.scores, one, factor=factor, flags=flags)
     if scores is not None:
-        scoring.replace(clone, scores, "colocation", one.id)
+        scoring.replace(clone, scores, "dependent", one.id)
 
 
 def _promotable_on(clone: Resource, child: Resource) -> Node | None:

@@ -20,8 +20,15 @@ def contribute(resource: Resource, node: Node, score: int, code: str, origin: st
     before = resource.scores.get(node.name, node.score)
     after = add(before, score)
     resource.scores[node.name] = after
-    if after != before:
+    # What comes once a score has been used is about something else, and no part of it.
+    if after != before and not _used(resource):
         resource.contributions.append(Contribution(node.name, score, after, code, origin))
+
+
+def _used(resource: Resource) -> bool:
+    """Has a primitive been given its place?"""
+    placed = resource.is_assigned and not resource.is_assigning
+    return placed and bool(resource.final_scores) and not resource.children
 
 
 def insert(resource: Resource, node: Node, score: int, code: str, origin: str) -> None:
@@ -54,12 +61,27 @@ def ban_allowed(work: Workspace, resource: Resource, code: str, origin: str) -> 
             contribute(resource, node, -INFINITY, code, origin)
 
 
+def settle(resource: Resource, node: str, score: int, code: str, origin: str) -> None:
+    """Put `score` in the place of what was there before."""
+    before = resource.scores.get(node, 0)
+    if score != before:
+        resource.scores[node] = score
+        resource.contributions.append(difference(node, before, score, code, origin))
+
+
 def replace(resource: Resource, scores: dict[str, int], code: str, origin: str) -> None:
     """Take `scores` over, noting for each node what that changed."""
     before = resource.scores
     for name, after in scores.items():
         old = before.get(name)
         if old is None or old != after:
-            delta = -INFINITY if after <= -INFINITY else after - (old or 0)
-            resource.contributions.append(Contribution(name, delta, after, code, origin))
+            resource.contributions.append(difference(name, old or 0, after, code, origin))
     resource.scores = scores
+
+
+def difference(node: str, before: int, after: int, code: str, origin: str) -> Contribution:
+    """Return what was added, given the score before and after."""
+    delta = max(-INFINITY, min(after - before, INFINITY))
+    if abs(after) >= INFINITY:
+        delta = after
+    return Contribution(node, delta, after, code, origin)

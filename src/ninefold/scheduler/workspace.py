@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ninefold.scheduler.record import Record, field
-from ninefold.scheduler.scores import INFINITY, add
+from ninefold.scheduler.scores import INFINITY
 from ninefold.scheduler.words import Role
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ninefold.scheduler.bundle_model import Replica
     from ninefold.scheduler.crowd import Crowd
     from ninefold.scheduler.entries import Entry
-    from ninefold.scheduler.model import Contribution, Reason, ScoreLine
+    from ninefold.scheduler.model import Contribution, Rating, Reason, ScoreLine
     from ninefold.scheduler.notify_model import Notices
     from ninefold.scheduler.unpack_options import Options
 
@@ -212,6 +212,7 @@ class Resource(Record):
     parameter_cache: dict[str, dict[str, str]] = field(default_factory=dict)
     placement_reasons: list[Reason] = field(default_factory=list)
     contributions: list[Contribution] = field(default_factory=list)
+    rating: Rating | None = None
     final_scores: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -259,11 +260,6 @@ class Resource(Record):
     def tree(self) -> list[Resource]:
         """Itself and everything in it, outermost first."""
         return [self, *(inner for child in self.children for inner in child.tree())]
-
-    def add_score(self, node: Node, score: int) -> None:
-        """Add to the score of a node; a node not known yet begins with its own."""
-        before = self.scores.get(node.name, node.score)
-        self.scores[node.name] = add(before, score)
 
 
 class Action(Record):

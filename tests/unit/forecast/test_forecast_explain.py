@@ -12,7 +12,7 @@ from lxml import etree
 from typer.testing import CliRunner
 
 from ninefold.cli.main import app
-from ninefold.forecast import causes
+from ninefold.forecast import causes, remedies
 from ninefold.forecast import events as ev
 from ninefold.forecast.events import inject
 from ninefold.forecast.explain import Explanation, explain
@@ -235,7 +235,7 @@ def test_every_command_that_is_named_exists() -> None:
     known = []
     for cause in [
         *(x[1] for x in causes._ORIGINS.values()),
-        *causes._REASONS.values(),
+        *remedies.COMMANDS.values(),
         causes.EDIT,
     ]:
         known += re.findall(r"ninefold ([a-z-]+)(?: ([a-z-]+))?", cause)
