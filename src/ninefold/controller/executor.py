@@ -76,6 +76,7 @@ class Job(msgspec.Struct):
     """An order in a queue or under way. `repeat` marks the later runs of a recurring operation.
 
     `as_started` is the call of a probe for what was started with another definition than today's.
+    `stale` is what was to recur from here on when everything known of its resource was forgotten.
     """
 
     order: Order
@@ -84,6 +85,7 @@ class Job(msgspec.Struct):
     not_before: Instant = 0
     started_wall: WallSeconds = 0
     as_started: Call | None = None
+    stale: bool = False
 
 
 class Recurring(msgspec.Struct):
@@ -231,6 +233,10 @@ class Executor:
         for recurring in list(self._recurring):
             if resources is None or belongs(recurring[0], resources):
                 del self._recurring[recurring]
+        waiting = [job for queue in self._queues.values() for job in queue]
+        for job in (*self._running.values(), *waiting):
+            if resources is None or belongs(job.order.resource, resources):
+                job.stale = job.stale or job.order.call.interval_ms > 0
 
     def orphans(self, cib: Cib) -> tuple[Operation, ...]:
         """Return what may run here, is told of nowhere, and has lost its definition before it was probed.
@@ -344,6 +350,10 @@ class Executor:
     ) -> tuple[list[Effect], list[Change]]:
         """Take an outcome; return what to log and what to propose."""
         job = self._running.pop(token)
+        if job.stale and not job.repeat:
+            # It would be all that is known of the resource, and says less than the probe that is to come: of
+            # what failed not whether it was promoted.
+            return [], [self.cancel(job.order)]
         if job.as_started is not None:
             if (outcome.status, outcome.rc) == (OpStatus.DONE, Rc.NOT_RUNNING):
                 self._look_again(job)

@@ -15,6 +15,7 @@ from xml.sax.saxutils import quoteattr
 
 import msgspec
 
+from ninefold.agents.model import Rc
 from ninefold.sim.checkers import Violation
 from ninefold.sim.words import StageError, Words, options
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from ninefold.sim.words import Asking
 
 _TRUE: Final = ("true", "yes", "on", "1")
+
+# What a probe answers that knows in which role its resource is.
+_SAYS_ROLE: Final = (Rc.OK, Rc.NOT_RUNNING, Rc.RUNNING_PROMOTED, Rc.FAILED_PROMOTED)
 
 
 class Clone(msgspec.Struct):
@@ -77,7 +81,7 @@ class Instances:
         self.limits: dict[str, Limits] = {}
         # What an operator has changed by the end is set back to these.
         self.options: dict[str, dict[str, str]] = {}
-        # Whose demotion has failed: it is stopped as it is.
+        # Whose demotion has failed, or of which a probe could not say what it is: it is stopped as it is.
         self._stubborn: dict[tuple[NodeId, str], bool] = {}
         for clone in cib.configuration.iter("clone"):
             meta = {p.get("name"): p.get("value") for p in clone.iterfind("meta_attributes/nvpair")}
@@ -100,12 +104,14 @@ class Instances:
         if call.action == "stop" and promoted and not self._stubborn.get(key):
             raise Violation(f"{now}: {host.name} stops {call.resource} while it is promoted")
 
-    def on_effect(self, now: Instant, host: Host, call: Call) -> None:
-        """An agent has ended."""
+    def on_effect(self, now: Instant, host: Host, call: Call, rc: int) -> None:
+        """An agent has ended, with that exit code."""
         limits = self.limits.get(call.resource)
         if limits is None:
             return
         name = call.resource
+        if call.action == "monitor" and not call.interval_ms and rc not in _SAYS_ROLE:
+            self._stubborn[(host.id, name)] = True
         if not host.resources.is_promoted(name):
             self._stubborn.pop((host.id, name), None)
         elif not host.resources.is_active(name):

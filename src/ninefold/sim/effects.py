@@ -284,7 +284,7 @@ class Effects:
             host.started.pop(call.resource, None)
         after = host.resources.is_active(call.resource)
         world.ordering.on_effect(host.id, call, active=after)
-        world.instances.on_effect(world.now, host, call)
+        world.instances.on_effect(world.now, host, call, outcome.rc)
         self._promotion(host, call, was=was_promoted)
         if call.resource in world.instances.limits:
             return outcome

@@ -115,6 +115,35 @@ def test_a_cleanup_of_a_clone_forgets_its_unique_instances_on_their_nodes_too() 
         )
 
 
+def test_a_monitor_that_fails_after_a_cleanup_does_not_hide_that_its_instance_is_promoted() -> None:
+    # It had been begun before. Stopped without being demoted, a database may lose what it has promised.
+    life = Life(3, document(clone(promotable="true")), scores=(10, 20, 5))
+    life.begin()
+
+    def watch(job: Job) -> bool:
+        return job.node == 2 and job.call.interval_ms == 10_000
+
+    def finish_others() -> None:
+        while others := [job for job in life.jobs if not watch(job)]:
+            life.finish(others[0])
+
+    finish_others()
+    assert life.where("db", PROMOTED) == [2]
+    life.story.clear()
+
+    life.ask(1, rq.ChangeCib(cib.ForgetHistory("c")))
+    life.drain()
+    finish_others()
+    (slow,) = life.jobs
+    life.faults[(2, "db", "monitor")] = 1
+    life.finish(slow)
+    del life.faults[(2, "db", "monitor")]
+    assert life.settle(lambda _: 0)
+
+    assert life.where("db", PROMOTED) == [2]
+    assert not [line for line in life.story if not line.endswith("monitor db")]
+
+
 def test_failed_promotion_goes_to_the_next_best() -> None:
     life = Life(3, document(clone(promotable="true", migration_threshold="1")), scores=(10, 20, 5))
     life.faults[(2, "db", "promote")] = 1

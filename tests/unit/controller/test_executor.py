@@ -307,3 +307,19 @@ def test_resource_that_was_forgotten_has_no_history(node: Driver) -> None:
 
     assert node.executor.history() == ()
     assert node.executor.deadline == NEVER
+
+
+def test_what_was_to_recur_before_a_resource_was_forgotten_says_nothing_of_it(node: Driver) -> None:
+    node.perform(order("start"))
+    node.finish(GOOD)
+    node.perform(order("monitor", interval=1_000))
+    node.changes.clear()
+
+    node.executor.forget(("db",))
+    node.perform(order("monitor"))
+    node.finish(BAD)
+
+    assert node.changes == [ForgetOperation(1, "db", "monitor", 1_000)]
+    assert node.executor.deadline == NEVER
+    node.finish(GOOD)
+    assert [op.key for op in node.executor.history()] == ["db_monitor_0"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ninefold.agents.model import AgentName, Call
+from ninefold.agents.model import AgentName, Call, Rc
 from ninefold.sim.checkers import Violation
 from ninefold.sim.clones import Clone
 from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
@@ -22,11 +22,11 @@ def world() -> World:
     return World(1, corosync_conf(shape), document(shape))
 
 
-def ended(world: World, node: int, action: str) -> None:
+def ended(world: World, node: int, action: str, rc: int = Rc.OK) -> None:
     call = Call(SERVICE, "db", action, 0, 20_000)
     resources = world.hosts[node].resources
     resources.finish(call, resources.begin(call)[1])
-    world.instances.on_effect(world.now, world.hosts[node], call)
+    world.instances.on_effect(world.now, world.hosts[node], call, rc)
 
 
 def test_more_instances_than_are_wanted_are_a_violation(world: World) -> None:
@@ -58,6 +58,20 @@ def test_stop_of_a_promoted_instance_is_a_violation_unless_its_demotion_has_fail
 
     demote = Call(SERVICE, "db", "demote", 0, 20_000)
     world.instances.on_launch(world.now, world.hosts[1], demote)
+    world.instances.on_launch(world.now, world.hosts[1], stop)
+
+
+def test_stop_of_what_a_probe_could_not_tell_to_be_promoted_is_no_violation(world: World) -> None:
+    for node in (1, 2):
+        ended(world, node, "start")
+    ended(world, 1, "promote")
+    stop = Call(SERVICE, "db", "stop", 0, 20_000)
+
+    ended(world, 1, "monitor", Rc.RUNNING_PROMOTED)
+    with pytest.raises(Violation, match="while it is promoted"):
+        world.instances.on_launch(world.now, world.hosts[1], stop)
+
+    ended(world, 1, "monitor", Rc.ERROR)
     world.instances.on_launch(world.now, world.hosts[1], stop)
 
 
