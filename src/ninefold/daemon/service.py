@@ -196,9 +196,17 @@ class Service:
                 if self.ended is not None and not self.ended.done():
                     self.ended.set_result(reason)
             case ev.SelfFence(reason):
-                self._watchdog.self_fence(reason)
+                self._self_fence(reason)
             case _:
                 assert_never(effect)
+
+    def _self_fence(self, reason: str) -> None:
+        self.journal.write(ev.Happened("self-fence", f"this host is reset: {reason}"))
+        self._watchdog.self_fence(reason)
+        if not self._watchdog.armed:
+            # Where that is possible it does not come back to here.
+            text = f"this host cannot reset itself: {self._watchdog.reason}. Start ninefoldd with --watchdog-ms"
+            self.journal.write(ev.Happened("self-fence-impossible", text))
 
     def _perform_reload(self, effect: ev.ReadFile | ev.Reconfigured) -> None:
         if isinstance(effect, ev.ReadFile):

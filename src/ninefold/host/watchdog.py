@@ -107,10 +107,11 @@ class DeviceWatchdog:
             os.write(self._fd, b"\0")
 
     def close(self) -> None:
-        """Disarm. A device built with "nowayout" goes on all the same."""
+        """Disarm, unless a self-fence has begun. A device built with "nowayout" goes on all the same."""
         self._open = False
-        with contextlib.suppress(OSError):
-            os.write(self._fd, _MAGIC)
+        if not self._given_up:
+            with contextlib.suppress(OSError):
+                os.write(self._fd, _MAGIC)
         os.close(self._fd)
 
     def self_fence(self, reason: str) -> None:
