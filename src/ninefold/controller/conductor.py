@@ -26,7 +26,8 @@ from ninefold.controller import events as ev
 from ninefold.controller import messages as msg
 from ninefold.controller.direction import Direction
 from ninefold.controller.door import Door
-from ninefold.controller.executor import Executor, pending_operation
+from ninefold.controller.entries import pending_operation
+from ninefold.controller.executor import Executor
 from ninefold.controller.fence_desk import FenceDesk
 from ninefold.controller.joining import (
     JOIN_PATIENCE_MS,
@@ -36,6 +37,7 @@ from ninefold.controller.joining import (
     membership_changes,
     read_annex,
 )
+from ninefold.controller.outcast import Outcast
 from ninefold.controller.outlived import ended_lives, own_life
 from ninefold.controller.replica import Replica, UnreadableDocument
 from ninefold.controller.situation import Situation
@@ -70,6 +72,7 @@ class Controller:
         self.replica = Replica(me, stamp, cib)
         self.executor = Executor(me, nodes[me], started)
         self.desk = FenceDesk(self.situation, self.replica, rng)
+        self.outcast = Outcast(self.situation, self.replica, self.executor)
         self.direction = Direction(self.situation, self.replica)
         self.door = Door(
             self.situation, self.replica, self.direction, busy=self._busy, tell=self.desk.tell
@@ -178,8 +181,7 @@ class Controller:
         if situation.since == 0:
             situation.since = event.ring.seq
         for node in event.members:
-            for failures in (situation.fence_failures, situation.unfence_failures):
-                failures.pop(situation.annexes[node].name, None)
+            situation.forget_failures(situation.annexes[node].name)
         self.direction.reset()
         effects: list[ev.Effect] = [self._told(was)]
         if situation.quorate != had_quorum:
@@ -243,8 +245,8 @@ class Controller:
             situation.senior = situation.senior or situation.ring.seq
         else:
             situation.senior = 0
-        told = [quorum_told(verdict), *self._self_fence()]
-        return told + self.replica.on_quorum(quorate=quorate)
+        followed = self.replica.on_quorum(quorate=quorate)
+        return [quorum_told(verdict), *self._self_fence(), *followed]
 
     def _self_fence(self) -> list[ev.Effect]:
         """Reset this host if it has lost quorum, runs something, and the policy says so."""
@@ -286,7 +288,7 @@ class Controller:
             case msg.FenceReport():
                 standing, effects = self.desk.on_report(sender, message)
                 self.direction.on_fenced(message, standing)
-                return effects
+                return effects + self.outcast.on_report(message, standing)
             case msg.Formed():
                 return self._on_formed(sender, message)
             case _:
@@ -426,6 +428,8 @@ class Controller:
             wall=situation.wall,
             start_fatal=fatal not in ("false", "no", "off", "n", "0"),
         )
+        if self.outcast.by:
+            return effects + self.outcast.on_results(changes)
         for change in changes:
             effects += self._propose(change, "result")
         return effects
@@ -443,6 +447,8 @@ class Controller:
         effects = self.executor.launch(
             situation.now, quorate=situation.quorate, wall=situation.wall
         )
+        if self.outcast.by:
+            return effects + self.outcast.end()
         if self.executor.took_back():
             history = ReplaceHistory(situation.me, situation.name, self.executor.history())
             effects += self._propose(history, "orders were dropped without quorum")

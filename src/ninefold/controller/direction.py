@@ -26,8 +26,9 @@ from ninefold.cib.model import (
 from ninefold.cib.operations import operation_failed
 from ninefold.controller.carrier import Carrier, lets_in_by
 from ninefold.controller.departures import departures, source_first
+from ninefold.controller.entries import pending_operation
 from ninefold.controller.events import Decide, Effect, Happened, Multicast
-from ninefold.controller.executor import LAST_FAILURE, pending_operation
+from ninefold.controller.executor import LAST_FAILURE
 from ninefold.controller.fence_desk import Standing
 from ninefold.controller.messages import FenceOrder, FenceReport, Order, Perform, encode
 from ninefold.core.instants import NEVER, Instant

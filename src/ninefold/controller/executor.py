@@ -20,15 +20,21 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ninefold.agents.model import Call, OpStatus, Outcome, Rc, Traits
+from ninefold.agents.model import Call, OpStatus, Outcome, Rc
 from ninefold.cib.configuration import belongs
 from ninefold.cib.migrations import remembered
 from ninefold.cib.model import Change, ForgetOperation, Operation, RecordOperation
-from ninefold.cib.operations import found_running, operation_ended, recorded
+from ninefold.cib.operations import found_running, operation_ended
+from ninefold.controller.entries import (
+    as_started,
+    finished_operation,
+    operation_of,
+    pending_operation,
+    running_operation,
+)
 from ninefold.controller.events import Effect, Happened, RunAgent
 from ninefold.controller.messages import Order
 from ninefold.core.instants import NEVER, Instant, WallSeconds
-from ninefold.scheduler.digests import operation_digest, restart_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,9 +47,6 @@ if TYPE_CHECKING:
 # At most this many agents at once on a node: a small host with hundreds of monitors must not fork
 # them all in one moment. Pacemaker's default is twice the cores.
 AGENTS_MAX = 8
-
-# What a pending operation carries as its exit code, as Pacemaker records it.
-RC_PENDING = 193
 
 # What is begun by these changes what the resource is: whoever watched the old state must not go on.
 CHANGES_STATE = ("start", "stop", "promote", "demote", "migrate_to", "migrate_from")
@@ -186,7 +189,9 @@ class Executor:
         """What an order sends here is about to arrive: what was known of it here is no longer so."""
         self.forget((order.resource,), for_good=True)
         self._arriving[order.resource] = None
-        found = _operation(order, call_id=self._call_id, rc=Rc.OK, status=OpStatus.DONE, wall=wall)
+        found = operation_of(
+            order, call_id=self._call_id, rc=Rc.OK, status=OpStatus.DONE, wall=wall
+        )
         self._unseen[order.resource] = msgspec.structs.replace(
             found, task="monitor", migrate_source="", migrate_target=""
         )
@@ -204,6 +209,15 @@ class Executor:
         for resource, task in list(self._migrations):
             if not remembered(cib.node_state_element(self.me), resource, task):
                 del self._migrations[(resource, task)]
+
+    def drop_all(self) -> None:
+        """Take up nothing that is not under way."""
+        self._queues = {}
+        self._recurring = {}
+
+    def started(self, resource: str) -> Call | None:
+        """Return the call with which a resource was started here, if that is known."""
+        return self._started.get(resource)
 
     def cancel(self, order: Order) -> Change:
         """End a recurring operation; its entry goes from the document."""
@@ -358,7 +372,7 @@ class Executor:
             if (outcome.status, outcome.rc) == (OpStatus.DONE, Rc.NOT_RUNNING):
                 self._look_again(job)
                 return [], []
-            job.order = _as_started(job.order, job.as_started)
+            job.order = as_started(job.order, job.as_started)
         order = job.order
         key = (order.resource, order.task, order.call.interval_ms)
         failed = outcome.status is not OpStatus.DONE or outcome.rc != order.expected_rc
@@ -378,7 +392,9 @@ class Executor:
         if job.repeat:
             self._call_id += 1
             job.call_id = self._call_id
-        operation = finished_operation(job, outcome, wall)
+        operation = finished_operation(
+            order, outcome, call_id=job.call_id, began=job.started_wall, wall=wall
+        )
         if order.task == "notify":
             # It was told something. That is nothing that it does, and a deaf one has not failed.
             report = self._report(order, outcome, failed=failed, probe=True)
@@ -424,79 +440,3 @@ class Executor:
         cause = outcome.reason or f"exit code {outcome.rc}"
         text = f"{order.task} of {order.resource} on {self.name} failed: {cause}"
         return Happened("failed", text, fields)
-
-
-def pending_operation(order: Order, wall: WallSeconds) -> Operation:
-    """Return the document's entry of an order under way."""
-    return _operation(order, call_id=-1, rc=RC_PENDING, status=OpStatus.PENDING, wall=wall)
-
-
-def running_operation(call: Call) -> Operation:
-    """Return the entry of what a probe would have found running, had there been one."""
-    agent = (call.agent.standard, call.agent.provider, call.agent.type)
-    return Operation(call.resource, *agent, "monitor", 0, 0, Rc.OK, Rc.OK, 0, "", -1, 0, 0)
-
-
-def finished_operation(job: Job, outcome: Outcome, wall: WallSeconds) -> Operation:
-    """Return the document's entry of a finished order."""
-    operation = _operation(
-        job.order, call_id=job.call_id, rc=outcome.rc, status=outcome.status, wall=wall
-    )
-    return msgspec.structs.replace(
-        recorded(operation),
-        **_part_digests(job.order.call, outcome.traits),
-        last_run=job.started_wall,
-        exec_ms=outcome.exec_ms,
-        exit_reason=outcome.reason,
-    )
-
-
-def _as_started(order: Order, call: Call) -> Order:
-    """Return the order of a probe as it was carried out: what it found is what was started then.
-
-    Its digest is that of those parameters, so the engine sees that they are no longer the configured ones.
-    """
-    return msgspec.structs.replace(order, call=call, digest=operation_digest(call.parameters))
-
-
-def _part_digests(call: Call, traits: Traits | None) -> dict[str, str]:
-    """Return what tells later which change of parameters needs a restart, and which only shows a secret."""
-    if traits is None or call.interval_ms:
-        return {}
-    found = {}
-    if traits.restart is not None:
-        names = f" {'  '.join(traits.restart)} " if traits.restart else ""
-        found = {
-            "force_restart": names,
-            "restart_digest": restart_digest(call.parameters, names),
-        }
-    if traits.secret:
-        public = {k: v for k, v in call.parameters.items() if k not in traits.secret}
-        found["secure_params"] = f" {'  '.join(traits.secret)} "
-        found["secure_digest"] = operation_digest(public)
-    return found
-
-
-def _operation(
-    order: Order, *, call_id: int, rc: int, status: OpStatus, wall: WallSeconds
-) -> Operation:
-    call: Call = order.call
-    return Operation(
-        resource=order.resource,
-        agent_class=call.agent.standard,
-        provider=call.agent.provider,
-        agent_type=call.agent.type,
-        task=order.task,
-        interval_ms=call.interval_ms,
-        call_id=call_id,
-        rc=rc,
-        expected_rc=order.expected_rc,
-        op_status=int(status),
-        transition=order.transition,
-        action_id=order.action_id,
-        last_run=wall,
-        last_rc_change=wall,
-        op_digest=order.digest,
-        migrate_source=call.meta.get("migrate_source", ""),
-        migrate_target=call.meta.get("migrate_target", ""),
-    )

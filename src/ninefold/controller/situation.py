@@ -82,6 +82,11 @@ class Situation(msgspec.Struct):
         """Return the failed fencings of one kind."""
         return self.unfence_failures if lets_in else self.fence_failures
 
+    def forget_failures(self, name: str) -> None:
+        """Whatever failed about a node is past: it is here."""
+        self.fence_failures.pop(name, None)
+        self.unfence_failures.pop(name, None)
+
     def relist(self, nodes: dict[NodeId, str], votes: int) -> None:
         """Take another list of nodes, and this node's votes."""
         self.expected_nodes = dict(sorted(nodes.items()))

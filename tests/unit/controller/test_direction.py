@@ -9,8 +9,8 @@ from ninefold.cib.document import Cib
 from ninefold.cib.model import AddNodes, Cause, RecordOperation, Stamp
 from ninefold.controller import messages as msg
 from ninefold.controller.direction import STREAK_MAX, Direction
+from ninefold.controller.entries import pending_operation
 from ninefold.controller.events import Decide, Effect, Happened, Multicast
-from ninefold.controller.executor import pending_operation
 from ninefold.controller.fence_desk import Standing
 from ninefold.controller.messages import Annex
 from ninefold.controller.replica import Replica
