@@ -15,6 +15,7 @@ from ninefold.forecast import causes
 from ninefold.forecast import explain as explaining
 from ninefold.forecast.events import node_names, unknown_node, unknown_resource
 from ninefold.forecast.explain import meant
+from ninefold.forecast.present import with_present
 from ninefold.scheduler import schedule_document
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def explain(
     if findings:
         refuse_document(findings, as_json=json)
     if cib is None:
-        found = _with_quorum(found, socket)
+        found = with_present(found, ask(Client(socket).status))
     if json:
         show_json({"now": at, "explanations": msgspec.to_builtins(found)})
         return
@@ -66,27 +67,6 @@ def explain(
             console.print()
         for line in lines(one):
             console.print(line, markup=False)
-
-
-def _with_quorum(found: tuple[Explanation, ...], socket: str | None) -> tuple[Explanation, ...]:
-    """Add why there is no quorum, which the running node knows and its document does not."""
-    if not any(cause.code == "no-quorum" for one in found for cause in one.reasons):
-        return found
-    told = ask(Client(socket).statistics).get("quorum") or {}
-    if told.get("quorate", True):
-        return found
-    return tuple(
-        msgspec.structs.replace(
-            one,
-            reasons=tuple(
-                msgspec.structs.replace(cause, sentence=f"{cause.sentence} {told['reason']}")
-                if cause.code == "no-quorum" and cause.command
-                else cause
-                for cause in one.reasons
-            ),
-        )
-        for one in found
-    )
 
 
 def lines(one: Explanation) -> Iterator[str]:

@@ -31,6 +31,7 @@ from ninefold.controller.events import Decide, Effect, Happened, Multicast
 from ninefold.controller.executor import LAST_FAILURE
 from ninefold.controller.fence_desk import Standing
 from ninefold.controller.messages import FenceOrder, FenceReport, Order, Perform, encode
+from ninefold.controller.status import WorkStatus
 from ninefold.core.instants import NEVER, Instant
 from ninefold.scheduler.digests import operation_digest
 from ninefold.scheduler.model import Action, ActionKind, Transition
@@ -57,6 +58,8 @@ class Direction:
         self._replica = replica
         self.carrier: Carrier | None = None
         self.latest: Transition | None = None
+        # The transition that was abandoned, until the next decision that is not put off.
+        self._abandoned = WorkStatus()
         self._orders: dict[int, Order] = {}
         self._undelivered: list[tuple[NodeId, int]] = []
         # Whom somebody is fencing: name, and whether that is to let it in.
@@ -90,20 +93,27 @@ class Direction:
             return False
         return self._deciding == 0 and not self._news
 
+    @property
+    def work(self) -> WorkStatus:
+        """What is under way, and what was given up."""
+        name = "" if self.carrier is None else self.carrier.name
+        return msgspec.structs.replace(self._abandoned, transition=name)
+
     def reset(self) -> None:
         """Begin anew in a new ring: every order of the old one is void."""
-        self.carrier = None
+        self.news("a new ring")
         self._orders = {}
         self._undelivered = []
         self._fencing = []
         self._deciding = 0
         self._postponed = False
-        self.news("a new ring")
 
     def news(self, why: str) -> None:
         """Note that the world is no longer what the present transition was decided for."""
         self._news = why
         self._streak = 0
+        if self.carrier is not None:
+            self._abandoned = WorkStatus(abandoned=self.carrier.name, why=why)
         self.carrier = None
 
     def wake(self, now: Instant) -> list[Change]:
@@ -208,6 +218,8 @@ class Direction:
                 a for a in transition.actions if a.kind is ActionKind.FENCING and not a.inputs
             ]
             transition = msgspec.structs.replace(transition, actions=tuple(fencing))
+        else:
+            self._abandoned = WorkStatus()
         if not transition.actions:
             return []
         self._streak += 1

@@ -134,7 +134,9 @@ class Door:
         """Answer those who asked for the status."""
         if not self._asking:
             return []
-        status = report(self._situation, self._replica, transition, idle=self._direction.idle)
+        direction = self._direction
+        work = direction.work if self._situation.am_dc else None
+        status = report(self._situation, self._replica, transition, idle=direction.idle, work=work)
         body = rq.encode(status)
         answers: list[Effect] = [Answer(request, ok=True, body=body) for request in self._asking]
         self._asking = []

@@ -198,7 +198,7 @@ class FenceDesk:
             text = f"{report.name} has been a member since that fencing was ordered: it is void"
             return Standing.VOID, [Happened("fence-report-void", text, fields)]
         if not report.ok:
-            return Standing.FAILED, [self._failed(report, fields)]
+            return Standing.FAILED, [self._failed(sender, report, fields)]
         situation.failures(lets_in=report.lets_in).pop(report.name, None)
         if report.lets_in:
             return Standing.DONE, self._let_in(report, fields)
@@ -240,14 +240,15 @@ class FenceDesk:
         state = self._replica.working.node_state(report.target)
         return state is not None and state.joined_in > report.since
 
-    def _failed(self, report: FenceReport, fields: dict[str, str]) -> Happened:
+    def _failed(self, sender: NodeId, report: FenceReport, fields: dict[str, str]) -> Happened:
         situation = self._situation
+        by = situation.expected_nodes.get(sender, str(sender))
         failures = situation.failures(lets_in=report.lets_in)
         known = failures.get(report.name)
         attempts = 1 if known is None else known.attempts + 1
         pause = min(RETRY_MAX_MS, RETRY_MIN_MS << min(attempts - 1, 10))
         retry_at = situation.now + pause
-        failures[report.name] = FenceFailure(attempts, report.reason, retry_at)
+        failures[report.name] = FenceFailure(attempts, report.reason, retry_at, by)
         what = "unfencing" if report.lets_in else "fencing"
         text = (
             f"{what} of {report.name} failed ({report.reason}); tried again in {pause // 1000} s. "

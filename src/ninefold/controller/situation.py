@@ -12,11 +12,12 @@ from ninefold.quorum.events import Verdict
 
 
 class FenceFailure(msgspec.Struct, frozen=True):
-    """Fencing of a node has failed `attempts` times in a row; `reason` is the last one's."""
+    """Fencing of a node has failed `attempts` times in a row; `reason` is the last one's, tried from `by`."""
 
     attempts: int
     reason: str
     retry_at: Instant
+    by: str = ""
 
 
 class Situation(msgspec.Struct):

@@ -61,12 +61,24 @@ class FailureStatus(msgspec.Struct, frozen=True):
 
 
 class FenceStatus(msgspec.Struct, frozen=True):
-    """A node that must be silenced, or could not be."""
+    """A node that must be silenced, or could not be; `by` is the node that tried it last."""
 
     node: str
     state: str
     attempts: int
     reason: str
+    by: str = ""
+
+
+class WorkStatus(msgspec.Struct, frozen=True):
+    """What the DC is at: the transition under way, and the one that news put an end to, if any.
+
+    While something of an abandoned transition is still under way, only fencing may be decided.
+    """
+
+    transition: str = ""
+    abandoned: str = ""
+    why: str = ""
 
 
 class QuorumStatus(msgspec.Struct, frozen=True):
@@ -83,7 +95,7 @@ class Status(msgspec.Struct, frozen=True):
     """Everything at once. `settled` says that nothing is decided, ordered or under way.
 
     A node that is in no ring yet, or whose partition still waits for members' histories or for
-    absent nodes, is never settled: what it shows is the last that its disk knew.
+    absent nodes, is never settled: what it shows is the last that its disk knew. Only the DC has `work`.
     """
 
     node: str
@@ -103,9 +115,17 @@ class Status(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
     store: str = ""
     links: dict[str, dict[str, bool]] = {}
+    work: WorkStatus | None = None
 
 
-def report(situation: Situation, replica: Replica, transition: Transition, *, idle: bool) -> Status:
+def report(
+    situation: Situation,
+    replica: Replica,
+    transition: Transition,
+    *,
+    idle: bool,
+    work: WorkStatus | None = None,
+) -> Status:
     """Return the status at this moment, with the engine's answer for the present document."""
     cib = replica.working
     names = cib.node_names() or situation.expected_nodes
@@ -145,6 +165,7 @@ def report(situation: Situation, replica: Replica, transition: Transition, *, id
             names.get(peer, str(peer)): {str(link): up for link, up in sorted(links.items())}
             for peer, links in sorted(situation.links.items())
         },
+        work=work,
     )
 
 
@@ -250,5 +271,5 @@ def _fencing(situation: Situation, transition: Transition) -> tuple[FenceStatus,
     for name, failure in situation.fence_failures.items():
         if name not in rows:
             continue  # it need not be silenced any more: a cleanup, or it came back
-        rows[name] = FenceStatus(name, "failed", failure.attempts, failure.reason)
+        rows[name] = FenceStatus(name, "failed", failure.attempts, failure.reason, failure.by)
     return tuple(rows[name] for name in sorted(rows))

@@ -16,6 +16,7 @@ from ninefold.forecast.causes import EDIT, FALSE, TRUE, Cause, edit, obstacles, 
 from ninefold.forecast.grounds import node_attributes
 from ninefold.scheduler.rules import Scope, holds
 from ninefold.scheduler.scores import INFINITY
+from ninefold.scheduler.words import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 # How the engine says that a step waits for a place, of which more is said than that.
 PLACELESS: Final = ("it has no node", "no node is available")
+
+
+# What an operation may take if nothing is said.
+TIMEOUT_MS: Final = 20_000
 
 
 def of_resource(
@@ -74,7 +79,29 @@ def _in_flight(root: Element, now: WallSeconds, placement: Placement) -> Iterato
                 continue
             for op in found.iterfind("lrm_rsc_op[@op-status='-1']"):
                 if op.get("interval", "0") == "0":
-                    yield Cause("in-flight", _under_way(state, op, now), "ninefold events --follow")
+                    limit = _limit(root, plain(placement.resource), op.get("operation", ""))
+                    sentence = f"{_under_way(state, op, now)}, at most {limit}."
+                    yield Cause("in-flight", sentence, "ninefold events --follow")
+
+
+def _limit(root: Element, resource: str, task: str) -> str:
+    """Return how long an operation may take, as it is written down."""
+    own = f"configuration/resources//primitive[@id='{resource}']"
+    templates = [one.get("template", "") for one in root.iterfind(own)]
+    places = [own, *(f"configuration/resources/template[@id='{name}']" for name in templates)]
+    for place in places:
+        for op in root.iterfind(f"{place}/operations/op[@name='{task}']"):
+            if milliseconds(op.get("interval", "0")):
+                continue
+            given = op.get("timeout") or meta(op, "timeout")
+            if given:
+                return _span(given)
+    defaults = root.find("configuration/op_defaults")
+    return _span("" if defaults is None else meta(defaults, "timeout"))
+
+
+def _span(text: str) -> str:
+    return f"{milliseconds(text, TIMEOUT_MS) / 1000:g} s"
 
 
 def _under_way(state: Element, op: Element, now: WallSeconds) -> str:
@@ -84,7 +111,7 @@ def _under_way(state: Element, op: Element, now: WallSeconds) -> str:
     if began.isdecimal() and 0 < int(began) <= now:
         clock = datetime.fromtimestamp(int(began), tz=UTC).strftime("%H:%M:%S UTC")
         since = f", for {now - int(began)} s (since {clock})"
-    return f"Its {task} on {state.get('uname')} is under way{since}."
+    return f"Its {task} on {state.get('uname')} is under way{since}"
 
 
 def _unfenceable(root: Element, transition: Transition, placement: Placement) -> Iterator[Cause]:

@@ -15,6 +15,7 @@ from ninefold.controller.fence_desk import Standing
 from ninefold.controller.messages import Annex
 from ninefold.controller.replica import Replica
 from ninefold.controller.situation import FenceFailure, Situation
+from ninefold.controller.status import WorkStatus
 from ninefold.core.ids import RingId
 from ninefold.quorum.events import Verdict
 from ninefold.scheduler.model import Action, ActionKind, Transition
@@ -273,3 +274,24 @@ def test_pending_result_is_no_news() -> None:
 
     assert pending_operation(order.order, 1).op_status == OpStatus.PENDING
     assert dc.direction.carrier is not None
+
+
+def test_abandoned_transition_is_remembered_until_the_next_decision_that_is_not_put_off() -> None:
+    dc = Dc()
+    assert orders(dc.decide(action(1, "node2"))) == [("start", 2)]
+    begun = dc.direction.work.transition
+    assert begun
+
+    dc.direction.news("node3 joined")
+
+    given_up = WorkStatus(abandoned=begun, why="node3 joined")
+    assert dc.direction.work == given_up
+    # The order is still in the ring, so the next decision may only fence.
+    assert orders(dc.decide(action(2, "node1"))) == []
+    assert dc.direction.work == given_up
+    # Further news do not hide what ended it; in a new ring nothing is under way any more.
+    dc.direction.news("something else")
+    assert dc.direction.work == given_up
+    dc.direction.reset()
+    assert orders(dc.decide(action(3, "node1"))) == [("start", 1)]
+    assert dc.direction.work.abandoned == ""

@@ -259,8 +259,33 @@ def test_action_in_flight_is_told_with_how_long_it_takes_already(task: str, word
 
     sentence, command = said(one(root), "in-flight")
 
-    assert sentence == f"Its {word} on n2 is under way, for 30 s (since 07:59:30 UTC)."
+    since = "for 30 s (since 07:59:30 UTC)"
+    assert sentence == f"Its {word} on n2 is under way, {since}, at most 20 s."
     assert command == "ninefold events --follow"
+
+
+@pytest.mark.parametrize("where", ["op", "meta", "template", "defaults"])
+def test_action_in_flight_is_told_with_the_limit_that_is_set_for_it(where: str) -> None:
+    pairs = '<meta_attributes id="t"><nvpair id="t1" name="timeout" value="90s"/></meta_attributes>'
+    timeout = 'timeout="90s"' if where in {"op", "template"} else ""
+    op = f'<op id="o" name="start" interval="0" {timeout}>{pairs if where == "meta" else ""}</op>'
+    operations = f"<operations>{op}</operations>"
+    resource = primitive("db", operations)
+    if where == "template":
+        template = primitive("t", operations).replace("primitive", "template")
+        resource = f'{template}<primitive id="db" template="t"/>'
+    root = cluster(resource)
+    configuration = root.find("configuration")
+    assert configuration is not None
+    if where == "defaults":
+        configuration.append(etree.fromstring(f"<op_defaults>{pairs}</op_defaults>"))
+    held = history(root, "n2", "db")
+    held.append(etree.fromstring(
+        '<lrm_rsc_op id="p" operation_key="db_start_0" operation="start" interval="0" call-id="-1"'
+        ' rc-code="-1" op-status="-1" transition-key="3:5:0:x"/>'
+    ))  # fmt: skip
+
+    assert said(one(root), "in-flight")[0] == "Its start on n2 is under way, at most 90 s."
 
 
 # --- tickets ---
@@ -515,6 +540,52 @@ def test_instance_that_is_not_promoted_because_another_comes_first_says_which() 
     etree.SubElement(pairs, "nvpair", id="pm", name="promoted-max", value="2")
     after = {a.next_node: a.next_role for a in explain(root, NOW, "all", trials=False)}
     assert after == {"n1": "promoted", "n2": "promoted", "n3": "unpromoted"}
+
+
+# --- nodes and agents ---
+
+
+def test_node_that_is_joining_is_told_to_be_waited_for() -> None:
+    root = cluster()
+    state = root.find("status/node_state[@uname='n1']")
+    assert state is not None
+    state.set("join", "pending")
+    state.set("expected", "down")
+
+    answer = one(root)
+
+    assert said(answer, "node-pending", "n1") == ("n1 is joining.", "ninefold status")
+    state.set("join", "member")
+    state.set("expected", "member")
+    assert "node-pending" not in [c.code for place in one(root).places for c in place.obstacles]
+
+
+@pytest.mark.parametrize(("rc", "nodes"), [(5, ["n1"]), (6, list(NODES))])
+def test_agent_that_is_not_installed_or_not_configured_is_told_where_it_counts(
+    rc: int, nodes: list[str]
+) -> None:
+    root = cluster()
+    inject(root, [ev.OperationResult(OpSpec("db", "start", 0, "n1", rc))], NOW)
+
+    answer = one(root)
+
+    banned = [p.node for p in answer.places if "hard-error" in [part.code for part in p.parts]]
+    assert banned == nodes
+    assert said(answer, "hard-error")[0] == f"db cannot run on n1: its start returned {rc} there."
+    assert one(obey(root, said(answer, "hard-error")[1])).places[0].score == 0
+
+
+def test_probe_that_could_not_be_carried_out_keeps_the_resource_away() -> None:
+    root = cluster()
+    entry = history(root, "n2", "db").find("lrm_rsc_op")
+    assert entry is not None
+    entry.set("rc-code", "5")
+
+    answer = one(root)
+
+    assert said(answer, "hard-error")[0] == "db cannot run on n2: its probe returned 5 there."
+    assert "hard-error" in [part.code for part in answer.places[1].parts]
+    assert one(obey(root, said(answer, "hard-error")[1])).places[1].score == 0
 
 
 # --- who has a say at all ---
