@@ -122,34 +122,34 @@ class Effects:
         self.world.say(host.name, told.what, told.text, told.fields)
 
     def _send(self, host: Host, packet: ev.SendPacket) -> None:
-        world = self.world
+        world, link = self.world, packet.link
         receiver = world.files.addresses.get((packet.address, packet.port))
         if receiver is None or (world.files.changed and not self._open(host, receiver, packet)):
             return
         self.sent += 1
-        source = host.config.node(host.id).links[packet.link]
-        network, there = self.world.network, self.world.hosts[receiver]
+        address, port = host.sources[link]
+        network, there = world.network, world.hosts[receiver]
         data = packet.data
         if network.weather.corruption:
             data = network.bent(data)
-        if not network.fits(host.id, receiver, packet.link, len(data)):
+        if not network.fits(host.id, receiver, link, len(data)):
             return
-        event = ev.PacketReceived(packet.link, source.address, source.port, data)
+        event = ev.PacketReceived(link, address, port, data)
         if self.tap and len(self.tapped) < TAPPED_MAX:
             self.tapped.append((receiver, event))
         if network.clogs and network.held(
-            host.id, receiver, packet.link, lambda delay: self.world.later(there, delay, event)
+            host.id, receiver, link, lambda delay: world.later(there, delay, event)
         ):
             return
-        for delay in network.journeys(host.id, receiver, packet.link):
+        for delay in network.journeys(host.id, receiver, link):
             if delay > REBOOT_MS:
                 self._arrive_at_last(there, delay, event)
             else:
-                self.world.later(there, delay, event)
+                world.later(there, delay, event)
 
     def _reload(self, host: Host, effect: ev.ReadFile | ev.Reconfigured) -> None:
         if isinstance(effect, ev.Reconfigured):
-            host.config = effect.config
+            host.use(effect.config)
             return
         config, findings = self.world.files.read(host)
         read = ev.FileRead(effect.round, config, findings, FILE)

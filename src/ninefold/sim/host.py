@@ -46,8 +46,8 @@ class Host:
     """A host of the virtual world."""
 
     def __init__(self, config: ClusterConfig, seed: str, cib: Cib, key: bytes = b"") -> None:
-        self.config = config
         self.id: NodeId = config.local
+        self.use(config)
         self.name = config.node(config.local).name
         self.rng = random.Random(seed)  # noqa: S311 - a seed must give the same world
         # Each kind of chance has its own dice, so that a story's times do not hang on how often
@@ -83,6 +83,12 @@ class Host:
     def alive(self) -> bool:
         """Is the daemon stepping?"""
         return self.powered and self.daemon is Daemon.RUNNING and self.node is not None
+
+    def use(self, config: ClusterConfig) -> None:
+        """Go by another configuration from now on."""
+        self.config = config
+        # Link -> where the kernel says that our packets come from.
+        self.sources = {n: (at.address, at.port) for n, at in config.node(self.id).links.items()}
 
     def make_node(self, watch: Watch, *, corosync: bool = False) -> Node:
         """Begin the daemon from what is on the disk; `watch` sees what its controller is told."""

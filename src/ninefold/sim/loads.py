@@ -71,7 +71,9 @@ class Loads:
         if limit is None:
             return
         most, period_ms = limit
-        load = self._loads.setdefault((node, kind), Load())
+        load = self._loads.get((node, kind))
+        if load is None:
+            load = self._loads[node, kind] = Load()
         period = now // period_ms
         if load.period != period:
             load.period, load.count = period, 0

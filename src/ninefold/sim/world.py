@@ -241,7 +241,7 @@ class World:
             if config is None:
                 self.say(host.name, "halted", f"the daemon cannot start: {findings[0]}")
                 return
-            host.config = config
+            host.use(config)
         on_corosync = self.corosync is not None
         host.make_node(lambda event: self._watch(host, event), corosync=on_corosync)
         self.step(host, self.wall_clock(host))
@@ -398,19 +398,20 @@ class World:
     def step(self, host: Host, event: ev.Event) -> None:
         """Step a daemon and perform what it asks for."""
         assert host.node is not None
+        perform = self.effects.perform
         for effect in host.node.step(host.clock.read(self.now), event):
-            self.effects.perform(host, effect)
+            perform(host, effect)
         self.arm(host)
 
     def arm(self, host: Host) -> None:
         """See to it that a daemon is woken at its deadline."""
         if host.node is None:
             return
-        deadline = host.node.deadline
+        deadline, now = host.node.deadline, self.now
         if deadline >= NEVER:
             return
-        due = max(self.now, host.clock.when(deadline))
-        if due >= host.armed > self.now:
+        due = max(now, host.clock.when(deadline))
+        if due >= host.armed > now:
             return
         host.armed = due
         life = host.life
@@ -426,7 +427,7 @@ class World:
             else:
                 self.arm(host)
 
-        self.at(due - self.now, ring)
+        self.at(due - now, ring)
 
     def _watch(self, host: Host, event: control.Event | control.Multicast) -> None:
         if isinstance(event, control.Multicast):

@@ -88,23 +88,20 @@ class Keyring:
     def __init__(self, options: TotemOptions, keys: KeySet) -> None:
         self.clear = options.crypto_cipher == "none" and options.crypto_hash == "none"
         self._cluster = options.cluster_name.encode()
-        # Key id -> what is left of an authkey of any length.
-        self._secrets: dict[int, bytes] = {}
+        # Key id -> the 32 uniform bytes that are left of an authkey of any length.
+        self.secrets: dict[int, bytes] = {}
         self.install(keys)
 
     def install(self, keys: KeySet) -> None:
         """Send under `keys.active` from now on, and accept all of `keys`."""
         self.keys = keys
+        # The key id to send under, kept since every packet asks for it.
+        self.key_id = KEY_ID_CLEAR if self.clear else keys.active.key_id
         if self.clear:
             return
         assert keys.distinct
         assert all(len(key.material) >= AUTHKEY_BYTES_MIN for key in keys.accepted)
-        self._secrets = {key.key_id: _extract(key.material) for key in keys.accepted}
-
-    @property
-    def key_id(self) -> int:
-        """The key id to send under."""
-        return KEY_ID_CLEAR if self.clear else self.keys.active.key_id
+        self.secrets = {key.key_id: _extract(key.material) for key in keys.accepted}
 
     @property
     def overhead(self) -> int:
@@ -113,17 +110,13 @@ class Keyring:
 
     def accepts(self, key_id: int) -> bool:
         """Tell whether packets under this id may be opened."""
-        return key_id == KEY_ID_CLEAR if self.clear else key_id in self._secrets
-
-    def secret(self, key_id: int) -> bytes:
-        """Return the uniform bytes of an accepted authkey."""
-        return self._secrets[key_id]
+        return key_id == KEY_ID_CLEAR if self.clear else key_id in self.secrets
 
     def key(self, sender: NodeId, epoch: bytes) -> PacketKey:
         """Return the key that `sender` seals with in `epoch` under the active authkey."""
         if self.clear:
             return ClearKey()
-        return self.derived(self.secret(self.key_id), sender, epoch)
+        return self.derived(self.secrets[self.key_id], sender, epoch)
 
     def derived(self, secret: bytes, sender: NodeId, epoch: bytes) -> PacketKey:
         """Return the key of `sender` in `epoch` under one authkey; about 3 microseconds."""
@@ -148,7 +141,7 @@ class SenderKeys:
         keyring = self._keyring
         if keyring.clear:
             return sealed
-        secret = keyring.secret(key_id)
+        secret = keyring.secrets[key_id]
         known = self._derived.get(key_id)
         if known is None or known[0] is not secret:
             known = self._derived[key_id] = (secret, keyring.derived(secret, *self._of))

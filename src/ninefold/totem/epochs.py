@@ -78,20 +78,18 @@ class Epoch:
 
     def fresh(self, link: int, counter: int) -> bool:
         """Tell whether the window of the link would take the counter; changes nothing."""
-        return self._window(link).fresh(counter)
+        return (self._windows.get(link) or self._open(link)).fresh(counter)
 
     def accept(self, link: int, counter: int) -> bool:
         """Take a counter: True the first time only."""
-        return self._window(link).accept(counter)
+        return (self._windows.get(link) or self._open(link)).accept(counter)
 
-    def _window(self, link: int) -> ReplayWindow:
-        """Return the window of a link, open from its beginning if the peer stated no anchor for it.
+    def _open(self, link: int) -> ReplayWindow:
+        """Open the window of a link from its beginning: the peer has stated no anchor for it.
 
         For then it had not had the link when it heard of us, and has sent nothing on it before.
         """
-        window = self._windows.get(link)
-        if window is None:
-            window = self._windows[link] = ReplayWindow(WINDOW_WIDTH, floor=0)
+        window = self._windows[link] = ReplayWindow(WINDOW_WIDTH, floor=0)
         return window
 
 

@@ -126,7 +126,8 @@ class Groups:
         self._members: tuple[NodeId, ...] = ()
         self._brought: dict[NodeId, _Brings] = {}
         self._synchronising = False
-        self._deadline: Instant = NEVER
+        # When the barrier gives up waiting.
+        self.deadline: Instant = NEVER
         # Since the last barrier: who was there, and which of them came along ever since.
         self._activated: tuple[NodeId, ...] = ()
         self._stayed: tuple[NodeId, ...] = ()
@@ -152,11 +153,6 @@ class Groups:
         return self._packer.took_safe
 
     # --- what the layers above ask for ---
-
-    @property
-    def deadline(self) -> Instant:
-        """When the barrier gives up waiting."""
-        return self._deadline
 
     @property
     def queued_bytes(self) -> int:
@@ -236,7 +232,7 @@ class Groups:
         self._members = change.members
         self._assembly.restart()
         self._packer.restart()
-        self._deadline = now + SYNC_TIMEOUT_MS
+        self.deadline = now + SYNC_TIMEOUT_MS
 
     def on_frame(self, sender: NodeId, frame: bytes) -> list[GroupEffect]:
         """Take a frame at its place in the order."""
@@ -253,9 +249,9 @@ class Groups:
 
         If it is we who have brought nothing, that is for the others to judge.
         """
-        if now < self._deadline:
+        if now < self.deadline:
             return ()
-        self._deadline = now + SYNC_TIMEOUT_MS
+        self.deadline = now + SYNC_TIMEOUT_MS
         present = (*self._brought, self._me)
         return tuple(node for node in self._members if node not in present)
 
@@ -338,7 +334,7 @@ class Groups:
         self._activated = self._stayed = self._members
         self._brought.clear()
         self._synchronising = False
-        self._deadline = NEVER
+        self.deadline = NEVER
         self._packer.blocked = False
         return effects
 

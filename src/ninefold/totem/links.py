@@ -92,7 +92,11 @@ class Links:
         self._peers: dict[NodeId, Peer] = {}
         self._frame_number = 0
         self._ping_at: dict[int, Instant] = {}
-        self._deadline: Instant = NEVER
+        # Call `wake` no later than this.
+        self.deadline: Instant = NEVER
+        # Before this a wake-up finds no link that falls, and nothing at all to do here.
+        self._all_up_until: Instant = -NEVER
+        self._quiet_until: Instant = -NEVER
         # When the first path may have something to ask.
         self._probe_at: Instant = NEVER
         self._paths = Paths(config.totem, overhead=self._keyring.overhead)
@@ -102,11 +106,6 @@ class Links:
     def frame_max(self) -> int:
         """The largest frame, in bytes, that needs one datagram and is within netmtu."""
         return self._paths.frame_max
-
-    @property
-    def deadline(self) -> Instant:
-        """Call `wake` no later than this."""
-        return self._deadline
 
     def last_heard(self, peer: NodeId) -> Instant:
         """When the last believed packet of the peer came, on any link; `NEVER_HEARD` if none."""
@@ -193,24 +192,31 @@ class Links:
 
     def wake(self, now: Instant) -> list[LinkEffect]:
         """Send the pings that are due; lower the links whose pongs stay away."""
-        late = now - self._deadline
+        if now < self._quiet_until:
+            return []
+        late = now - self.deadline
         if late > self._overslept_ms:
             for peer in self._peers.values():
                 for heartbeat in peer.heartbeats.values():
                     heartbeat.overslept(now, late)
-        effects: list[LinkEffect] = [
-            LinkChanged(peer.nodeid, link, up=False)
-            for peer in self._peers.values()
-            for link in peer.woken(now)
-        ]
-        if effects:
-            self._paths.resize(self._peers.values())
-        for link, due in self._ping_at.items():
-            if now >= due - self._options[link].ping_interval // SLACK_FRACTION:
+        effects = self._lower(now) if now >= self._all_up_until else []
+        for link in self._ping_at:
+            if now >= self._may_ping_at(link):
                 effects += self._ping_all(now, link)
         effects += self._probe_paths(now)
         self._plan()
         return effects
+
+    def _lower(self, now: Instant) -> list[LinkEffect]:
+        """Lower the links whose time has come."""
+        lowered: list[LinkEffect] = [
+            LinkChanged(peer.nodeid, link, up=False)
+            for peer in self._peers.values()
+            for link in peer.woken(now)
+        ]
+        if lowered:
+            self._paths.resize(self._peers.values())
+        return lowered
 
     def _probe_paths(self, now: Instant) -> list[LinkEffect]:
         """Send the probes that are due; take note of what none has come through."""
@@ -261,13 +267,13 @@ class Links:
             header = wire.parse_header(packet.data)
             peer = self._admit(header, packet)
             epoch = self._find_epoch(peer, header)
-            body = _open(epoch, header, packet.data)
+            held = Held(header, _open(epoch, header, packet.data))
             if header.key_id != self._keyring.key_id:
                 self._notice_key(header.key_id)
-            if peer.epochs.is_proven(header.epoch):
-                frames += self._believe(now, peer, Held(header, body), effects)
+            if epoch is peer.epochs.proven:
+                frames = self._believe(now, peer, held, effects)
             else:
-                frames += self._doubt(now, peer, epoch, Held(header, body), effects)
+                frames = self._doubt(now, peer, epoch, held, effects)
         except Refused as refused:
             self._drop(refused.drop, packet, effects)
         return frames, effects
@@ -282,16 +288,16 @@ class Links:
         """Judge the header alone, cheapest test first; nothing here is authentic yet."""
         if header.sender == self._me:
             raise Refused(Drop.OWN)
-        peer = self._peers.get(header.sender)
+        peer, link = self._peers.get(header.sender), packet.link
         if peer is None:
             raise Refused(Drop.UNKNOWN_SENDER)
-        if header.link != packet.link or header.link not in peer.addresses:
+        if header.link != link or link not in peer.addresses:
             raise Refused(Drop.WRONG_LINK)
         if header.target != self._me and header.target != EVERYBODY:  # noqa: PLR1714 - no set each time
             raise Refused(Drop.MISDIRECTED)
         if not self._keyring.accepts(header.key_id):
             raise Refused(self._unfit_key(header.key_id))
-        if self._block_unlisted and not peer.lives_at(packet.link, packet.address):
+        if self._block_unlisted and not peer.lives_at(link, packet.address):
             raise Refused(Drop.UNLISTED_ADDRESS)
         return peer
 
@@ -388,7 +394,8 @@ class Links:
             self._probe_at = now
             peer.turned()
             self._paths.resize(self._peers.values())
-            self._deadline = min(self._deadline, heartbeat.down_at)
+            self.deadline = min(self.deadline, heartbeat.down_at)
+            self._all_up_until = self._quiet_until = -NEVER
             effects.append(LinkChanged(peer.nodeid, header.link, up=True))
         return []
 
@@ -442,7 +449,17 @@ class Links:
             for heartbeat in peer.heartbeats.values()
         ]
         probes = [path.urgent_at for peer in self._peers.values() for path in peer.paths.values()]
-        self._deadline = min([*self._ping_at.values(), *downs, *probes], default=NEVER)
+        pings = min(self._ping_at.values())
+        self.deadline = min([pings, *downs, *probes])
+        self._all_up_until = -NEVER if NEVER in downs else min(downs, default=NEVER)
+        # While all links are up and pings come first, nothing but a ping or a probe is due at a wake-up.
+        quiet = self.deadline == pings <= self._all_up_until
+        soonest = min(map(self._may_ping_at, self._ping_at))
+        self._quiet_until = min(self._probe_at, soonest) if quiet else -NEVER
+
+    def _may_ping_at(self, link: int) -> Instant:
+        """Return when the pings of a link may leave, if there is a wake-up."""
+        return self._ping_at[link] - self._options[link].ping_interval // SLACK_FRACTION
 
     def _count(self, drop: Drop, times: int = 1) -> None:
         if times:

@@ -177,7 +177,7 @@ def parse_ping(body: bytes) -> int:
 
 def pack_pong(pong: Pong) -> bytes:
     """Return the body of a PONG packet."""
-    anchors = b"".join(_ANCHOR.pack(link, counter) for link, counter in pong.anchors.items())
+    anchors = b"".join(map(_ANCHOR.pack, pong.anchors, pong.anchors.values()))
     return _NONCE.pack(pong.nonce) + bytes([len(pong.anchors)]) + anchors
 
 

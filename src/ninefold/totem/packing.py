@@ -71,6 +71,8 @@ class Packer:
     @property
     def backlog(self) -> int:
         """Frames that could be sent now, roughly: each message counts at least one per frame."""
+        if not self._bytes:
+            return 0
         if not self.blocked and self._application:
             return -(-self._bytes // self._frame_bytes)
         return -(-sum(map(len, self._barrier)) // self._frame_bytes)

@@ -29,14 +29,14 @@ class ReplayWindow:
     def accept(self, number: int) -> bool:
         """Take a number: True the first time, False for one seen before or too far behind."""
         assert number >= 0
-        if not self.fresh(number):
-            return False
         ahead = number - self._top
-        if ahead <= 0:
-            self._seen |= 1 << -ahead
-        else:
+        if ahead > 0:
             # A leap beyond the width empties the window; shifting by the width is enough.
             leap = min(ahead, self._width)
             self._seen = (self._seen << leap | 1) & self._mask
             self._top = number
+            return True
+        if not self.fresh(number):
+            return False
+        self._seen |= 1 << -ahead
         return True

@@ -106,20 +106,16 @@ class Rotation:
         self._settled = False
         self._next_used = False
         self._saving: KeySet | None = None
-        self._due: Instant = NEVER
+        # Wake me no later than this.
+        self.deadline: Instant = NEVER
 
     # --- what happens ---
 
-    @property
-    def deadline(self) -> Instant:
-        """Wake me no later than this."""
-        return self._due
-
     def wake(self, now: Instant) -> list[RotationEffect]:
         """Try again what a disk has refused or the ring has lost."""
-        if now < self._due:
+        if now < self.deadline:
             return []
-        self._due = NEVER
+        self.deadline = NEVER
         said = [] if self._saving is not None else self._tell()
         return self._proceed(now, [*said, *self._offer_again()])
 
@@ -182,7 +178,7 @@ class Rotation:
     def not_saved(self, now: Instant, reason: str) -> list[RotationEffect]:
         """The disk refused; it is asked again in a while."""
         self._saving = None
-        self._due = now + AGAIN_MS
+        self.deadline = now + AGAIN_MS
         text = (
             f"The keys could not be saved: {reason}. It is tried again every {AGAIN_MS // 1000} s."
         )
@@ -274,9 +270,9 @@ class Rotation:
             if self._saving is not None:
                 done.append(SaveKeys(self._saving))
         if not self._settled or not self._under_way():
-            self._due = NEVER
-        elif self._due == NEVER:
-            self._due = now + AGAIN_MS
+            self.deadline = NEVER
+        elif self.deadline == NEVER:
+            self.deadline = now + AGAIN_MS
         return done
 
     def _wanted(self) -> KeySet | None:
