@@ -4,10 +4,14 @@
     authkey.next       taken already, and to be used when every node has it
     authkey.previous   taken still, until every node sends under the new one
     authkey.without    ids of the nodes that an operator has left out of this rotation
+    authkey.rotation   fingerprints of the keys that this rotation is about
 
 Theorem: whatever step of `save_keys` the power fails after, the files that are left are a set that
 the node may begin from: no key that it held is gone before the one that takes its place is there, and
 nobody is left out of a rotation by what another one has left behind.
+
+An `authkey` that the rotation is not about was put there by an operator. What lies beside it is then of a
+rotation that is over for this node: taken up again, it would lead the whole ring back to an old key.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
 REFUSED: Final = "keys-refused"
 # The file's mode if there was none to copy it from.
 MODE: Final = 0o400
-# Who was left out is no secret.
+# Who was left out is no secret, nor is what a key is called.
 MODE_WITHOUT: Final = 0o644
 # What Corosync wants in place of a rotation. It takes the key in three phases, as we do, but at whatever nodes
 # are there at that moment: a node that is absent, or has the old file, is out of the ring afterwards.
@@ -67,12 +71,13 @@ class Files(msgspec.Struct, frozen=True):
     next: Path
     previous: Path
     without: Path
+    rotation: Path
 
     @classmethod
     def beside(cls, keyfile: Path) -> Files:
         """Return the files of this key file; where that is a link, they lie beside its target."""
         active = keyfile.resolve()
-        names = ("next", "previous", "without")
+        names = ("next", "previous", "without", "rotation")
         return cls(active, *(active.with_name(f"{active.name}.{name}") for name in names))
 
 
@@ -87,6 +92,14 @@ def load_keys(config: ClusterConfig, key: bytes) -> tuple[KeySet, list[Finding]]
     # A crash between two steps leaves a key under two names; the better name counts.
     following = None if following == active else following
     previous = None if previous in (active, following) else previous
+    if (following or previous) and _is_strange(active, files.rotation):
+        left = [path.name for path in (files.next, files.previous) if path.exists()]
+        sentence = (
+            f"It is none of the keys that {' and '.join(left)} belong to, so these are not used."
+        )
+        remedy = f"Remove {' and '.join(left)}, unless it is the authkey that is wrong."
+        findings.append(_unfit(files.active, sentence, remedy))
+        return KeySet(active), findings
     without = _read_without(files.without, findings) if following or previous else ()
     keys = KeySet(active, following, previous, without)
     if not keys.distinct:
@@ -95,6 +108,15 @@ def load_keys(config: ClusterConfig, key: bytes) -> tuple[KeySet, list[Finding]]
         )
         return KeySet(active), findings
     return keys, findings
+
+
+def _is_strange(active: Key, rotation: Path) -> bool:
+    """Whether it is known what keys the rotation is about, and this is none of them."""
+    try:
+        names = rotation.read_text("ascii").split()
+    except (OSError, ValueError):
+        return False  # it was begun by a version that did not keep that
+    return active.fingerprint not in names
 
 
 def _read_without(path: Path, findings: list[Finding]) -> tuple[NodeId, ...]:
@@ -141,6 +163,9 @@ def save_steps(keyfile: Path, keys: KeySet) -> Iterator[Callable[[], None]]:
     """Return the steps of `save_keys` in their order, each durable when it returns."""
     files = Files.beside(keyfile)
     mode = _mode(files.active)
+    about = [key.fingerprint for key in keys.accepted]
+    if len(about) > 1:
+        yield _writing(files.rotation, (" ".join(about) + "\n").encode(), MODE_WITHOUT)
     if keys.without:
         text = " ".join(map(str, keys.without)) + "\n"
         yield _writing(files.without, text.encode(), MODE_WITHOUT)
@@ -157,6 +182,8 @@ def save_steps(keyfile: Path, keys: KeySet) -> Iterator[Callable[[], None]]:
         yield _removing(files.next)
     if keys.previous is None and files.previous.exists():
         yield _removing(files.previous)
+    if len(about) == 1 and files.rotation.exists():
+        yield _removing(files.rotation)
 
 
 def _writing(path: Path, data: bytes, mode: int) -> Callable[[], None]:

@@ -74,6 +74,35 @@ def test_crash_between_any_two_steps_leaves_keys_that_do(
     assert loaded(keyfile) == after
 
 
+@pytest.mark.parametrize("left", [COMING, USED])
+def test_key_that_was_copied_by_hand_ends_the_rotation_that_lies_beside_it(
+    keyfile: Path, left: KeySet
+) -> None:
+    # The node was away while the others went on to another key, and an operator gave it that one.
+    save_keys(keyfile, left)
+    keyfile.chmod(0o600)
+    keyfile.write_bytes(OTHER.material)
+
+    keys, (finding,) = load_keys(config(keyfile), OTHER.material)
+
+    assert keys == KeySet(OTHER)
+    assert "authkey." in finding.remedy
+    # What it is told next is a rotation of its own.
+    save_keys(keyfile, KeySet(OTHER, NEW))
+    assert loaded(keyfile) == KeySet(OTHER, NEW)
+
+
+@pytest.mark.parametrize("copied", [OLD, NEW])
+def test_key_of_the_rotation_that_was_copied_by_hand_does_not_end_it(
+    keyfile: Path, copied: Key
+) -> None:
+    save_keys(keyfile, USED)
+    keyfile.chmod(0o600)
+    keyfile.write_bytes(copied.material)
+
+    assert loaded(keyfile).active == copied
+
+
 def test_nobody_is_left_out_by_what_an_earlier_rotation_has_left(keyfile: Path) -> None:
     Files.beside(keyfile).without.write_text("3\n")
     assert loaded(keyfile).without == ()
