@@ -88,15 +88,18 @@ def forget_resources(
 ) -> bool:
     """Remove the history and fail counts of these resources, and of instances; all if `None`.
 
-    What is under way stays: as long as the document shows it, nothing is decided that it could thwart. And
-    unless it is named, what may run and is not `defined` stays, as found running: nobody would probe it.
+    What is under way stays: as long as the document shows it, nothing is decided that it could thwart. What
+    may run where nobody would look for it stays too, as found running: what is not `defined`, unless it is
+    named; and what is, on a node that is away (one in maintenance leaves with all that it runs).
     """
     changed = False
+    away = state.get("in_ccm") in ("false", "0")
     for resource in state.findall("lrm/lrm_resources/lrm_resource"):
         name = resource.get("id", "")
         if resources is not None and not belongs(name, resources):
             continue
-        if resources is None and not defined(name) and unseen.may_run(resource) is not None:
+        unlooked = away if defined(name) else resources is None
+        if unlooked and unseen.may_run(resource) is not None:
             changed = unseen.settle(resource, state.get("uname", "")) or changed
             continue
         for entry in _forgettable(resource):
