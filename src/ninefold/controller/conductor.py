@@ -240,12 +240,9 @@ class Controller:
         quorate = verdict.quorate
         if was == quorate:
             return []
-        self.direction.news("quorum changed")
-        if quorate:
-            situation.senior = situation.senior or situation.ring.seq
-        else:
-            situation.senior = 0
-        followed = self.replica.on_quorum(quorate=quorate)
+        self.direction.on_quorum()
+        situation.senior = (situation.senior or situation.ring.seq) if quorate else 0
+        followed = [*self.replica.on_quorum(quorate=quorate), *self.desk.on_quorum()]
         return [quorum_told(verdict), *self._self_fence(), *followed]
 
     def _self_fence(self) -> list[ev.Effect]:

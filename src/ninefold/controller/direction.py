@@ -116,6 +116,11 @@ class Direction:
             self._abandoned = WorkStatus(abandoned=self.carrier.name, why=why)
         self.carrier = None
 
+    def on_quorum(self) -> None:
+        """Take another verdict: who was fencing may have given it up."""
+        self._fencing = []
+        self.news("quorum changed")
+
     def wake(self, now: Instant) -> list[Change]:
         """Look at the clock; return what must be recorded for results that never came."""
         situation = self._situation
@@ -358,6 +363,7 @@ class Direction:
             carrier.name,
             action.id,
             action.meta.get("digests_all", ""),
+            int(action.meta.get("priority_fencing_delay", "0")) * 1000,
         )
         why = "; ".join(reason.sentence for reason in action.reasons) or "the policy engine asks"
         fields = {"node": action.node, "action": kind}

@@ -106,19 +106,34 @@ class FenceDesk:
             order.name,
             order.action,
             levels_for(fencing, order),
+            delay_ms=order.delay_ms,
             timeout_ms=fencing.timeout_ms,
         )
         return effects + self._perform(self._fencer.step(self._situation.now, event))
 
     def on_configured(self) -> list[Effect]:
         """Give up every order whose target is a member now: it is not to be silenced any more."""
-        effects: list[Effect] = []
+        effects = self.on_quorum()
         for number, order in list(self._orders.items()):
             if order.target in self._situation.members:
                 effects += self._cancel(number)
         for target in list(self._untold):
             if target in self._situation.members:
                 del self._untold[target]
+        return effects
+
+    def on_quorum(self) -> list[Effect]:
+        """Without quorum, give up every order about a node that is elsewhere: it may be in the quorate part.
+
+        A call that is under way goes on; but no delay, no second try and no next level follows.
+        """
+        policy = self._replica.working.property("no-quorum-policy", "stop")
+        if self._situation.quorate or policy == "ignore":
+            return []
+        effects: list[Effect] = []
+        for number, order in list(self._orders.items()):
+            if order.target not in self._situation.members:
+                effects += self._cancel(number)
         return effects
 
     def _cancel(self, number: int) -> list[Effect]:

@@ -91,7 +91,8 @@ class Expecting(msgspec.Struct, frozen=True, tag="expecting"):
 class FenceOrder(msgspec.Struct, frozen=True, tag="fence"):
     """The DC orders `node` to silence `target`. Void in any other ring than `ring`.
 
-    With the action `on` it lets itself in: `devices` is what it is unfenced with.
+    With the action `on` it lets itself in: `devices` is what it is unfenced with. `delay_ms` is waited for
+    first: it gives a head start to a target that has more to lose, if it fences too.
     """
 
     ring: RingId
@@ -102,6 +103,7 @@ class FenceOrder(msgspec.Struct, frozen=True, tag="fence"):
     transition: str
     action_id: int
     devices: str = ""
+    delay_ms: Millis = 0
 
     @property
     def lets_in(self) -> bool:

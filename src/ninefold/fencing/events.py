@@ -15,7 +15,7 @@ class Fence(msgspec.Struct, frozen=True):
     """Carry out `action` (off, reboot, on) on `target` with the first level that succeeds.
 
     `order_id` is unique for the life of this fencer. `delay_ms` is waited for first, besides the
-    devices' own delays. `timeout_ms` bounds the whole order, 0 leaves it to the devices' timeouts.
+    devices' own delays. `timeout_ms` bounds the whole order but for its delays, 0 leaves it to the devices' timeouts.
     """
 
     order_id: int

@@ -283,7 +283,7 @@ class Fencer:
             for device in (device for level in order.levels for device in level):
                 if self._able.get(device.agent) is UNKNOWN:  # it may have been installed since
                     del self._able[device.agent]
-            ends_at = now + order.timeout_ms if order.timeout_ms else NEVER
+            ends_at = now + order.delay_ms + order.timeout_ms if order.timeout_ms else NEVER
             not_before = now + order.delay_ms if order.delay_ms else 0
             self._operations[order.order_id] = Operation(order, ends_at, not_before=not_before)
 
@@ -314,6 +314,8 @@ class Fencer:
             operation.delayed = True
             delay_ms = device.delay_ms(target, self._rng)
             if delay_ms:
+                # Waiting on purpose takes nothing from the time that the device has.
+                operation.ends_at = min(operation.ends_at + delay_ms, NEVER)
                 operation.not_before = now + delay_ms
                 return False
         if any(running.device == device.id for running in self._running.values()):

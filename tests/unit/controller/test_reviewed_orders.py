@@ -228,6 +228,53 @@ def test_node_that_is_back_is_not_tried_again_after_a_failed_attempt() -> None:
     assert fence_calls(cluster) == [call]
 
 
+def second_tries(cluster: Controllers) -> int:
+    """Let the first try of a fencing fail; return how many follow when it is time."""
+    (call,) = fence_calls(cluster)
+    cluster.give(1, ev.AgentFinished(call.token, Outcome(Rc.ERROR, OpStatus.DONE)))
+    cluster.now += 600
+    cluster.give(1, ev.Woke())
+    return len(fence_calls(cluster)) - 1
+
+
+def test_node_that_has_lost_quorum_in_the_middle_of_a_fencing_does_not_go_on_with_it() -> None:
+    # Nodes 2 and 3 have found each other meanwhile: whom it would fence may be running everything.
+    cluster = formed()
+    lose_node3(cluster)
+    order_fencing(cluster)
+    assert len(fence_calls(cluster)) == 1
+
+    cluster.break_up([1])
+    cluster.ring([1])
+
+    assert second_tries(cluster) == 0
+
+
+def test_node_that_has_lost_quorum_without_a_new_ring_does_not_go_on_either() -> None:
+    cluster = formed()
+    lose_node3(cluster)
+    order_fencing(cluster)
+    assert len(fence_calls(cluster)) == 1
+
+    ring = cluster.all[1].situation.ring
+    for node in (1, 2):
+        cluster.give(node, ev.QuorumChanged(Verdict(ring, False, 1, 3, 2, "")))
+
+    assert second_tries(cluster) == 0
+
+
+def test_node_that_has_quorum_still_goes_on_with_a_fencing_in_a_new_ring() -> None:
+    cluster = formed()
+    lose_node3(cluster)
+    order_fencing(cluster)
+    assert len(fence_calls(cluster)) == 1
+
+    cluster.break_up([1, 2])
+    cluster.ring([1, 2])
+
+    assert second_tries(cluster) == 1
+
+
 def test_report_that_nobody_could_apply_is_told_again_in_the_next_ring() -> None:
     cluster = formed()
     lose_node3(cluster)

@@ -145,6 +145,19 @@ def test_delay_is_waited_before_the_first_shot() -> None:
     assert called(machine.step(1000, Woke())) == ["d off p1"]
 
 
+def test_delay_that_is_as_long_as_the_timeout_leaves_the_device_its_time() -> None:
+    machine = fencer()
+    slow = device(delay_base_ms=60_000)
+
+    order = Fence(1, "n1", "off", ((slow,),), delay_ms=60_000, timeout_ms=60_000)
+    assert not machine.step(0, order)
+    assert not machine.step(60_000, Woke())
+    (effect,) = machine.step(120_000, Woke())
+
+    assert isinstance(effect, RunFenceAgent)
+    assert effect.call.timeout_ms == 60_000
+
+
 def test_retries_stop_when_the_devices_time_is_up() -> None:
     machine = fencer()
     slow = device(timeouts_ms={"off": 2000}, tries={"off": 9})
