@@ -242,5 +242,7 @@ def apply_health(work: Workspace) -> None:
         if health == 0:
             continue
         for resource in work.resources:
-            if not boolean(resource.meta.get("allow-unhealthy-nodes"), default=False):
+            # Who may run on unhealthy nodes is spared what is bad there, and keeps what is good.
+            spared = boolean(resource.meta.get("allow-unhealthy-nodes"), default=False)
+            if health > 0 or not spared:
                 _keep(work, Location(f"health of {node.name}", resource, {node.name: health}))

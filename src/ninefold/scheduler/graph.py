@@ -136,7 +136,7 @@ def _counts(edge: Edge) -> bool:
     first, then, relation = edge.first, edge.then, edge.relation
     if relation == 0 or not first.graphed:
         return False
-    if not first.runnable and relation in {ORDERED, SERIALIZE}:
+    if not first.runnable and relation & ~SERIALIZE == ORDERED:
         return False
     if not first.runnable and relation & (MIN_RUNNABLE | UNMIGRATABLE_THEN_BLOCKS):
         return False

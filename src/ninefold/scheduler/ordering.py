@@ -58,7 +58,7 @@ class _Order:
     def forward(self, first_task: str) -> int:
         """Return the relation from first to then."""
         if self.kind == "serialize":
-            return SERIALIZE
+            return ORDERED | SERIALIZE
         if self.kind == "optional":
             return ORDERED
         if not self.symmetrical:
@@ -72,7 +72,7 @@ class _Order:
         """Return the relation of the way back, from then's inverse to first's."""
         if self.kind == "mandatory":
             return ORDERED | THEN_IMPLIES_FIRST
-        return SERIALIZE if self.kind == "serialize" else ORDERED
+        return ORDERED | SERIALIZE if self.kind == "serialize" else ORDERED
 
 
 def unpack_order(work: Workspace, element: Element) -> None:
@@ -179,9 +179,11 @@ def _between(work: Workspace, one: _Order, pair: tuple[Element, Element], *, inv
         for then in thens:
             _from_point(work, point, (then, then_task), relation)
         return
-    if boolean(pair[0].get("sequential"), default=True):
+    # Within a set that says that it is sequential, one end stands for all. Where nothing is said it
+    # is too, but all are ordered all the same, as the field does.
+    if boolean(pair[0].get("sequential"), default=False):
         firsts = firsts[:1] if inverse else firsts[-1:]
-    if boolean(pair[1].get("sequential"), default=True):
+    if boolean(pair[1].get("sequential"), default=False):
         thens = thens[-1:] if inverse else thens[:1]
     for first, then in product(firsts, thens):
         order(work, (first, first_task), (then, then_task), relation, one.id)

@@ -6,8 +6,9 @@ Date specifications and durations are read in UTC. A condition that cannot be re
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
 _DAY: Final = 86_400
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _ORDINAL: Final = re.compile(r"(\d{4})-(\d{3})$")
 _DURATIONS: Final = {
     "seconds": 1, "minutes": 60, "hours": 3600, "days": _DAY, "weeks": 7 * _DAY,
-    "months": 30 * _DAY, "years": 365 * _DAY,
 }  # fmt: skip
 
 
@@ -184,10 +185,28 @@ def _ends(part: Element) -> tuple[int | None, int | None]:
     start, end = instant(part.get("start")), instant(part.get("end"))
     duration = part.find("duration")
     if end is None and start is not None and duration is not None:
-        end = start + sum(
-            integer(duration.get(name), 0) * unit for name, unit in _DURATIONS.items()
-        )
+        end = _after(start, duration)
     return start, end
+
+
+def _after(start: int, duration: Element) -> int | None:
+    """Return the instant at which a duration ends, by the calendar; `None` beyond its last year.
+
+    As the field counts: years keep the number of the day in the year, months keep the day of the
+    month, or take the last one of a shorter month.
+    """
+    days, seconds = divmod(start, _DAY)
+    day = date.fromordinal(_EPOCH_DAY + days)
+    numbered = day.timetuple().tm_yday
+    years, months = (integer(duration.get(name), 0) for name in ("years", "months"))
+    try:
+        day = date(day.year + years, 1, 1) + timedelta(days=numbered - 1)
+        year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+        day = date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+    except (ValueError, OverflowError):
+        return None
+    rest = sum(integer(duration.get(name), 0) * unit for name, unit in _DURATIONS.items())
+    return (day.toordinal() - _EPOCH_DAY) * _DAY + seconds + rest
 
 
 def _date(part: Element, now: int) -> bool:

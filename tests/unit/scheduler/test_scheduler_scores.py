@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from lxml import etree
 
 from ninefold.scheduler.digests import operation_digest, restart_digest
-from ninefold.scheduler.rules import instant
+from ninefold.scheduler.rules import Scope, holds, instant
 from ninefold.scheduler.scores import INFINITY, add, parse, render, scaled
 from ninefold.scheduler.words import boolean, milliseconds
 
@@ -73,3 +74,37 @@ def test_a_restart_digest_only_counts_what_forces_a_restart() -> None:
 
 def test_ordinal_dates_are_dates() -> None:
     assert instant("2005-020") == instant("2005-01-20")
+
+
+@pytest.mark.parametrize(
+    ("start", "duration", "last"),
+    [
+        ("2027-01-31 08:00:00Z", 'months="1"', "2027-02-28 08:00:00Z"),
+        ("2027-01-31 08:00:00Z", 'months="13"', "2028-02-29 08:00:00Z"),
+        ("2027-01-31 08:00:00Z", 'months="1" days="3"', "2027-03-03 08:00:00Z"),
+        ("2028-02-29 08:00:00Z", 'years="1"', "2029-03-01 08:00:00Z"),
+        # The 61st day of a leap year, and of one that is none.
+        ("2028-03-01 08:00:00Z", 'years="1"', "2029-03-02 08:00:00Z"),
+        ("2027-10-31 08:00:00Z", 'years="1" months="4"', "2029-02-28 08:00:00Z"),
+    ],
+)
+def test_a_duration_ends_by_the_calendar(start: str, duration: str, last: str) -> None:
+    """As crm_simulate 2.1.5 answers, asked second by second."""
+    rule = etree.fromstring(
+        f'<rule><date_expression operation="in_range" start="{start}"><duration {duration}/>'
+        "</date_expression></rule>"
+    )
+    end = instant(last)
+    assert end is not None
+
+    assert holds(rule, Scope(now=end))
+    assert not holds(rule, Scope(now=end + 1))
+
+
+def test_a_duration_beyond_the_calendar_never_ends() -> None:
+    rule = etree.fromstring(
+        '<rule><date_expression operation="in_range" start="2027-01-31"><duration years="9000"/>'
+        "</date_expression></rule>"
+    )
+
+    assert holds(rule, Scope(now=2_000_000_000))
