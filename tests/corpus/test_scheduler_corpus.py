@@ -36,6 +36,8 @@ SEMANTIC_FLOOR = 522
 # And those that are the same text, numbers and all, but for `crm_feature_set` and `batch-limit`.
 TEXT_FLOOR = 512
 SCORES_FLOOR = 522
+# And those whose lines of scores are the same, each as often.
+SCORE_LINES_FLOOR = 521
 
 pytestmark = pytest.mark.skipif(
     not (CORPUS / "manifest.json").exists(), reason="the recorded decisions are not here"
@@ -63,7 +65,7 @@ def now_of(case: dict[str, Any], root: etree._Element) -> int:
 def test_recorded_decisions_are_reached_and_no_state_breaks_the_engine() -> None:
     comparer = load_comparer()
     cases = json.loads((CORPUS / "manifest.json").read_text())
-    reached = {"actions": 0, "order": 0, "semantic": 0, "text": 0, "scores": 0}
+    reached = {"actions": 0, "order": 0, "semantic": 0, "text": 0, "scores": 0, "lines": 0}
 
     for case in cases:
         name = case["name"]
@@ -78,7 +80,9 @@ def test_recorded_decisions_are_reached_and_no_state_breaks_the_engine() -> None
         recorded = (CORPUS / "exp" / f"{name}.exp").read_text()
         graph = comparer.compare_graph(recorded, graph_xml(transition, ids))
         wanted = (CORPUS / "scores" / f"{name}.scores").read_text()
-        scores = comparer.compare_scores(wanted, "\n".join(score_lines(transition)))
+        lines = score_lines(transition)
+        scores = comparer.compare_scores(wanted, "\n".join(lines))
+        reached["lines"] += lines == [line for line in wanted.splitlines() if line]
         reached["actions"] += graph["keys"]
         reached["order"] += graph["order"]
         reached["semantic"] += graph["semantic"]
@@ -91,3 +95,4 @@ def test_recorded_decisions_are_reached_and_no_state_breaks_the_engine() -> None
     assert reached["semantic"] >= SEMANTIC_FLOOR, reached
     assert reached["text"] >= TEXT_FLOOR, reached
     assert reached["scores"] >= SCORES_FLOOR, reached
+    assert reached["lines"] >= SCORE_LINES_FLOOR, reached

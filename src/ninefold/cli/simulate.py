@@ -151,8 +151,8 @@ def simulate(
     ids = _node_ids(root)
     before, rounds, final, end = _run(root, at, failing, to_settle=to_settle, whole=json)
     first = rounds[0].transition
-    after = summary.state_lines(end, observe(end, at) if json or to_settle else final)
-    printed = summary.text(before, *_middle(rounds), after)
+    after = summary.state_lines(observe(end, at) if json or to_settle else final)
+    printed = summary.text(before, *_middle(rounds), after, summary.clock(root, now))
     _save(graph, lambda: graph_xml(first, ids))
     _save(scores, lambda: "".join(f"{line}\n" for line in score_lines(first)))
     _save(summary_file, lambda: printed)
@@ -229,7 +229,7 @@ def _run(
     `root` is changed. What is left is only looked at, and not decided about, unless `whole`.
     """
     there, transition = observe_and_schedule(root, now)
-    before = summary.state_lines(root, there)
+    before = summary.before_lines(there)
     if to_settle:
         story = settle(root, now, failing)
         if story.rounds:

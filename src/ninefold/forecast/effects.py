@@ -180,6 +180,18 @@ def history_name(action: Action) -> str:
     return action.resource
 
 
+def known_as(root: Element, action: Action) -> str:
+    """Return what a node calls the resource of an action before it has been carried out.
+
+    Nodes that know an instance by a number go on with it; so do those that have not met it yet.
+    """
+    key = action.history_key or action.key
+    if not action.instance or key.startswith(f"{action.resource}_"):
+        return action.resource
+    known = _histories(node_state(root, action.node), action.resource)
+    return action.resource if known else action.instance
+
+
 def _kept_as(state: Element, action: Action) -> str:
     """Return the name in this node's history; old ones number instances that newer ones do not."""
     name = history_name(action)

@@ -29,10 +29,11 @@ ROUNDS_MAX: Final = 20
 
 
 class Step(msgspec.Struct, frozen=True):
-    """An action that was carried out; `rc` is set if it failed."""
+    """An action that was carried out; `rc` is set if it failed, `name` is what the node calls it."""
 
     action: Action
     rc: int | None = None
+    name: str = ""
 
 
 class Execution(msgspec.Struct, frozen=True):
@@ -100,6 +101,8 @@ def carry_out(
     calls = effects.Calls()
     done: dict[int, bool] = {}
     steps: list[Step] = []
+    # What a node calls an instance does not change while it works on it.
+    called: dict[tuple[str, str], str] = {}
     waiting = list(transition.in_sequence)
     broken, moved = False, True
     while waiting and moved and not broken:
@@ -113,13 +116,16 @@ def carry_out(
                 left.append(action)
                 continue
             rc = _failure(action, failing)
+            name = called.setdefault(
+                (action.node, action.instance or action.resource), effects.known_as(root, action)
+            )
             if rc is None:
                 effects.complete(root, action, now, calls)
                 done[action.id] = True
             else:
                 effects.fail(root, action, rc, now, calls)
                 broken = not go_on
-            steps.append(Step(action, rc))
+            steps.append(Step(action, rc, name))
             moved = True
         waiting = left
     return Execution(root, tuple(steps), tuple(waiting))

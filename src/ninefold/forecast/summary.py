@@ -6,51 +6,74 @@ are read from the document.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from ninefold.cib.edit import find_by
-from ninefold.forecast.events import agent_of
-from ninefold.forecast.resources import Leaf, indented, resource_lines
+from ninefold.forecast.resources import indented, resource_lines
 from ninefold.scheduler.model import ActionKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lxml.etree import _Element as Element
 
     from ninefold.forecast.execute import Step
-    from ninefold.scheduler.model import Action, NodeView, Placement, Transition
+    from ninefold.scheduler.model import Action, Change, Transition
 
-_MOVES: Final = ("start", "stop", "promote", "demote", "migrate_to", "migrate_from", "reload")
+# The least widths of names and places in the rows.
+_NAME_MIN: Final = 5
+_PLACE_MIN: Final = 5
+_IN_MAINTENANCE: Final = (
+    "",
+    "              *** Resource management is DISABLED ***",
+    "  The cluster will not attempt to start, stop or recover services",
+    "",
+)
 
 
-def state_lines(root: Element, transition: Transition) -> list[str]:
-    """Return the nodes and the resources as `transition` found them."""
+def preface(seen: Transition) -> list[str]:
+    """Return what is to be known before the state: that things are meant not to run."""
+    total, disabled, blocked = seen.instances
+    lines = list(_IN_MAINTENANCE) if seen.maintenance else []
+    if disabled or blocked:
+        told = f"{disabled} of {total} resource instances DISABLED and {blocked} BLOCKED"
+        lines += [f"{told} from further action due to failure", ""]
+    return lines
+
+
+def before_lines(seen: Transition) -> list[str]:
+    """Return what a summary begins with: what is not let run, and the state."""
+    return [*preface(seen), "Current cluster status:", *state_lines(seen)]
+
+
+def state_lines(seen: Transition) -> list[str]:
+    """Return the nodes and the resources as an observation found them."""
     return [
-        *indented(["Node List:", *indented(_node_lines(root, transition))]),
+        *indented(["Node List:", *indented(_node_lines(seen))]),
         "",
-        *indented(["Full List of Resources:", *indented(resource_lines(root, transition))]),
+        *indented(["Full List of Resources:", *indented(resource_lines(seen))]),
     ]
 
 
 def decision_lines(transition: Transition) -> list[str]:
     """Return what the transition does to nodes and resources, and why."""
-    # Of two actions with one key and task the later one counts.
-    keyed = {
-        (action.key, action.task): action for action in transition.actions if action.task in _MOVES
-    }
-    rows = [row for placement in transition.placements for row in _row(keyed, placement)]
-    width = max((len(row[1]) for row in rows), default=0)
-    span = max((len(row[2]) for row in rows), default=0)
-    return indented(
-        [
-            *_cluster_lines(transition),
-            *(
-                f"{verb:<8}   {name:<{width}}   ( {what:>{span}} ){why}"
-                for verb, name, what, why in rows
-            ),
-        ]
+    name, place = _NAME_MIN, _PLACE_MIN
+    for change in transition.changes:
+        # The field makes room for two more than the longest name so far, but only if that grows.
+        name = len(change.resource) + 2 if len(change.resource) > name else name
+        place = max(place, len(change.place))
+    rows = (
+        f"{one.verb:<8}   {one.resource:<{name}}   ( {one.place:>{place}} ){_because(one)}"
+        for one in transition.changes
     )
+    return indented([*_cluster_lines(transition), *rows])
+
+
+def _because(change: Change) -> str:
+    due = f"  due to {change.why}" if change.why else ""
+    if not change.blocked:
+        return due
+    return f"{due} (blocked)" if due else "  blocked"
 
 
 def step_lines(steps: Iterable[Step]) -> list[str]:
@@ -58,110 +81,32 @@ def step_lines(steps: Iterable[Step]) -> list[str]:
     return indented(_step(step) for step in steps)
 
 
-def _node_lines(root: Element, transition: Transition) -> list[str]:
+def _node_lines(seen: Transition) -> list[str]:
     single: list[str] = []
     listed: dict[str, list[str]] = {}
-    busy = {node for placement in transition.placements for node in placement.nodes}
-    for node in transition.nodes:
-        kind = _kind(root, node.name)
-        word = _standing(node, busy=node.name in busy)
-        if word in {"Online", "OFFLINE"}:
-            listed.setdefault(f"{kind}{word}", []).append(node.name)
-        elif not (kind == "Guest" and not node.online):
-            single.append(f"{kind}Node {node.name}: {word}".replace("Node Node", "Node"))
+    for node in seen.nodes:
+        word = f"{node.kind}{node.standing}"
+        if node.standing not in {"Online", "OFFLINE"}:
+            single.append(f"{node.kind}Node {node.name}: {node.standing}")
+        elif word != "GuestOFFLINE":
+            listed.setdefault(word, []).append(node.name)
     order = (
         "Online", "OFFLINE", "RemoteOnline", "RemoteOFFLINE", "GuestOnline",
     )  # fmt: skip
     return single + [f"{word}: [ {' '.join(listed[word])} ]" for word in order if word in listed]
 
 
-def _kind(root: Element, name: str) -> str:
-    """Return "" for a member of the cluster, else Remote or Guest."""
-    for element in root.iterfind("configuration/resources//primitive"):
-        if element.get("id") == name and agent_of(root, element)[1:] == ("pacemaker", "remote"):
-            return "Remote"
-    for node in root.iterfind("configuration/nodes/node"):
-        if node.get("uname") == name and node.get("type") != "remote":
-            return ""
-    section = root.find("status")
-    state = None if section is None else find_by(section, "node_state", "uname", name)
-    return "" if state is not None and state.get("remote_node") is None else "Guest"
-
-
-def _standing(node: NodeView, *, busy: bool) -> str:
-    """Return Online or OFFLINE if nothing more is to be said of it."""
-    if node.unclean:
-        return f"UNCLEAN ({'online' if node.online else 'offline'})"
-    if node.pending:
-        return "pending"
-    if node.standby:
-        active = " (with active resources)" if busy else ""
-        return f"standby{active}" if node.online else "OFFLINE"
-    if node.maintenance:
-        return "maintenance" if node.online else "OFFLINE"
-    return "Online" if node.online else "OFFLINE"
-
-
 def _cluster_lines(transition: Transition) -> Iterator[str]:
-    for action in transition.actions:
-        if action.kind is ActionKind.FENCING:
-            why = f" '{action.reasons[0].sentence}'" if action.reasons else ""
-            yield f"Fence ({_fencing(action)}) {action.node}{why}"
-        elif action.task == "do_shutdown":
-            yield f"Shutdown {action.node}"
+    for action in reversed(transition.actions):
+        if action.task == "stonith":
+            # A guest is silenced by way of what it lives in.
+            guest = action.kind is ActionKind.PSEUDO
+            why = f"(resource: {action.due}) 'guest is unclean'" if guest else f"'{action.due}'"
+            yield f"Fence ({_fencing(action)}) {action.node} {why}"
 
 
 def _fencing(action: Action) -> str:
     return action.meta.get("stonith_action") or action.meta.get("fencing_action", "reboot")
-
-
-def _row(
-    keyed: Mapping[tuple[str, str], Action], placement: Placement
-) -> Iterator[tuple[str, str, str, str]]:
-    """Yield verb, resource, places and reason for a resource with which something happens."""
-    leaf = Leaf(placement)
-    actions = {
-        task: keyed[key]
-        for task in _MOVES
-        if (key := (f"{placement.resource}_{task}_0", task)) in keyed
-    }
-    blocked = not actions and placement.blocked and placement.next_node not in placement.nodes
-    if not actions and not (blocked and placement.next_node):
-        return
-    verb, places = _verb(placement, actions, failed=leaf.failed)
-    found = [
-        reason for task in _MOVES if task in actions for reason in actions[task].reasons
-    ] or list(placement.reasons)
-    why = f"  due to {found[0].sentence.rstrip('.')}" if found and verb != "Start" else ""
-    hindered = placement.blocked.removeprefix("Its start cannot run: ").rstrip(".")
-    if verb == "Stop" and placement.next_node and hindered:
-        why = f"  due to {hindered}"
-    elif blocked:
-        why = f"  due to {hindered} (blocked)"
-    yield verb, placement.resource, places, why
-
-
-def _verb(placement: Placement, tasks: dict[str, Action], *, failed: bool) -> tuple[str, str]:
-    here = placement.nodes[0] if placement.nodes else ""
-    there = placement.next_node
-    was, will = placement.role.capitalize(), placement.next_role.capitalize()
-    promoted = "Promoted" in {was, will}
-    stay = f"{was} {here}" if promoted else here
-    if "migrate_to" in tasks:
-        return "Migrate", f"{here} -> {there}"
-    if not here:
-        return ("Promote", f"Stopped -> {will} {there}") if will == "Promoted" else ("Start", there)
-    if not there or will == "Stopped" or ("stop" in tasks and "start" not in tasks):
-        return "Stop", stay
-    if here != there:
-        return "Move", f"{stay} -> {will} {there}" if promoted else f"{here} -> {there}"
-    if "stop" in tasks or "start" in tasks:
-        return "Recover" if failed else "Restart", stay
-    if "reload" in tasks:
-        return "Reload", stay
-    if was != will:
-        return "Promote" if will == "Promoted" else "Demote", f"{was} -> {will} {here}"
-    return "Re-promote", stay
 
 
 def _step(step: Step) -> str:
@@ -171,9 +116,10 @@ def _step(step: Step) -> str:
     match action.kind:
         case ActionKind.RESOURCE:
             task = f"{action.task}={action.interval_ms}" if action.interval_ms else action.task
-            return f"Resource action: {action.resource:<15} {task}{where}{end}"
+            return f"Resource action: {step.name:<15} {task}{where}{end}"
         case ActionKind.PSEUDO:
-            return f"Pseudo action:   {action.key}{where if action.task == 'stonith' else ''}"
+            key = action.history_key or action.key
+            return f"Pseudo action:   {key}{where if action.task == 'stonith' else ''}"
         case ActionKind.FENCING:
             return f"Fencing {action.node} ({_fencing(action)}){end}"
         case ActionKind.CLUSTER:
@@ -181,14 +127,29 @@ def _step(step: Step) -> str:
             return f"Cluster action:  {action.task}{about}{where}"
 
 
+def clock(document: Element, said: str | None) -> list[str]:
+    """Return the line that tells which time is decided for, if not the present."""
+    if said is not None:
+        return [f"Setting effective cluster time: {said}"]
+    recorded = document.get("execution-date", "")
+    if not (recorded.isascii() and recorded.isdigit()):
+        return []
+    moment = datetime.fromtimestamp(int(recorded), UTC)
+    return [f"Using the original execution date of: {moment:%Y-%m-%d %H:%M:%SZ}"]
+
+
 def text(
-    before: Sequence[str], decision: Sequence[str], steps: Sequence[str], after: Sequence[str]
+    before: Sequence[str],
+    decision: Sequence[str],
+    steps: Sequence[str],
+    after: Sequence[str],
+    time: Sequence[str] = (),
 ) -> str:
-    """Put the four parts together."""
+    """Put the four parts together, `time` where the field's tools say it; `before` begins with a preface."""
     parts = (
-        ("Current cluster status:", before),
         ("Transition Summary:", decision),
-        ("Executing Cluster Transition:", steps),
+        ("Executing Cluster Transition:", [*steps, *time]),
         ("Revised Cluster Status:", after),
     )
-    return "\n\n".join("\n".join([title, *lines]) for title, lines in parts) + "\n"
+    told = ["\n".join([title, *lines]) for title, lines in parts]
+    return "\n\n".join(["\n".join([*time, *before]), *told]) + "\n"

@@ -246,6 +246,7 @@ def _with_needs(work: Workspace, action: Action, resource: Resource) -> None:
     grows = resource.next_role > resource.role
     if policy == "stop" or (policy == "freeze" and (not active or grows)):
         cannot(action, "the partition does not have quorum")
+        action.due = "no quorum" if policy == "stop" else "quorum freeze"
         if reasons.no_quorum() not in action.reasons:
             action.reasons.append(reasons.no_quorum())
     else:

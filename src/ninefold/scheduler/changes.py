@@ -90,7 +90,7 @@ def _agent_changed(work: Workspace, resource: Resource, node: Node, element: Ele
     recorded = (element.get("class", ""), element.get("provider", ""), element.get("type", ""))
     if recorded == (resource.agent_class, resource.provider, resource.agent_type):
         return False
-    device_changed(work, resource, node, f"the definition of {resource.id} changed")
+    device_changed(work, resource, node, "definition")
     return True
 
 
@@ -162,8 +162,11 @@ def _restart(work: Workspace, resource: Resource, node: Node, entry: Entry) -> N
         action = act(work, resource, task, None, optional=False)
     why = reasons.changed(resource)
     action.reasons.append(why)
+    if not resource.start_pending:
+        # Of what has another agent now, the field says no more than that it is restarted.
+        action.due = action.due or reasons.DEFINITION
     resource.placement_reasons.append(why)
-    device_changed(work, resource, node, f"the parameters of {resource.id} changed")
+    device_changed(work, resource, node, "parameters")
 
 
 def _reload(work: Workspace, resource: Resource, node: Node) -> None:

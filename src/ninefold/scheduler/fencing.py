@@ -61,6 +61,7 @@ def fencing_of(work: Workspace, node: Node) -> Action:
     action = fencing_action(work, node)
     if action.optional:
         action.optional = False
+        action.due = action.due or "node is unclean"
         action.reasons.append(reasons.node_lost(node))
         _delay(work, node, action)
     return action
@@ -165,6 +166,7 @@ def _fence_guest(work: Workspace, node: Node) -> None:
     action.meta = {"stonith_action": task, "on_node": node.name, "on_node_uuid": node.id}
     action.optional = False
     action.pseudo = True
+    action.due = f"{launcher.id}"
     action.reasons.append(Reason("node-lost", f"{node.name} is recovered with {launcher.id}."))
     strict = UNRUNNABLE_FIRST_BLOCKS | FIRST_IMPLIES_THEN
     if stop is not None and stop.pseudo and stop.node is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from ninefold.scheduler import reasons
 from ninefold.scheduler.actions import DEFAULT_TIMEOUT_MS, can_fence
 from ninefold.scheduler.bundle_model import outside_address, with_host
+from ninefold.scheduler.decision import changes_of
 from ninefold.scheduler.graph_meta import clone_meta, downed_by, header, instance_of, more_meta
 from ninefold.scheduler.model import Action as GraphAction
 from ninefold.scheduler.model import (
@@ -29,6 +30,7 @@ from ninefold.scheduler.remote import router_of
 from ninefold.scheduler.resources import operation_parameters, parameters_on
 from ninefold.scheduler.scores import INFINITY
 from ninefold.scheduler.sequence import sequence
+from ninefold.scheduler.views import resource_views, role_now, standing
 from ninefold.scheduler.words import Role, integer
 from ninefold.scheduler.workspace import Variant
 
@@ -71,6 +73,7 @@ def build(work: Workspace) -> Transition:
         warnings=tuple(work.warnings),
         header=header(work),
         sequence=sequence(work),
+        changes=changes_of(work),
     )
 
 
@@ -82,7 +85,7 @@ def seen(work: Workspace) -> Transition:
         placements=tuple(
             Placement(
                 resource=leaf.id,
-                role=_role_now(leaf).name.lower(),
+                role=role_now(leaf).name.lower(),
                 nodes=tuple(node.name for node in leaf.active),
                 next_role="",
                 next_node="",
@@ -94,14 +97,14 @@ def seen(work: Workspace) -> Transition:
         ),
         nodes=tuple(_view(work, node) for node in work.nodes),
         quorate=work.quorate,
+        resources=resource_views(work),
+        maintenance=work.options.maintenance_mode,
+        instances=(
+            sum(not (leaf.removed and not leaf.active) for leaf in leaves),
+            sum(leaf.target_role is Role.STOPPED for leaf in leaves),
+            sum(leaf.blocked for leaf in leaves),
+        ),
     )
-
-
-def _role_now(leaf: Resource) -> Role:
-    if not leaf.active:
-        return Role.STOPPED
-    started = leaf.role is Role.STARTED and leaf.top.promotable
-    return Role.UNPROMOTED if started else leaf.role
 
 
 def _hidden(leaf: Resource) -> bool:
@@ -289,6 +292,7 @@ def _export(work: Workspace, action: Action, inputs: list[int]) -> GraphAction:
         start_delay_ms=integer(meta.get("start_delay"), 0),
         instance=instance_of(resource, name),
         downed=downed_by(work, action),
+        due=action.due,
     )
 
 
@@ -398,4 +402,6 @@ def _view(work: Workspace, node: Node) -> NodeView:
         pending=node.pending,
         shutdown=node.shutdown,
         reason=node.reason,
+        kind="Guest" if node.guest else "Remote" if node.remote else "",
+        standing=standing(work, node),
     )

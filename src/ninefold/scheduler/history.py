@@ -224,6 +224,7 @@ def _replay_one(work: Workspace, story: Story, entry: Entry) -> None:
                 target = resource if resource.unique else resource.top
                 scoring.ban(target, node, "hard-error", resource.id)
                 resource.placement_reasons.append(reasons.masked(resource, node, entry.rc))
+                resource.absent[node.name] = entry.rc
         case Outcome.FAILED | Outcome.HARD | Outcome.FATAL | Outcome.MISSING:
             _on_trouble(work, story, entry, verdict.outcome, verdict.role)
 

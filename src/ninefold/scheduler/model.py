@@ -36,7 +36,7 @@ class Action(msgspec.Struct, frozen=True):
     promote, demote, notify, migrate_to, migrate_from, cancel, stonith, do_shutdown,
     clear_failcount, delete. `parameters` are the agent's, `meta` the `CRM_meta_*` without prefix.
     `instance` names the instance of an anonymous clone, which its agent is not told; `downed` the
-    nodes that are down when it has been done.
+    nodes that are down when it has been done. `due` is the first reason in the field's words.
     `optional` actions are not part of a transition and never appear here.
     """
 
@@ -62,6 +62,7 @@ class Action(msgspec.Struct, frozen=True):
     start_delay_ms: Millis = 0
     instance: str = ""
     downed: tuple[str, ...] = ()
+    due: str = ""
 
 
 class Contribution(msgspec.Struct, frozen=True):
@@ -114,8 +115,26 @@ class Placement(msgspec.Struct, frozen=True):
     rating: Rating | None = None
 
 
+class Change(msgspec.Struct, frozen=True):
+    """What becomes of a resource, in the words of the field's tools.
+
+    `place` is a node, or from where to where, with roles if these matter; `why` goes on after "due to".
+    `blocked`: it should be so, and cannot.
+    """
+
+    verb: str
+    resource: str
+    place: str
+    why: str = ""
+    blocked: bool = False
+
+
 class NodeView(msgspec.Struct, frozen=True):
-    """A node as the engine read it from the status section."""
+    """A node as the engine read it from the status section.
+
+    `kind` is "" for a member of the cluster, else `Remote` or `Guest`; `standing` says in the field's
+    words how it is.
+    """
 
     name: str
     online: bool
@@ -125,6 +144,42 @@ class NodeView(msgspec.Struct, frozen=True):
     pending: bool
     shutdown: bool
     reason: str = ""
+    kind: str = ""
+    standing: str = ""
+
+
+class ResourceView(msgspec.Struct, frozen=True):
+    """A resource as it was found, with what is in it; for those who print it.
+
+    `kind` is primitive, group, clone or bundle, `name` what it is called there (instances that cannot
+    be told apart have one name). `active`: it may be running where it is said to; `lost`: nobody reaches
+    it there.
+    `absent` maps nodes where it could not be asked for to the exit code of that. Of a clone, `nodes` are
+    those where it may be, and `instances` how many there shall be; of a bundle, `agent` is the image.
+    """
+
+    kind: str
+    id: str
+    name: str
+    agent: str = ""
+    role: str = ""
+    nodes: tuple[str, ...] = ()
+    active: bool = False
+    failed: bool = False
+    blocked: bool = False
+    managed: bool = True
+    maintenance: bool = False
+    disabled: bool = False
+    removed: bool = False
+    ignored: bool = False
+    lost: bool = False
+    unique: bool = False
+    promotable: bool = False
+    pending: str = ""
+    locked: str = ""
+    instances: int = 0
+    absent: dict[str, int] = {}
+    children: tuple[ResourceView, ...] = ()
 
 
 class ScoreLine(msgspec.Struct, frozen=True):
@@ -142,6 +197,8 @@ class Transition(msgspec.Struct, frozen=True):
     `recheck_at` is the next wall-clock time at which the answer may change by itself (a failure
     that expires), or 0. `header` has those attributes of the field's graph that the configuration
     decides, as it is written there, and `sequence` the ids of the actions in that graph's order.
+    `resources` are there if it was asked what was found, and `instances` counts them, those that shall be
+    stopped, and those blocked by a failure; `maintenance` says that nothing is done at all. `changes` are there if it was asked what to do.
     """
 
     actions: tuple[Action, ...]
@@ -154,6 +211,10 @@ class Transition(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     header: dict[str, str] = {}
     sequence: tuple[int, ...] = ()
+    resources: tuple[ResourceView, ...] = ()
+    changes: tuple[Change, ...] = ()
+    instances: tuple[int, int, int] = (0, 0, 0)
+    maintenance: bool = False
 
     @property
     def in_sequence(self) -> tuple[Action, ...]:

@@ -114,7 +114,7 @@ def unpack_states(work: Workspace) -> None:
         if node.remote:
             continue
         if node.online and work.options.no_quorum_policy == "fence" and not work.quorate:
-            fence(work, node, "the cluster does not have quorum")
+            fence(work, node, "cluster does not have quorum")
         if not node.online or node.shutdown:
             node.score = -INFINITY
 
@@ -281,7 +281,8 @@ def fence(work: Workspace, node: Node, reason: str) -> None:
     # What a remote node itself has recorded does not make up for what its connection says.
     node.remote_reset = node.remote_reset or node.remote
     node.unclean = True
-    fencing_action(work, node)
+    action = fencing_action(work, node)
+    action.due = action.due or reason
 
 
 def fencing_action(work: Workspace, node: Node) -> Action:

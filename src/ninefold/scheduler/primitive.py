@@ -272,6 +272,8 @@ def _stop(work: Workspace, resource: Resource, *, optional: bool, restarting: bo
                 continue
             needed = True
         action = stop_on(work, resource, node, optional=not needed)
+        if needed and resource.expected_node is not None:
+            action.due = action.due or "being multiply active"
         if not resource.managed:
             action.runnable = False
             action.why_not = "it is unmanaged"

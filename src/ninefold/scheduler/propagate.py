@@ -212,7 +212,9 @@ def apply_edge(work: Workspace, edge: Edge) -> Visits[int]:
     owner = first.resource
     held = owner is not None and not owner.managed and owner.blocked and first.task == "stop"
     if relation & stuck and held and not first.runnable and then.runnable:
+        due = then.due
         blocked(then, first)
+        then.due = due
         changed |= CHANGED_THEN
     return changed
 
@@ -221,6 +223,7 @@ def _on_plain_then(relation: int, first: Action, then: Action, first_flags: int)
     changed = 0
     if relation & FIRST_IMPLIES_THEN and not first_flags & OPTIONAL and then.optional:
         then.optional = False
+        then.due = then.due or reasons.due("required", first, then)
         then.reasons.append(reasons.because_of(first))
         changed = CHANGED_THEN
     if relation & MIN_RUNNABLE and first_flags & RUNNABLE:
@@ -282,6 +285,7 @@ def _show(relation: int, first: Action, then: Action, first_flags: int, then_fla
 def blocked(action: Action, because: Action) -> None:
     """Say that an action cannot run because of an earlier one."""
     action.runnable = False
+    action.due = action.due or reasons.due("unrunnable", because, action)
     owner = because.resource.id if because.resource is not None else because.key
     if not action.why_not:
         action.why_not = f"it waits for the {because.task} of {owner}: {because.why_not}"
@@ -308,6 +312,8 @@ def block_dependents(action: Action) -> Visits[None]:
 def _block_task(resource: Resource, task: str, because: Action) -> Visits[None]:
     for action in list(resource.actions):
         if action.task == task and action.runnable:
+            if because.resource is not None:
+                action.due = action.due or f"colocation with {because.resource.id}"
             blocked(action, because)
             yield from block_dependents(action)
             yield action

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ninefold.scheduler.workspace import Action, Colocation, Location, Node, Resource
 
 
+# What the field says where a definition is another than the one that was started with.
+DEFINITION: Final = "resource definition change"
+
 # Points of a transition that others wait for, in an operator's words.
 _POINTS: Final = {
     "running": "start",
@@ -49,6 +52,14 @@ def _point(task: str, owner: str) -> str:
     if task.startswith("one-or-more"):
         return "one of the others of its set"
     return f"the {_POINTS.get(task, task)} of {owner}"
+
+
+def due(relation: str, because: Action, action: Action) -> str:
+    """Word in the field's way that an action is what it is for the sake of another resource's."""
+    if because.resource is action.resource:
+        return ""
+    owner = "" if because.resource is None else f"{because.resource.id} "
+    return f"{relation} {owner}{because.task}"
 
 
 def removed(resource: Resource) -> Reason:

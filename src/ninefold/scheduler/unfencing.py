@@ -130,7 +130,8 @@ def order_after_unfencing(
     first = unfence(work, node)
     link(first, action, relation)
     if integer(node.attributes.get(UNFENCED), 0) <= 0:
-        _require(work, node, f"{resource.id} requires it")
+        what = f"required by {resource.id} {action.task}"
+        _require(work, node, f"{resource.id} requires it", what)
 
 
 def order_stop_before_unfencing(
@@ -141,18 +142,19 @@ def order_stop_before_unfencing(
         link(stop, unfence(work, node), THEN_IMPLIES_FIRST)
 
 
-def device_changed(work: Workspace, device: Resource, node: Node | None, why: str) -> None:
-    """Let nodes in anew after a change of a device."""
+def device_changed(work: Workspace, device: Resource, node: Node | None, what: str) -> None:
+    """Let nodes in anew after a change of a device's `what`, its definition or its parameters."""
     if not work.options.unfencing or not device.fence_device:
         return
     for name in sorted(device.scores):
         other = work.node_names[name.lower()]
         if node in {None, other}:
-            _require(work, other, why)
+            _require(work, other, f"the {what} of {device.id} changed", f"Device {what} changed")
 
 
-def _require(work: Workspace, node: Node, why: str) -> None:
+def _require(work: Workspace, node: Node, why: str, due: str) -> None:
     if node.online and not node.unclean and not node.shutdown:
         action = unfence(work, node)
         action.optional = False
+        action.due = action.due or due
         action.reasons.append(Reason("unfencing", f"{node.name} must be unfenced: {why}."))

@@ -171,6 +171,7 @@ def _require_and_block(first: Action, then: Action, rule: Rule) -> None:
             require(first, then)
         if first.migratable and not then.migratable:
             first.migratable = False
+            first.due = first.due or reasons.due("unmigrateable", then, first)
     if relation & PROMOTED_THEN_IMPLIES_FIRST:
         _promoted(first, then)
     blocks = relation & UNRUNNABLE_FIRST_BLOCKS and about & RUNNABLE
@@ -199,6 +200,7 @@ def require(action: Action, because: Action) -> None:
     """Make an action required for the sake of another."""
     if action.optional:
         action.optional = False
+        action.due = action.due or reasons.due("required", because, action)
         action.reasons.append(reasons.because_of(because))
 
 
@@ -207,6 +209,7 @@ def block(action: Action, because: Action) -> None:
     if not action.runnable:
         return
     action.runnable = False
+    action.due = action.due or reasons.due("unrunnable", because, action)
     owner = because.resource.id if because.resource is not None else because.key
     if not action.why_not:
         action.why_not = f"it waits for the {because.task} of {owner}: {because.why_not}"
@@ -243,10 +246,14 @@ def _restart(first: Action, then: Action, about: int) -> None:
     if not stops and not recovers:
         return
     if first.optional and (first.runnable or not then.optional):
+        # It makes way for the start: whatever asked for that asks for this.
         require(first, then)
         if stops and not recovers:
             first.reasons.extend(r for r in then.reasons if r not in first.reasons)
     if not first.optional and not first.runnable:
+        due = then.due
         block(then, first)
+        then.due = due
     if not first.optional and first.migratable and not then.migratable:
         first.migratable = False
+        first.due = first.due or reasons.due("unmigrateable", then, first)

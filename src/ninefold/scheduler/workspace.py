@@ -182,6 +182,7 @@ class Resource(Record):
     counts: dict[str, int] = field(default_factory=dict)
     probe_modes: dict[str, str] = field(default_factory=dict)
     known_on: dict[str, Node] = field(default_factory=dict)
+    absent: dict[str, int] = field(default_factory=dict)
     utilization: dict[str, int] = field(default_factory=dict)
     launcher: Resource | None = None
     launched: list[Resource] = field(default_factory=list)
@@ -288,6 +289,7 @@ class Action(Record):
     reasons: list[Reason] = field(default_factory=list)
     cause: str = ""
     why_not: str = ""
+    due: str = ""
     before: list[Edge] = field(default_factory=list)
     after: list[Edge] = field(default_factory=list)
     linked: dict[int, int] = field(default_factory=dict)

@@ -50,7 +50,7 @@ def test_lost_node_is_fenced_and_its_service_runs_elsewhere(file: Path) -> None:
     assert result.exit_code == 0
     before, _, after = result.stdout.partition("Revised Cluster Status:")
     assert "Fencing n1 (reboot)" in before
-    assert "Move       db   ( n1 -> n2 )" in before
+    assert "Move       db      ( n1 -> n2 )" in before
     assert "db\t(ocf:heartbeat:Dummy):\t Started n2" in after
 
 

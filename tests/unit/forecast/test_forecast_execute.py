@@ -9,7 +9,7 @@ from ninefold.forecast import summary
 from ninefold.forecast.events import inject
 from ninefold.forecast.execute import execute, settle
 from ninefold.forecast.opspec import OpSpec
-from ninefold.scheduler import schedule_document
+from ninefold.scheduler import observe, schedule_document
 from ninefold.scheduler.model import ActionKind
 from tests.forecast_world import NOW, cluster
 
@@ -104,13 +104,12 @@ def test_summary_shows_state_decision_steps_and_the_state_after() -> None:
     inject(root, [ev.NodeFail("n1")], NOW)
     transition = schedule_document(root, NOW)
     done = execute(root, transition, NOW)
-    after = schedule_document(done.document, NOW)
 
     text = summary.text(
-        summary.state_lines(root, transition),
+        summary.before_lines(observe(root, NOW)),
         summary.decision_lines(transition),
         summary.step_lines(done.steps),
-        summary.state_lines(done.document, after),
+        summary.state_lines(observe(done.document, NOW)),
     )
 
     assert "  * Node List:\n    * Node n1: UNCLEAN (offline)\n    * Online: [ n2 n3 ]\n" in text
@@ -119,6 +118,6 @@ def test_summary_shows_state_decision_steps_and_the_state_after() -> None:
         in text
     )
     assert "  * Fence (reboot) n1" in text
-    assert "  * Move       ip    ( n1 -> n" in text
+    assert "  * Move       ip      ( n1 -> n" in text
     assert "  * Fencing n1 (reboot)\n" in text
     assert "    * OFFLINE: [ n1 ]\n" in text.partition("Revised Cluster Status:")[2]
