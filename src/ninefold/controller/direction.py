@@ -25,6 +25,7 @@ from ninefold.cib.model import (
 )
 from ninefold.cib.operations import operation_failed
 from ninefold.controller.carrier import Carrier, lets_in_by
+from ninefold.controller.caution import cautious
 from ninefold.controller.departures import departures, source_first
 from ninefold.controller.entries import pending_operation
 from ninefold.controller.events import Decide, Effect, Happened, Multicast
@@ -235,8 +236,8 @@ class Direction:
         ring = self._situation.ring
         self._orders = {}
         name = f"{self._number}:{self._situation.me}-{ring.seq}"
-        transition = superfluous_first(leaving_after_probes(transition))
-        self.carrier = Carrier(name, source_first(transition, departures(self._replica.working)))
+        transition = source_first(cautious(transition), departures(self._replica.working))
+        self.carrier = Carrier(name, transition)
         count = sum(1 for action in transition.actions if action.kind is not ActionKind.PSEUDO)
         fields = {"transition": self.carrier.name, "actions": str(count)}
         return [Happened("transition", f"{count} actions to carry out", fields)]
@@ -369,46 +370,6 @@ class Direction:
         fields = {"node": action.node, "action": kind}
         text = f"fencing {action.node} ({kind}): {why}"
         return [Happened("fencing", text, fields), Multicast(encode(order))]
-
-
-def leaving_after_probes(transition: Transition) -> Transition:
-    """Return the transition with each goodbye behind the probes on its node.
-
-    A goodbye says that nothing runs there. A node that has not been looked at may run what an
-    earlier daemon of it started; what a probe finds is news, and is stopped before it leaves.
-    """
-    probes: dict[str, list[int]] = {}
-    for action in transition.actions:
-        if action.task == "monitor" and not action.interval_ms:
-            probes.setdefault(action.node, []).append(action.id)
-    actions = [
-        msgspec.structs.replace(action, inputs=(*action.inputs, *probes.get(action.node, [])))
-        if action.task == "do_shutdown"
-        else action
-        for action in transition.actions
-    ]
-    return msgspec.structs.replace(transition, actions=tuple(actions))
-
-
-def superfluous_first(transition: Transition) -> Transition:
-    """Return the transition with what a clone begins behind what ends of its superfluous instances.
-
-    An instance beyond clone-max belongs to no clone any more, so nothing orders it: without this there
-    could be one promoted too many, or one running too many, for a moment. It ends in any case.
-    """
-    ending: dict[str, list[int]] = {}
-    for action in transition.actions:
-        if action.task in ("demote", "stop") and action.resource and "clone" not in action.meta:
-            ending.setdefault(action.resource.partition(":")[0], []).append(action.id)
-    actions = [
-        msgspec.structs.replace(action, inputs=(*action.inputs, *before))
-        if action.task in ("start", "promote")
-        and "clone" in action.meta
-        and (before := ending.get(action.resource.partition(":")[0]))
-        else action
-        for action in transition.actions
-    ]
-    return msgspec.structs.replace(transition, actions=tuple(actions))
 
 
 def is_probe(operation: Operation) -> bool:

@@ -1,0 +1,33 @@
+"""What a transition waits for beyond what the engine orders."""
+
+from __future__ import annotations
+
+from ninefold.controller.caution import clones_after_probes
+from ninefold.scheduler.model import Action, ActionKind, Transition
+
+
+def action(number: int, resource: str, task: str, *inputs: int, clone: bool = True) -> Action:
+    meta = {"clone": "0"} if clone else {}
+    kind = ActionKind.RESOURCE
+    return Action(number, f"{number}", kind, task, resource, inputs=inputs, meta=meta)
+
+
+def inputs(*actions: Action) -> list[tuple[int, ...]]:
+    given = Transition(actions, (), (), quorate=True)
+    return [action.inputs for action in clones_after_probes(given).actions]
+
+
+def test_what_a_clone_begins_waits_for_the_probes_of_all_its_instances() -> None:
+    probe = action(1, "db:2", "monitor")
+    unlike = [action(2, "web", "monitor"), action(3, "db", "monitor", clone=False)]
+
+    waits = inputs(probe, *unlike, action(4, "db:0", "promote"), action(5, "db:1", "start", 2))
+
+    assert waits == [(), (), (), (1,), (2, 1)]
+    assert inputs(probe, action(4, "db:0", "stop"), action(5, "db:0", "demote")) == [(), (), ()]
+
+
+def test_probe_behind_a_start_of_the_same_clone_holds_up_nothing() -> None:
+    first, other = action(1, "db:0", "start"), action(2, "guest", "start", 1, clone=False)
+
+    assert inputs(first, other, action(3, "db:1", "monitor", 2)) == [(), (1,), (2,)]
