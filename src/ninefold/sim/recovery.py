@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from ninefold.cib import model as cib
 from ninefold.controller import requests as rq
+from ninefold.core.instants import NEVER
 from ninefold.sim import liveness
 from ninefold.sim.checkers import Violation
-from ninefold.sim.host import Daemon
+from ninefold.sim.host import Daemon, Host
 from ninefold.sim.loads import check_rest
 from ninefold.sim.network import Weather
 
@@ -37,17 +40,16 @@ def recover(world: World) -> None:
     begun = [call for host in world.hosts.values() for call in host.agents.values()]
     asked = _tidy_up(world)
     if not _all_well(world, asked):
-        # Whoever asked a node that was then fenced for the past asks again, or was told to look and try again.
-        # And what was begun in the bad times may fail after it was cleaned up, and has to be cleaned up then.
-        done = all((told := world.answers.get(number)) and told.ok for number in asked)
+        # Whoever asked a daemon that then ended asks again, or was told to look and try again. And what was
+        # begun in the bad times may fail after it was cleaned up, and has to be cleaned up then.
         late = any(call.action not in ("monitor", "notify") for call in begun)
-        if not late and (done or len(world.fences) == fences):
+        if not late and (asked.granted(world) or asked.stands):
             raise Violation(_not_well(world))
         asked = _tidy_up(world)
         if not _all_well(world, asked):
             raise Violation(_not_well(world))
     _demand_rest(world)
-    _demand_answers(world, asked, fenced=len(world.fences) > fences)
+    _demand_answers(world, asked)
     _demand_few_fences(world, fences)
     missing = world.promises.missing(liveness.controllers(world)[0].replica.authority)
     if missing and world.documents.lasting:
@@ -98,7 +100,28 @@ def _revived(world: World) -> list[str]:
     return liveness.apart(world)
 
 
-def _tidy_up(world: World) -> list[int]:
+class Asked(msgspec.Struct):
+    """What was asked of one life of a daemon."""
+
+    host: Host
+    life: int
+    numbers: list[int]
+
+    @property
+    def stands(self) -> bool:
+        """Has that daemon not ended since? One that does takes its callers' answers with it."""
+        return self.host.life == self.life
+
+    def open(self, world: World) -> list[int]:
+        """Return what has no answer yet."""
+        return [number for number in self.numbers if number not in world.answers]
+
+    def granted(self, world: World) -> bool:
+        """Was everything acknowledged?"""
+        return not self.open(world) and all(world.answers[number].ok for number in self.numbers)
+
+
+def _tidy_up(world: World) -> Asked:
     """Do what an operator does afterwards: failures are forgotten, nodes and resources are on."""
     controller = liveness.controllers(world)[0]
     changes: list[rq.OperatorChange] = [cib.ForgetHistory()]
@@ -113,18 +136,19 @@ def _tidy_up(world: World) -> list[int]:
     for host in world.hosts.values():
         changes.append(cib.SetNodeAttribute(host.name, "standby", None))
         changes.append(cib.SetNodeAttribute(host.name, "maintenance", None))
-    return [
-        world.ask(controller.situation.me, "alice", rq.encode(rq.ChangeCib(change, "tidy up")))
+    host = world.hosts[controller.situation.me]
+    life = host.life
+    numbers = [
+        world.ask(host.id, "alice", rq.encode(rq.ChangeCib(change, "tidy up")))
         for change in changes
     ]
+    return Asked(host, life, numbers)
 
 
-def _all_well(world: World, asked: list[int]) -> bool:
+def _all_well(world: World, asked: Asked) -> bool:
     """Let time pass until all is well; False if that takes too long."""
     # A token that was lost in the last of the bad weather is missed for a while yet.
-    world.advance_until(
-        lambda: all(number in world.answers for number in asked), world.config.totem.token
-    )
+    world.advance_until(lambda: not asked.open(world), world.config.totem.token)
     world.advance(SEEN_MS)
     return world.advance_until(
         # What was ordered before the operator tidied up still strikes, and is no reason to call this rest.
@@ -133,6 +157,7 @@ def _all_well(world: World, asked: list[int]) -> bool:
                 _revived(world)
                 or liveness.wanting(world)
                 or world.effects.fencing_until > world.now
+                or any(c.desk.deadline < NEVER for c in liveness.controllers(world))
             )
         ),
         liveness.service_limit(world),
@@ -159,12 +184,11 @@ def _demand_rest(world: World) -> None:
         raise Violation(f"no rest: {unheard}")
 
 
-def _demand_answers(world: World, asked: list[int], *, fenced: bool) -> None:
+def _demand_answers(world: World, asked: Asked) -> None:
     """Whoever asked after everything was mended has an answer by now (L7)."""
-    open_ = [number for number in asked if number not in world.answers]
-    # A node that was fenced for the past takes its callers' answers with it.
-    if open_ and not fenced:
-        raise Violation(f"{len(open_)} of {len(asked)} requests were never answered")
+    open_ = asked.open(world)
+    if open_ and asked.stands:
+        raise Violation(f"{len(open_)} of {len(asked.numbers)} requests were never answered")
 
 
 def _demand_few_fences(world: World, before: int) -> None:

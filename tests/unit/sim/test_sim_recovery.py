@@ -91,9 +91,9 @@ def test_transition_after_all_is_well_is_found(world: World) -> None:
         recover(world)
 
 
-@pytest.mark.parametrize("fenced", [True, False])
-def test_what_was_asked_of_a_node_that_was_fenced_is_asked_again(
-    world: World, monkeypatch: pytest.MonkeyPatch, *, fenced: bool
+@pytest.mark.parametrize("ended", [True, False])
+def test_what_was_asked_of_a_daemon_that_then_ended_is_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, ended: bool
 ) -> None:
     change = cib.SetNodeAttribute(world.where("db")[0], "maintenance", "true")
     world.ask(1, "bob", rq.encode(rq.ChangeCib(change)))
@@ -104,12 +104,12 @@ def test_what_was_asked_of_a_node_that_was_fenced_is_asked_again(
 
     def lost(node: int, user: str, body: bytes) -> int:
         rounds[0] += body == begins
-        if body == begins and fenced:
-            world.fences.append((world.now, "reboot", f"node{node}"))
+        if body == begins and rounds[0] == 1 and ended:
+            world.at(1, lambda: world.kill_daemon(node))
         return -1 if rounds[0] == 1 else ask(node, user, body)
 
     monkeypatch.setattr(world, "ask", lost)
-    if fenced:
+    if ended:
         recover(world)
         assert world.where("db")
     else:
