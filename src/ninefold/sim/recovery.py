@@ -37,12 +37,10 @@ def recover(world: World) -> None:
     if not world.advance_until(lambda: not _revived(world), limit):
         raise Violation(f"no single membership {limit} ms after the end: {liveness.apart(world)}")
     fences = len(world.fences)
-    begun = [call for host in world.hosts.values() for call in host.agents.values()]
+    late = _late(world)
     asked = _tidy_up(world)
     if not _all_well(world, asked):
-        # Whoever asked a daemon that then ended asks again, or was told to look and try again. And what was
-        # begun in the bad times may fail after it was cleaned up, and has to be cleaned up then.
-        late = any(call.action not in ("monitor", "notify") for call in begun)
+        # Whoever asked a daemon that then ended asks again, or was told to look and try again.
         if not late and (asked.granted(world) or asked.stands):
             raise Violation(_not_well(world))
         asked = _tidy_up(world)
@@ -98,6 +96,15 @@ def _revived(world: World) -> list[str]:
         if host.powered and host.daemon is Daemon.GONE:
             world.start_daemon(host.id)
     return liveness.apart(world)
+
+
+def _late(world: World) -> bool:
+    """Is something under way that may come out when all was tidied up, and has to be tidied up then?
+
+    What was begun in the bad times may fail, and what was asked then be carried out.
+    """
+    begun = [call for host in world.hosts.values() for call in host.agents.values()]
+    return bool(world.unanswered) or any(c.action not in ("monitor", "notify") for c in begun)
 
 
 class Asked(msgspec.Struct):

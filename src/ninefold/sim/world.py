@@ -82,6 +82,8 @@ class World:
         self.rng = random.Random(f"world {seed}")  # noqa: S311 - a seed must give the same world
         self.trace: list[Line] = []
         self.answers: dict[int, ev.Answer] = {}
+        # Of which daemon a request was asked: of which host, in which of its lives.
+        self._asked: dict[int, tuple[NodeId, int]] = {}
         # What is to happen, once, when somebody says a word of the trace; told who did.
         self.moments: dict[str, Callable[[str], None]] = {}
         # Grows when everything is mended: what a fault was to do later is void.
@@ -336,8 +338,18 @@ class World:
         self.memory.on_asked(self.now, number, body)
         if user != AGENT:
             self.restless.on_fault(self.now)
+        self._asked[number] = (node, self.hosts[node].life)
         self.post(self.hosts[node], ev.Requested(number, user, body))
         return number
+
+    @property
+    def unanswered(self) -> list[int]:
+        """Requests that may yet be answered: the daemon that was asked still runs."""
+        return [
+            number
+            for number, (node, life) in self._asked.items()
+            if number not in self.answers and self.hosts[node].life == life
+        ]
 
     def reload(self, node: NodeId, user: str) -> int:
         """Ask a node for a reload by all; its answer will be in `answers`."""
