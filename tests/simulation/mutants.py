@@ -191,12 +191,11 @@ def _old_fencing_counts(patch: pytest.MonkeyPatch) -> None:
 def _fences_somebody_else(patch: pytest.MonkeyPatch) -> None:
     right = Effects._switch
 
-    def switch(self: Effects, host: Host, call: Call) -> tuple[int, Outcome]:
+    def switch(self: Effects, host: Host, token: int, call: Call) -> None:
         names = sorted(other.name for other in self.world.hosts.values())
         plug = names[(names.index(call.parameters["plug"]) + 1) % len(names)]
-        return right(
-            self, host, msgspec.structs.replace(call, parameters={**call.parameters, "plug": plug})
-        )
+        other = msgspec.structs.replace(call, parameters={**call.parameters, "plug": plug})
+        right(self, host, token, other)
 
     patch.setattr(Effects, "_switch", switch)
 

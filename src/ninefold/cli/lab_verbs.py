@@ -38,6 +38,7 @@ _HOW: Final = {
     "wrong": ("fail", "77"),
     "flood": ("flood", ""),
 }
+_NOT_BY_AGENTS: Final = ("half", "lies", "missing", "flaps")
 _SLOW_SHARE: Final = 0.8
 # A slow device of the simulator takes so long; one that hangs answers after whoever asked has given up.
 _DEVICES: Final = {
@@ -67,6 +68,8 @@ REFUSED: Final[dict[str, str]] = {
     "clock": _NO_CLOCK,
     "drift": _NO_CLOCK,
     "slow": _NO_CLOCK,
+    "suspend": "the hosts have the clocks of this machine; use `freeze`",
+    "flood": _NO_TAP,
     "woken": "nobody can wake one real process too early",
     "record": _NO_TAP,
     "replay": _NO_TAP,
@@ -87,7 +90,7 @@ def refusal(command: str) -> str:
     verb, *words = command.split()
     if verb in REFUSED:
         return REFUSED[verb]
-    if verb == "fault" and words[2:3] and words[2] in ("half", "lies"):
+    if verb == "fault" and words[2:3] and (words[2] in _NOT_BY_AGENTS or words[1] == "*"):
         return "the lab's agents fail, hang, are slow, wrong or flood; they do not do one and say another"
     if verb == "fence-device" and words and words[0] not in _DEVICES:
         return "the lab's fence device works, fails or is slow"

@@ -50,13 +50,15 @@ class Fault(msgspec.Struct):
 
     `how` is `fails` (exit code 1, nothing done), `half` (exit code 1, yet done), `hangs` (done, but
     the agent does not return before its timeout), `slow` (right, but takes most of its timeout),
-    `wrong` (an exit code that no contract knows, nothing done), `flood` (fails, and says very much)
-    or `lies` (claims success, nothing done).
+    `wrong` (an exit code that no contract knows, nothing done), `flood` (fails, and says very much),
+    `missing` (it is not installed there), `flaps` (fails every other time) or `lies` (claims success, nothing
+    done). The action `*` is every one.
     """
 
     resource: str
     action: str
     how: str
+    calls: int = 0
 
 
 class Resources:
@@ -88,6 +90,7 @@ class Resources:
     def begin(self, call: Call) -> tuple[Millis, Outcome]:
         """Return how long the call takes and what comes of it; `finish` makes it so."""
         duration = self._rng.randint(*QUICK_MS)
+        self._count(call)
         fault = self._fault(call)
         if fault == "hangs":
             reason = f"killed after {call.timeout_ms} ms"
@@ -96,6 +99,8 @@ class Resources:
             return duration, Outcome(
                 WRONG_RC, OpStatus.DONE, "exit code 77 is none of the contract"
             )
+        if fault == "missing":
+            return duration, Outcome(Rc.INSTALLED, OpStatus.DONE, "it is not installed here")
         if fault == "flood":
             return duration, Outcome(Rc.ERROR, OpStatus.DONE, FLOOD, output=FLOOD * 1000)
         if fault in ("fails", "half"):
@@ -135,8 +140,18 @@ class Resources:
         done = good or fault in ("half", "hangs")
         return call.action == "migrate_to" and done and self.is_active(call.resource)
 
+    def _count(self, call: Call) -> None:
+        for fault in self.faults:
+            fault.calls += _meets(fault, call)
+
     def _fault(self, call: Call) -> str:
         for fault in self.faults:
-            if fault.resource == call.resource and fault.action == call.action:
+            if _meets(fault, call):
+                if fault.how == "flaps":
+                    return "fails" if fault.calls % 2 else ""
                 return fault.how
         return ""
+
+
+def _meets(fault: Fault, call: Call) -> bool:
+    return fault.resource == call.resource and fault.action in (call.action, "*")

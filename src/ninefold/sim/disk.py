@@ -30,7 +30,11 @@ SLOW_MS: Final = (300, 4_000)
 COPIES: Final = 40
 
 # How a disk refuses, as the store tells it.
-REASONS: Final = {"full": "no space left on device", "fails": "input/output error"}
+REASONS: Final = {
+    "full": "no space left on device",
+    "fails": "input/output error",
+    "unreadable": "input/output error",
+}
 
 
 class Copy(msgspec.Struct, frozen=True):
@@ -49,7 +53,8 @@ class Disk:
         # In the directory of the configuration, which older copies of the state do not hold.
         self.keys = keyset(key)
         self.document: tuple[Stamp, Cib] | None = None
-        # `full` and `fails` refuse writes until further notice, `hiccup` refuses one.
+        # `full`, `fails` and `unreadable` refuse writes until further notice, `hiccup` refuses one; a daemon
+        # cannot start from an `unreadable` one.
         self.condition = "works"
         self.slow = False
         self._writing: list[Callable[[], None]] = []

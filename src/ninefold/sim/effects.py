@@ -243,7 +243,7 @@ class Effects:
         world.ordering.on_launch(world.now, host, call)
         world.instances.on_launch(world.now, host, call)
         duration, outcome = host.resources.begin(call)
-        life, boot = host.life, host.boot
+        life = host.life
         if call.action in ("start", "migrate_from"):
             host.started[call.resource] = call
         self._agents += 1
@@ -252,14 +252,28 @@ class Effects:
 
         def ended() -> None:
             # An agent outlives its daemon: what it had begun still takes effect, unless the next
-            # daemon has ended it or the power was cut.
-            if host.boot != boot or host.agents.pop(number, None) is None:
+            # daemon has ended it.
+            if host.agents.pop(number, None) is None:
                 return
             said = self._take_effect(host, call, outcome)
             if host.life == life:
                 world.post(host, ev.AgentFinished(token, said))
 
-        world.at(duration, ended)
+        self._by_process(host, duration, ended)
+
+    def _by_process(self, host: Host, delay: Millis, act: Callable[[], None]) -> None:
+        """Let a process of a host do something later: unless its power is cut, and not while it is frozen."""
+        boot = host.boot
+
+        def happen() -> None:
+            if host.boot != boot:
+                return
+            if host.frozen:
+                host.held.append(happen)
+            else:
+                act()
+
+        self.world.at(delay, happen)
 
     def end_orphans(self, host: Host) -> None:
         """Kill the agents of an earlier daemon, as a daemon does when it starts.
@@ -364,43 +378,50 @@ class Effects:
         elif call.action == "start":
             registered[call.resource] = True
         elif call.action in ("off", "reboot", "on"):
-            duration, outcome = self._switch(host, call)
+            self._switch(host, token, call)
+            return
         world.later(host, duration, ev.AgentFinished(token, outcome))
 
-    def _switch(self, host: Host, call: Call) -> tuple[Millis, Outcome]:
+    def _switch(self, host: Host, token: int, call: Call) -> None:
         """Let the power switch do its work, or what it does instead."""
-        world, device = self.world, self.world.fence_device
+        world, device, life = self.world, self.world.fence_device, host.life
         target = world.find(call.parameters.get("plug", call.parameters.get("port", "")))
-        if target is None:
-            return 0, Outcome(Rc.ERROR, OpStatus.DONE, "no such plug")
-        duration = FENCE_SLOW_MS if device == "slow" else host.power_rng.randint(*FENCE_MS)
-        late = device == "late"
         outcome = Outcome(Rc.OK, OpStatus.DONE)
+        if target is None:
+            outcome = Outcome(Rc.ERROR, OpStatus.DONE, "no such plug")
+            world.later(host, 0, ev.AgentFinished(token, outcome))
+            return
+        duration = FENCE_SLOW_MS if device == "slow" else host.power_rng.randint(*FENCE_MS)
         if device in ("hangs", "late"):
             duration = call.timeout_ms
             outcome = Outcome(Rc.ERROR, OpStatus.TIMEOUT, "the device does not answer in time")
         elif device == "half":
             outcome = DEAF
-        if device not in ("hangs", "lies"):
-            # The device acts at some moment, whatever becomes of who asked, and answers last.
-            slow = device == "slow"
-            taken = duration // 4 if slow else duration // 2
-            act = duration // 2 if slow else duration * 3 // 4
-            if late:
-                act = duration + FENCE_LATE_MS
-            self.fencing_until = max(self.fencing_until, world.now + max(act, duration))
-            boot = host.boot
 
-            def take() -> None:
-                # The order has reached the device: it acts now, whatever becomes of who asked.
-                if host.boot == boot:
-                    rest = act - taken
-                    world.at(rest, lambda: self._fence(target, call.action, needed=not late))
+        def answer() -> None:
+            if outcome.rc == Rc.OK:
+                world.vouched(target.name)
+            if host.life == life:
+                world.post(host, ev.AgentFinished(token, outcome))
 
-            world.at(taken, take)
-        if outcome.rc == Rc.OK:
-            world.at(duration, lambda: world.vouched(target.name))
-        return duration, outcome
+        if device in ("hangs", "lies"):
+            self._by_process(host, duration, answer)
+            return
+        # The device acts at some moment, whatever becomes of who asked, and answers last.
+        slow, late = device == "slow", device == "late"
+        taken = duration // 4 if slow else duration // 2
+        act = duration // 2 if slow else duration * 3 // 4
+        if late:
+            act = duration + FENCE_LATE_MS
+        self.fencing_until = max(self.fencing_until, world.now + max(act, duration))
+
+        def take() -> None:
+            # The order has reached the device: it acts now, whatever becomes of who asked.
+            self.fencing_until = max(self.fencing_until, world.now + max(act, duration) - taken)
+            world.at(act - taken, lambda: self._fence(target, call.action, needed=not late))
+            self._by_process(host, duration - taken, answer)
+
+        self._by_process(host, taken, take)
 
     def _fence(self, target: Host, action: str, *, needed: bool) -> None:
         world = self.world

@@ -290,6 +290,104 @@ def clones(rng: random.Random, shape: Shape, at: Instant) -> Steps:
     return steps
 
 
+def _bridge(rng: random.Random, shape: Shape) -> list[str]:
+    """Two sides that hear each other only by way of somebody in the middle, or everybody only their neighbours."""
+    mixed = rng.sample(shape.names, shape.nodes)
+    if shape.nodes < 3:
+        return [f"partition {mixed[0]} | {mixed[1]}"]
+    if shape.nodes > 3 and rng.random() < 0.5:
+        return [
+            f"partition {one} | {other}"
+            for number, one in enumerate(mixed)
+            for other in mixed[number + 2 : shape.nodes - (number == 0)]
+        ]
+    middle = rng.randrange(1, shape.nodes - 1)
+    return [f"partition {' '.join(mixed[:middle])} | {' '.join(mixed[middle + 1 :])}"]
+
+
+def rare(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    """What happens less often than the families' faults, or was thought of later."""
+    who, later, name = (
+        rng.choice(shape.names),
+        _soon(rng, at),
+        rng.choice(shape.resources).name,
+    )
+    where = rng.choice(("", f" on {who}"))
+    match rng.choice(RARE):
+        case "suspended":
+            return [(at, f"suspend {who}"), (_soon(rng, at, 50, 60_000), f"resume {who}")]
+        case "unreadable":
+            how, back = rng.choice((("crash", "power-on"), ("kill-daemon", "start-daemon")))
+            return [
+                (at, f"disk {who} unreadable"),
+                (at + 1, f"{how} {who}"),
+                (_soon(rng, at + 1), f"{back} {who}"),
+                (later + 2, f"disk {who} works"),
+                (later + 3, f"start-daemon {who}"),
+            ]
+        case "flaps":
+            return [(at, f"fault {name} monitor flaps{where}"), (later, f"mend {name}")]
+        case "missing":
+            # From the very beginning: an agent that is removed while it runs something denies what is true.
+            return [(0, f"fault {name} * missing on {who}")]
+        case "strobe":
+            jumps = [f"clock {who} {sign}{rng.choice(('1s', '90s', '2h'))}" for sign in "+-+-+-"]
+            every = rng.randint(20, 1_500)
+            steps = [(at + number * every, jump) for number, jump in enumerate(jumps)]
+            return [*steps, (at + len(jumps) * every, f"clock {who} right")]
+        case "narrow":
+            size = rng.choice((600, 900, 1_300, 1_400))
+            return [(at, f"mtu {who} {size}"), (later, f"mtu {who} 1500")]
+        case "storm":
+            every, times = rng.randint(50, 4_000), rng.randint(3, 8)
+            verbs = ("kill-daemon", "start-daemon")
+            return [(at + n * every, f"{verbs[n % 2]} {who}") for n in range(2 * times)]
+        case "bridge":
+            return [*((at, cut) for cut in _bridge(rng, shape)), (later, "mend-cables")]
+        case "flood":
+            return [(at, f"flood {who} for {rng.randint(1, 6)}s")]
+        case _:
+            return _interference(rng, shape, at)
+
+
+def _interference(rng: random.Random, shape: Shape, at: Instant) -> Steps:
+    """An operator does something just when the cluster is at work."""
+    who, later, name = rng.choice(shape.names), _soon(rng, at), rng.choice(shape.resources).name
+    when = rng.choice(("transition", "fencing", "recovery", "failed", "started", "fenced"))
+    do, undo = rng.choice(
+        (
+            (f"standby {rng.choice(('it', who))}", [f"online {one}" for one in shape.names]),
+            (
+                f"maintenance {rng.choice(('it', who))}",
+                [f"end-maintenance {one}" for one in shape.names],
+            ),
+            ("set maintenance-mode=true", ["set maintenance-mode=false"]),
+            ("cleanup", []),
+            (f"move {name} {who}", [f"clear {name}"]),
+        )
+    )
+    stir, calm = rng.choice(((f"kill {name}", []), (f"crash {who}", [f"power-on {who}"])))
+    ends = [(later, command) for command in (*undo, *calm)]
+    return [(at, f"when {when} 0ms {do}"), (at + 1, stir), *ends]
+
+
+RARE: Final = (
+    "suspended",
+    "suspended",
+    "unreadable",
+    "flaps",
+    "missing",
+    "strobe",
+    "narrow",
+    "storm",
+    "bridge",
+    "bridge",
+    "flood",
+    "operator",
+    "operator",
+)
+
+
 FAMILIES: Final[dict[str, Callable[[random.Random, Shape, Instant], Steps]]] = {
     "power": _power,
     "daemon": _daemon,

@@ -19,7 +19,7 @@ import msgspec
 from ninefold.core.instants import Instant, Millis
 from ninefold.sim.clones import Clone
 from ninefold.sim.cluster import Primitive, Shape
-from ninefold.sim.families import FAMILIES, clones, rotations, stubborn
+from ninefold.sim.families import FAMILIES, clones, rare, rotations, stubborn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +75,10 @@ STUBBORN: Final = 0.125
 ROTATED: Final = 0.125
 ROTATIONS_MAX: Final = 3
 
+# In one of five runs something rare happens, so often at most.
+RARITY: Final = 0.2
+RARITIES_MAX: Final = 3
+
 
 class Step(msgspec.Struct, frozen=True):
     """At a time since the beginning, a command of the scenario language."""
@@ -125,6 +129,7 @@ def make_plan(seed: int, nodes: int | None = None) -> Plan:
     _clone(plan, period)
     _will_not_stop(plan, period)
     _rotate_keys(plan, period)
+    _befall(plan, period)
     return plan
 
 
@@ -180,6 +185,18 @@ def _rotate_keys(plan: Plan, period: Millis) -> None:
         plan.steps += [Step(*step) for step in rotations(rng, plan.shape, at)]
     plan.steps.sort(key=lambda step: step.at)
     plan.options += ("keys",)
+
+
+def _befall(plan: Plan, period: Millis) -> None:
+    """Let something rare happen in some plans; with dice of its own too."""
+    rng = random.Random(f"{plan.seed}/rare")  # noqa: S311 - a seed must give the same plan
+    if rng.random() >= RARITY:
+        return
+    for _ in range(rng.randint(1, RARITIES_MAX)):
+        at = FORMING_MS + rng.randrange(period)
+        plan.steps += [Step(*step) for step in rare(rng, plan.shape, at)]
+    plan.steps.sort(key=lambda step: step.at)
+    plan.options += ("rare",)
 
 
 def corosync_plan(seed: int) -> Plan:

@@ -22,6 +22,8 @@ from ninefold.sim.disk import Disk
 from ninefold.totem.packet import EPOCH_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ninefold.agents.model import Call
     from ninefold.cib.document import Cib
     from ninefold.config.model import ClusterConfig
@@ -71,6 +73,8 @@ class Host:
         self.boot = 0
         # The whole machine stands still: not even its kernel answers.
         self.frozen = False
+        # What its processes were about to do when it froze: they do it when it thaws.
+        self.held: list[Callable[[], None]] = []
         self.armed: Instant = NEVER
         self.inbox: deque[ev.Event] = deque()
         # What each event costs on an overloaded machine; is one being worked off?
@@ -133,6 +137,7 @@ class Host:
         self.end_daemon()
         self.powered = False
         self.frozen = False
+        self.held.clear()
         self.boot += 1
         self.resources.active.clear()
         self.resources.promoted.clear()

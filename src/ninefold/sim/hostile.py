@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Final
 from ninefold.node import events as ev
 
 if TYPE_CHECKING:
+    from ninefold.core.instants import Millis
+    from ninefold.sim.host import Host
     from ninefold.sim.world import World
 
 _COPIES: Final = 3
 _LENGTHS: Final = (0, 1, 15, 40, 64, 200, 1400, 9000)
+
+# A flood is so many packets of so many bytes every so often: some 11 Mbit/s.
+_FLOOD: Final = 10
+_FLOOD_BYTES: Final = 1_400
+_FLOOD_EVERY_MS: Final[Millis] = 10
+_NOBODY: Final = ("10.99.0.99", 40_000)
 
 
 def replay(world: World) -> None:
@@ -37,3 +45,20 @@ def forge(world: World) -> None:
         for data in (bytes(bent), packet.data[:-1], packet.data + b"\0"):
             forged = ev.PacketReceived(packet.link, packet.address, packet.port, data)
             world.later(world.hosts[receiver], world.rng.randint(1, 1000), forged)
+
+
+def flood(world: World, host: Host, period: Millis) -> None:
+    """Send a host so many packets that nobody asked for, from an address that nobody has."""
+    mended = world.mended
+    data = world.rng.randbytes(_FLOOD_BYTES)
+    packet = ev.PacketReceived(0, *_NOBODY, data)
+
+    def wave(left: Millis) -> None:
+        if left <= 0 or world.mended != mended:
+            return
+        for _ in range(_FLOOD):
+            if host.powered:
+                world.post(host, packet)
+        world.at(_FLOOD_EVERY_MS, lambda: wave(left - _FLOOD_EVERY_MS))
+
+    wave(period)

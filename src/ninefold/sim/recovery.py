@@ -70,9 +70,9 @@ def mend(world: World) -> None:
         host.resources.faults = []
         host.slow_ms = 0
         host.clock.run(world.now, 0)
-        host.clock.ahead_s = 0
-        if host.daemon is Daemon.PAUSED:
+        if host.frozen or host.daemon is Daemon.PAUSED:
             world.resume(host.id)
+        host.clock.ahead_s = 0
         world.power_on(host.id)
         if world.corosync is not None:
             world.corosync.start(host.id)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ninefold.sim.stage import Stage
     from ninefold.sim.world import World
 
-_CONDITIONS: Final = ("works", "full", "fails", "hiccup")
-_DISK: Final = "write: disk NODE full|free|fails|hiccup|works|slow|quick"
+_CONDITIONS: Final = ("works", "full", "fails", "hiccup", "unreadable")
+_DISK: Final = "write: disk NODE full|free|fails|hiccup|unreadable|works|slow|quick"
 
 # A clogged path gives up after this; nobody has to remember to open it.
 _CLOGGED_MS: Final[Millis] = 10_000
@@ -149,7 +149,10 @@ def slow(stage: Stage, words: Words) -> None:
 
 
 def disk(stage: Stage, words: Words) -> None:
-    """`disk node1 full`, `free`, `fails` (every write), `hiccup` (one), `works`, `slow`, `quick`."""
+    """`disk node1 full`, `free`, `fails` (every write), `hiccup` (one), `works`, `slow`, `quick`.
+
+    Also `unreadable`: every write fails, and a daemon that starts cannot read what is there.
+    """
     if len(words) != 2:
         raise StageError(_DISK)
     found, condition = stage.host(words[0]).disk, words[1].replace("free", "works")

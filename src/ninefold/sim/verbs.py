@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Request: TypeAlias = "Callable[[Asking, Words], None]"
 
 _TIMEOUTS: Final = ("start", "stop", "monitor")
-_HOW: Final = ("fails", "hangs", "half", "slow", "wrong", "flood", "lies")
+_HOW: Final = ("fails", "hangs", "half", "slow", "wrong", "flood", "missing", "flaps", "lies")
 _DEVICES: Final = ("works", "fails", "slow", "half", "hangs", "late", "lies")
 
 # Definitions.
@@ -131,8 +131,14 @@ def freeze(stage: Stage, words: Words) -> None:
         stage.world.freeze(host.id)
 
 
+def suspend(stage: Stage, words: Words) -> None:
+    """`suspend node2`: a virtual machine is stopped; even its clocks stand still."""
+    for host in stage.hosts(words):
+        stage.world.suspend(host.id)
+
+
 def resume(stage: Stage, words: Words) -> None:
-    """`resume node2`: after a pause or a freeze."""
+    """`resume node2`: after a pause, a freeze or a suspension."""
     for host in stage.hosts(words):
         stage.world.resume(host.id)
 
@@ -226,7 +232,8 @@ def fault(stage: Stage, words: Words) -> None:
     """`fault db start fails on node2`, `... hangs`, `... half` (does it, but says it failed).
 
     Also `slow` (takes most of its timeout), `wrong` (an exit code that means nothing), `flood` (fails
-    with very many words) and `lies` (says that it did it, and did not).
+    with very many words), `missing` (not installed), `flaps` (fails every other time) and `lies` (says that it did
+    it, and did not). The action `*` is every one.
     """
     if len(words) < 3 or words[2] not in _HOW:
         raise StageError(f"write: fault RESOURCE ACTION {'|'.join(_HOW)} [on NODE]")
@@ -397,6 +404,15 @@ def forge(stage: Stage, _: Words) -> None:
     hostile.forge(stage.world)
 
 
+def flood(stage: Stage, words: Words) -> None:
+    """`flood node2 for 3s`: somebody sends it a thousand packets a second, each as long as a frame."""
+    if len(words) != 3 or words[1] != "for":
+        raise StageError("write: flood NODE for TIME")
+    host = stage.host(words[0])
+    stage.world.disturb(host.id)
+    hostile.flood(stage.world, host, duration(words[2]))
+
+
 Verb: TypeAlias = "Callable[[Stage, Words], None]"
 
 DEFINITIONS: Final[dict[str, Request]] = {
@@ -451,6 +467,7 @@ ACTIONS: Final[dict[str, Verb]] = {
     "power-on": power_on,
     "pause": pause,
     "freeze": freeze,
+    "suspend": suspend,
     "resume": resume,
     "kill-daemon": kill_daemon,
     "start-daemon": start_daemon,
@@ -472,6 +489,7 @@ ACTIONS: Final[dict[str, Verb]] = {
     "record": record,
     "replay": replay,
     "forge": forge,
+    "flood": flood,
     "remove": remove,
     "mark": mark,
     "when": when,

@@ -232,12 +232,15 @@ class World:
     def start_daemon(self, node: NodeId) -> None:
         """Start the daemon of a powered host."""
         host = self.hosts[node]
-        if not host.powered or host.daemon is not Daemon.GONE:
+        if not host.powered or host.frozen or host.daemon is not Daemon.GONE:
             return
         self.disturb(node)
         self.views.forget(node)
         self.memory.on_begun(self.now, node)
         self.effects.end_orphans(host)
+        if host.disk.condition == "unreadable":
+            self.say(host.name, "halted", "the daemon cannot start: its store cannot be read")
+            return
         if self.files.changed:
             config, findings = self.files.read(host)
             if config is None:
@@ -250,9 +253,10 @@ class World:
         self.step(host, ev.Started())
 
     def kill_daemon(self, node: NodeId) -> None:
-        """Kill the daemon alone."""
+        """Kill the daemon alone; not on a machine that stands still."""
         self.disturb(node)
-        self.hosts[node].end_daemon()
+        if not self.hosts[node].frozen:
+            self.hosts[node].end_daemon()
 
     def pause(self, node: NodeId) -> None:
         """Stop the daemon by a signal."""
@@ -264,18 +268,28 @@ class World:
     def freeze(self, node: NodeId) -> None:
         """Let the whole machine stand still, its kernel too; `resume` lets it go on."""
         self.pause(node)
-        self.hosts[node].frozen = True
+        self.hosts[node].frozen = self.hosts[node].powered
+
+    def suspend(self, node: NodeId) -> None:
+        """Let a virtual machine be stopped: it freezes, and its clocks stand still."""
+        self.freeze(node)
+        self.hosts[node].clock.stop(self.now)
 
     def resume(self, node: NodeId) -> None:
         """Let a stopped daemon go on: everything that waited comes at once."""
         host = self.hosts[node]
         self.disturb(node)
         host.frozen = False
+        host.clock.go(self.now)
+        held, host.held = host.held, []
+        for act in held:
+            act()
         if host.daemon is not Daemon.PAUSED:
             return
         host.daemon = Daemon.RUNNING
         if host.node is not None and host.node.deadline <= self.clock(host):
             self.step(host, ev.Woke())
+        self.arm(host)
         while host.inbox and host.alive:
             self.step(host, host.inbox.popleft())
 

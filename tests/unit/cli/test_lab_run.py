@@ -46,6 +46,7 @@ def test_what_a_lab_has_not_is_named_by_line_all_at_once() -> None:
     ("command", "word"),
     [
         ("fault db stop lies", "do one and say another"),
+        ("fault db * missing on node2", "fail, hang, are slow"),
         ("fence-device late", "works, fails or is slow"),
         ("explode node1", "there is no command 'explode'"),
         ("expect db happy", "this is none of them"),

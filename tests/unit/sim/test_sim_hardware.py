@@ -6,8 +6,10 @@ import random
 
 import pytest
 
+from ninefold.agents.model import AgentName, Call, Rc
 from ninefold.cib.model import Stamp, Version
 from ninefold.node import events as ev
+from ninefold.sim.agents import Fault, Resources
 from ninefold.sim.clock import Clock
 from ninefold.sim.cluster import Shape, corosync_conf, document
 from ninefold.sim.disk import Disk
@@ -42,6 +44,22 @@ def test_clock_whose_rate_changes_does_not_jump() -> None:
 
     assert clock.read(20_000) == 21_000
     assert clock.read(21_000) == 22_000
+
+
+def test_clock_that_was_stopped_goes_on_from_what_it_showed() -> None:
+    clock = Clock()
+    clock.boot(0)
+    clock.run(1_000, 50_000)
+
+    clock.stop(11_000)
+    clock.stop(12_000)
+    clock.run(20_000, 0)
+    assert clock.read(25_000) == 11_500
+    clock.go(31_000)
+
+    assert clock.read(31_000) == 11_500
+    assert clock.read(32_000) == 12_500
+    assert clock.wall(31_000, epoch=0) == 11
 
 
 def test_wall_clock_may_be_set_to_anything() -> None:
@@ -204,3 +222,22 @@ def test_neither_a_clogged_path_nor_a_stranger_brings_along_what_does_not_fit(
 
     assert came == [1_472]
     assert [len(packet.data) for _, packet in world.effects.tapped] == [1_472]
+
+
+# Agents.
+
+
+def call(resource: str, action: str) -> Call:
+    return Call(AgentName("ocf", "sim", "service"), resource, action, 0, 1_000)
+
+
+def test_agent_that_flaps_fails_every_other_time_and_one_that_is_missing_always() -> None:
+    resources = Resources(random.Random(1))
+    resources.active["db"] = True
+    resources.faults = [Fault("db", "monitor", "flaps"), Fault("mail", "*", "missing")]
+
+    said = [resources.begin(call("db", "monitor"))[1].rc for _ in range(4)]
+    missing = [resources.begin(call("mail", task))[1].rc for task in ("monitor", "start", "stop")]
+
+    assert said == [Rc.ERROR, Rc.OK, Rc.ERROR, Rc.OK]
+    assert missing == [Rc.INSTALLED] * 3

@@ -10,7 +10,7 @@ from ninefold.sim.faults import make_plan
 SEEDS = range(200)
 
 # What was added after the first plans, and how often it is drawn.
-ADDED = {"keys": "ROTATED", "clones": "CLONED", "will not stop": "STUBBORN"}
+ADDED = {"rare": "RARITY", "keys": "ROTATED", "clones": "CLONED", "will not stop": "STUBBORN"}
 
 
 @pytest.mark.parametrize("option", ADDED)
