@@ -53,7 +53,9 @@ def read(file: Path) -> bytes:
         fail(f"{file}: cannot be read: {error.strerror or error}.", USAGE)
 
 
-def document(file: Path | None, socket: str | None) -> tuple[Element, str]:
+def document(
+    file: Path | None, socket: str | None, *, as_json: bool = False
+) -> tuple[Element, str]:
     """Return a `<cib>` of one's own and where it came from; what is no CIB ends with findings."""
     if file is None:
         from ninefold.api.client import Client  # noqa: PLC0415 - a file needs no node
@@ -65,10 +67,12 @@ def document(file: Path | None, socket: str | None) -> tuple[Element, str]:
         text, source = read(file), str(file)
     root, findings = parse_tree(text)
     if root is None:
-        refuse_document([msgspec.structs.replace(one, file=source) for one in findings])
+        found = [msgspec.structs.replace(one, file=source) for one in findings]
+        refuse_document(found, as_json=as_json)
     huge = too_large(root)
     if huge:
-        refuse_document([msgspec.structs.replace(one, file=source, line=0) for one in huge])
+        found = [msgspec.structs.replace(one, file=source, line=0) for one in huge]
+        refuse_document(found, as_json=as_json)
     for warning in _left_alone(root) if file is None else []:
         complain(f"warning: {warning}")
     if "have-quorum" not in root.attrib:

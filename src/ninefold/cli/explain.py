@@ -46,7 +46,7 @@ def explain(
     socket: SocketOption = None,
 ) -> None:
     """Why a resource is where it is, why not elsewhere, what it waits for, what would move it."""
-    root, _ = document(cib, socket)
+    root, _ = document(cib, socket, as_json=json)
     at = moment(now, root)
     known = [name.lower() for name in node_names(root)]
     findings = [unknown_node(root, name) for name in on or [] if name.lower() not in known]

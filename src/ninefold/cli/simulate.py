@@ -74,7 +74,7 @@ WhatIf = Annotated[
     Option(
         ("--what-if",),
         "Say what becomes of the services if this happens: 'node n2 down', 'resource db fails', "
-        "'device f fails', 'quorum lost'. Other events do not count then.",
+        "'device f fails', 'quorum lost'. It goes with no other event and writes no files.",
         "EVENT",
     ),
 ]
@@ -129,9 +129,12 @@ def simulate(
 
     FILE is a CIB; without it the running cluster's document is taken. Nothing real is touched.
     """
-    root, source = document(file, socket)
+    root, source = document(file, socket, as_json=json)
     at = moment(now, root)
     if what:
+        others = (node_up, node_down, node_fail, op_inject, op_fail, quorum, ticket_grant, ticket_revoke,
+                  ticket_standby, ticket_activate, graph, scores, summary_file, save_output)  # fmt: skip
+        _alone([*others, to_settle or None])
         _what_if(root, what, at, as_json=json, running=file is None, socket=socket)
         return
     specs, findings = _specs([*(op_inject or []), *(op_fail or [])])
@@ -144,10 +147,7 @@ def simulate(
         *(ev.OperationResult(specs[text]) for text in op_inject or [] if text in specs),
     ]
     failing = [specs[text] for text in op_fail or [] if text in specs]
-    findings += ev.problems(root, [*told, *map(ev.OperationResult, failing)])
-    if findings:
-        refuse_document(findings, as_json=json)
-    ev.inject(root, told, at)
+    _put_in(root, told, failing, at, findings, as_json=json)
     ids = _node_ids(root)
     before, rounds, final, end = _run(root, at, failing, to_settle=to_settle, whole=json)
     first = rounds[0].transition
@@ -159,6 +159,31 @@ def simulate(
     _save(save_output, lambda: _xml(end))
     _tell(printed, _data(at, rounds, final) | {"source": source} if json else None)
     _warn(first, unsettled=to_settle and not idle(final))
+
+
+def _put_in(
+    root: Element,
+    told: list[ev.Event],
+    failing: list[opspec.OpSpec],
+    now: int,
+    findings: list[Finding],
+    *,
+    as_json: bool,
+) -> None:
+    """Write the events into `root`, or end with everything that is wrong with them."""
+    found = [*findings, *ev.problems(root, [*told, *map(ev.OperationResult, failing)])]
+    if found:
+        refuse_document(found, as_json=as_json)
+    ev.inject(root, told, now)
+
+
+def _alone(others: list[object]) -> None:
+    """End if something was asked for that a question of what if does not answer."""
+    if any(one is not None for one in others):
+        remedy = (
+            "say all that happens in its words, as --what-if 'node n2 down' --what-if 'quorum lost'"
+        )
+        fail(f"--what-if goes with --now, --json and --socket only: {remedy}.", USAGE)
 
 
 def _what_if(

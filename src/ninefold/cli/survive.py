@@ -44,7 +44,7 @@ def survive(
     Nodes are lost, resources fail where they run, fence devices fail. Ends with 1 if a single
     fault takes a service down for good.
     """
-    root, _ = document(file, socket)
+    root, _ = document(file, socket, as_json=json)
     at = moment(now, root)
     voters = None if file is not None else voters_of_running(socket)
     gc.freeze()

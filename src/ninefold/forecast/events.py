@@ -16,6 +16,7 @@ from ninefold.cib.model import Operation, SetNodeState
 from ninefold.core.findings import Finding, Severity
 from ninefold.forecast import effects
 from ninefold.forecast.opspec import OpSpec
+from ninefold.scheduler import Definition, definition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,7 +122,8 @@ def _problems(root: Element, event: Event) -> list[Finding]:
             return _unknown_node(root, node)
         case OperationResult(spec):
             found = _unknown_node(root, spec.node)
-            if primitive(root, spec.resource) is None:
+            node = next(iter(node_names(root)), "") if found else spec.node
+            if _defined(root, msgspec.structs.replace(spec, node=node), 0) is None:
                 found.append(unknown_resource(root, spec.resource))
             return found
         case Quorum() | TicketChange():
@@ -178,16 +180,15 @@ def _write(root: Element, event: Event, now: WallSeconds) -> None:
 
 
 def _record(root: Element, spec: OpSpec, now: WallSeconds) -> None:
-    element = primitive(root, spec.resource)
-    assert element is not None
-    agent = agent_of(root, element)
+    known = _defined(root, spec, now)
+    assert known is not None
     state = effects.node_state(root, spec.node)
     probe = spec.task == "monitor" and not spec.interval_ms
     operation = Operation(
         resource=spec.resource,
-        agent_class=agent[0],
-        provider=agent[1],
-        agent_type=agent[2],
+        agent_class=known.agent_class,
+        provider=known.provider,
+        agent_type=known.agent_type,
         task=spec.task,
         interval_ms=spec.interval_ms,
         call_id=effects.next_call(state),
@@ -198,8 +199,14 @@ def _record(root: Element, spec: OpSpec, now: WallSeconds) -> None:
         action_id=0,
         last_run=now,
         last_rc_change=now,
+        op_digest=known.digest,
     )
     effects.record(root, state, operation, now)
+
+
+def _defined(root: Element, spec: OpSpec, now: WallSeconds) -> Definition | None:
+    operation = (spec.task, spec.interval_ms)
+    return definition(root, now, spec.resource, spec.node, operation)
 
 
 def _ticket(root: Element, event: TicketChange) -> None:

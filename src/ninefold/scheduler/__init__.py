@@ -6,6 +6,8 @@ Each action of the transition carries the reasons of the evaluation that decided
 from ninefold.scheduler.crowd import Crowd, Tie
 from ninefold.scheduler.digests import operation_digest
 from ninefold.scheduler.schedule import (
+    Definition,
+    definition,
     observe,
     observe_and_schedule,
     schedule,
@@ -14,7 +16,9 @@ from ninefold.scheduler.schedule import (
 
 __all__ = [
     "Crowd",
+    "Definition",
     "Tie",
+    "definition",
     "observe",
     "observe_and_schedule",
     "operation_digest",

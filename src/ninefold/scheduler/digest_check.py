@@ -36,7 +36,7 @@ def compare(
     """
     op = operation_for(resource, entry.task, entry.interval_ms)
     own = {} if op is None else operation_parameters(work, op, node)
-    parameters = with_host(resource, parameters_on(work, resource, node)) | own
+    parameters = _parameters(work, resource, node) | own
     if entry.reschedule:
         return Digest.CHANGED
     if masked and _only_masked_differ(resource, entry, parameters):
@@ -50,15 +50,27 @@ def compare(
     recorded = entry.element.get("op-digest")
     if recorded is None:
         return Digest.UNKNOWN
-    now = operation_digest(
-        parameters,
-        interval_ms=entry.interval_ms,
-        timeout_ms=timeout_ms(op, DEFAULT_TIMEOUT_MS),
-    )
-    if now == recorded:
+    if digest_today(work, resource, node, entry.task, entry.interval_ms) == recorded:
         return Digest.SAME
     # Parameters of the operation itself reach the agent only when that operation is run anew.
     return Digest.RESTART if entry.interval_ms == 0 and own else Digest.CHANGED
+
+
+def digest_today(
+    work: Workspace, resource: Resource, node: Node, task: str, interval_ms: int
+) -> str:
+    """Return the digest of what an operation would be run with today."""
+    op = operation_for(resource, task, interval_ms)
+    own = {} if op is None else operation_parameters(work, op, node)
+    return operation_digest(
+        _parameters(work, resource, node) | own,
+        interval_ms=interval_ms,
+        timeout_ms=timeout_ms(op, DEFAULT_TIMEOUT_MS),
+    )
+
+
+def _parameters(work: Workspace, resource: Resource, node: Node) -> dict[str, str]:
+    return with_host(resource, parameters_on(work, resource, node))
 
 
 def _only_masked_differ(resource: Resource, entry: Entry, parameters: Mapping[str, str]) -> bool:

@@ -112,8 +112,9 @@ def threshold(resource: Resource, node: Node, count: int) -> Reason:
             " (start-failure-is-fatal)."
         )
         return Reason("migration-threshold", sentence)
+    often = "once" if count == 1 else f"{render(count)} times"
     sentence = (
-        f"{resource.id} failed {render(count)} times on {node.name},"
+        f"{resource.id} failed {often} on {node.name},"
         f" its migration-threshold is {render(resource.migration_threshold)}."
     )
     return Reason("migration-threshold", sentence)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ninefold.scheduler import assign, changes, constraints_location, ordering, tickets, variants
 from ninefold.scheduler.bundle import Bundle
 from ninefold.scheduler.clone import Clone
 from ninefold.scheduler.colocation import unpack_colocation
 from ninefold.scheduler.criteria import apply_criteria, apply_locks
+from ninefold.scheduler.digest_check import digest_today
 from ninefold.scheduler.fencing import fence_and_shut_down
 from ninefold.scheduler.graph import build, seen
 from ninefold.scheduler.group import Group
@@ -32,10 +35,20 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
     from ninefold.cib.document import Cib
-    from ninefold.core.instants import WallSeconds
+    from ninefold.core.instants import Millis, WallSeconds
     from ninefold.scheduler.crowd import Crowd
     from ninefold.scheduler.history import Histories
     from ninefold.scheduler.model import Transition
+
+
+class Definition(msgspec.Struct, frozen=True):
+    """What runs when a resource is asked for something, and the digest of its parameters."""
+
+    agent_class: str
+    provider: str
+    agent_type: str
+    digest: str
+
 
 variants.register(Variant.PRIMITIVE, Primitive())
 variants.register(Variant.GROUP, Group())
@@ -73,6 +86,22 @@ def observe_and_schedule(document: Element, now: WallSeconds) -> tuple[Transitio
     work, histories = _read(document, now, live=False)
     there = seen(work)
     return there, _decide(work, histories)
+
+
+def definition(
+    document: Element, now: WallSeconds, resource: str, node: str, operation: tuple[str, Millis]
+) -> Definition | None:
+    """Return as what a node would record an operation (a task and its interval) of `resource` today.
+
+    Instances of clones and what bundles and guests imply are known too; `None` for what is not there.
+    """
+    work = _read(document, now, live=False)[0]
+    found = work.by_id.get(resource) or next(iter(work.by_config_id.get(resource, [])), None)
+    place = work.node(node)
+    if found is None or found.removed or found.variant is not Variant.PRIMITIVE or place is None:
+        return None
+    digest = digest_today(work, found, place, *operation)
+    return Definition(found.agent_class, found.provider, found.agent_type, digest)
 
 
 def _read(document: Element, now: WallSeconds, *, live: bool) -> tuple[Workspace, Histories]:

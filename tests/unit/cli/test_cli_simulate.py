@@ -95,6 +95,29 @@ def test_what_is_no_cib_ends_with_2_and_a_finding(tmp_path: Path, text: str) -> 
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("command", [("simulate",), ("survive",), ("explain", "db", "--cib")])
+def test_what_is_no_cib_is_told_as_data_too(tmp_path: Path, command: tuple[str, ...]) -> None:
+    path = tmp_path / "cib.xml"
+    path.write_text("<cib><configuration>")
+
+    result = CliRunner().invoke(app, [*command, str(path), "--json"])
+
+    assert result.exit_code == 2
+    (finding,) = json.loads(result.stdout)["findings"]
+    assert finding["file"] == str(path)
+    assert finding["remedy"]
+
+
+@pytest.mark.parametrize("other", [("-d", "n2"), ("--settle",), ("--graph", "x.xml")])
+def test_question_of_what_if_passes_over_nothing_in_silence(
+    file: Path, other: tuple[str, ...]
+) -> None:
+    result = run(file, "--what-if", "node n1 down", *other)
+
+    assert result.exit_code == 2
+    assert "--what-if 'node n2 down'" in result.stderr
+
+
 def test_time_that_is_none_is_refused(file: Path) -> None:
     result = CliRunner().invoke(app, ["simulate", str(file), "--now", "tomorrow"])
 

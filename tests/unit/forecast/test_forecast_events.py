@@ -98,3 +98,34 @@ def test_everything_unknown_is_told_and_nothing_is_written() -> None:
     assert "n1, n2, n3" in findings[0].remedy
     assert "db" in findings[2].remedy
     assert etree.tostring(root) == before
+
+
+def test_what_is_recorded_of_an_injected_operation_is_what_it_is_run_with_today() -> None:
+    parameters = '<instance_attributes id="i"><nvpair id="i1" name="ip" value="192.0.2.7"/></instance_attributes>'
+    monitor = '<operations><op id="m" name="monitor" interval="10s"/></operations>'
+    root = cluster(
+        f'<primitive id="db" class="ocf" provider="heartbeat" type="Dummy">{parameters}{monitor}</primitive>',
+        running={"db": "n1"},
+    )
+
+    for text in ("db_start_0@n1=0", "db_monitor_10000@n1=0"):
+        spec = opspec.parse(text)
+        assert spec is not None
+        assert inject(root, [ev.OperationResult(spec)], NOW) == []
+
+    # Nothing has changed since, so nothing is restarted, and the monitor is there already.
+    assert [one.key for one in schedule_document(root, NOW).actions] == []
+
+
+def test_operation_of_what_a_bundle_implies_can_be_injected() -> None:
+    root = cluster('<bundle id="b"><docker image="i" replicas="2"/></bundle>')
+    there, beyond = (opspec.parse(f"b-docker-{number}_start_0@n2=0") for number in (1, 2))
+    assert there is not None
+    assert beyond is not None
+
+    assert inject(root, [ev.OperationResult(there)], NOW) == []
+    (finding,) = inject(root, [ev.OperationResult(beyond)], NOW)
+
+    placements = {one.resource: one.nodes for one in schedule_document(root, NOW).placements}
+    assert placements["b-docker-1"] == ("n2",)
+    assert finding.subject == "resource b-docker-2"
