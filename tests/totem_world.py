@@ -340,6 +340,8 @@ class World:
         host = self.hosts[node]
         if not host.alive:
             return
+        if isinstance(event, RingIdSaved):
+            host.disk_seq = max(host.disk_seq, event.seq)
         if host.paused:
             host.queue.append(event)
             return
@@ -353,7 +355,6 @@ class World:
             case SendPacket(_, address, _, data):
                 self._carry(host.nodeid, int(address.rsplit(".", 1)[1]), data)
             case SaveRingSeq(seq):
-                host.disk_seq = seq
                 self._later(host.nodeid, self.chance.randint(*self.disk), RingIdSaved(seq))
             case ProbeKernel(peer):
                 there = (host.nodeid, peer) not in self.cut and (peer, host.nodeid) not in self.cut

@@ -156,12 +156,15 @@ def test_those_who_move_on_together_have_delivered_the_same(bench: Bench) -> Non
     form(bench, 3)
 
     assert in_ring(bench, 1, ring) == in_ring(bench, 2, ring)
-    common = min(len(in_ring(bench, 1, ring)), len(in_ring(bench, 3, ring)))
     before = [s for s in bench.log(3) if s.ring == ring]
     cut = next(i for i, s in enumerate(before) if s.what == "transitional")
-    stable = [(s.who, s.text) for s in before[:cut] if s.what == "got"]
-    assert len(stable) <= common
-    assert in_ring(bench, 1, ring)[: len(stable)] == stable
+    agreed = [(s.who, s.text) for s in before[:cut] if s.what == "got"]
+    # Node 3 may have had the token, and delivered what it sent to nobody; never anything in between.
+    theirs = in_ring(bench, 1, ring)
+    common = min(len(agreed), len(theirs))
+    assert common >= 5
+    assert theirs[:common] == agreed[:common]
+    assert {who for who, _ in agreed[common:]} <= {3}
 
 
 def test_what_was_submitted_in_a_broken_ring_comes_out_in_the_next(bench: Bench) -> None:

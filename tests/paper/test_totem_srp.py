@@ -24,8 +24,8 @@ from ninefold.totem.messages import (
     Slot,
     Token,
 )
+from ninefold.totem.numbers import AHEAD, MARK_BITS
 from ninefold.totem.ring_core import (
-    MARK_BITS,
     FrameDelivered,
     RingEffect,
     RingState,
@@ -228,6 +228,15 @@ def test_a_token_without_news_of_its_arrival_is_sent_again() -> None:
     assert again == [token]
 
 
+def test_a_token_on_a_way_that_is_lost_is_sent_again_at_once_on_another() -> None:
+    member = Member()
+    effects = member.take(member.token())
+    (passed,) = [e for e in effects if isinstance(e, SendFrame) and e.to == 3]
+
+    assert member.stack._ring.rerouted(member.now, [3]) == [passed]
+    assert member.stack._ring.rerouted(member.now, [1]) == []
+
+
 def test_a_token_timeout_leads_to_gather_with_all_members_proposed() -> None:
     member = Member()
     member.take(member.token())
@@ -335,7 +344,8 @@ def test_the_new_ring_is_four_above_the_highest_number_seen() -> None:
 
     effects = member.take(Join(50 << MARK_BITS, (1, 2, 3), ()), sender=3)
 
-    assert SaveRingSeq(1_004 << MARK_BITS) in effects
+    assert SaveRingSeq((1_004 + AHEAD) << MARK_BITS) in effects
+    assert member.core.current.ring == RingId(1_004 << MARK_BITS, 1)
 
 
 def test_the_commit_token_leaves_only_after_the_number_is_durable() -> None:
@@ -344,10 +354,11 @@ def test_the_commit_token_leaves_only_after_the_number_is_durable() -> None:
     proposal = CommitToken(NEXT_SEQ, 1, 1, (1, 2, 3), (slot,))
 
     before = member.take(proposal)
+    too_low = member.stack._ring.saved(member.now, NEXT_SEQ - (1 << MARK_BITS))
     after = member.stack._ring.saved(member.now, NEXT_SEQ)
 
-    assert SaveRingSeq(NEXT_SEQ) in before
-    assert not member.sent(before, CommitToken)
+    assert SaveRingSeq(NEXT_SEQ + (AHEAD << MARK_BITS)) in before
+    assert not member.sent(before + too_low, CommitToken)
     assert [len(token.slots) for token in member.sent(after, CommitToken)] == [2]
 
 

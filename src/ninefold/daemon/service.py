@@ -7,6 +7,7 @@ numbers are synced in another, agents are processes.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import random
@@ -24,6 +25,7 @@ from ninefold.daemon.keys import begun, judge, new_key, save_keys
 from ninefold.daemon.outlook import told_of_ring
 from ninefold.daemon.reload import key_of, not_ours, read_again
 from ninefold.daemon.reply import Reply, refusal
+from ninefold.daemon.rising import Rising
 from ninefold.daemon.settings import SOCKET_NAME, expected_file, ring_seq_file
 from ninefold.daemon.wires import CorosyncWire, RingWire
 from ninefold.host import clock
@@ -98,7 +100,7 @@ class Service:
         )
         self.journal = Journal(self.beginning.store, self.name)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="work")
-        self._floor_order = asyncio.Lock()
+        self._ring_seq, self._expected = self._numbers()
         self._requests: dict[int, asyncio.Future[Reply]] = {}
         self._request = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -225,27 +227,35 @@ class Service:
         if not task.cancelled() and task.exception() is not None:
             die(f"the task {task.get_coro()} failed", task.exception())
 
+    def _numbers(self) -> tuple[Rising, Rising]:
+        """Return what keeps the bound of ring numbers, and the highest expected votes."""
+        state, begun = self.settings.state, self.beginning
+        bound = functools.partial(save_ring_seq, ring_seq_file(state))
+        votes = functools.partial(save_expected, expected_file(state))
+        return (
+            Rising(self._threads, bound, floor=begun.ring_seq),
+            Rising(self._threads, votes, floor=begun.expected_floor),
+        )
+
     async def _save_ring_seq(self, seq: int) -> None:
-        path = ring_seq_file(self.settings.state)
         try:
-            await self._loop.run_in_executor(self._threads, save_ring_seq, path, seq)
+            await self._ring_seq.save(seq)
         except OSError as error:
-            # Without a durable number this node must not join that ring; it stays in gather and
+            # Without a durable bound this node must not join that ring; it stays in gather and
             # tries again with the next one.
+            path = ring_seq_file(self.settings.state)
             text = f"the ring's number cannot be saved in {path}: {error.strerror}"
             self.journal.write(ev.Happened("store-failed", text))
             return
         self._machine.post(ev.RingIdSaved(seq))
 
     async def _save_expected(self, votes: int) -> None:
-        path = expected_file(self.settings.state)
-        # Two threads could write the greater number first.
-        async with self._floor_order:
-            try:
-                await self._loop.run_in_executor(self._threads, save_expected, path, votes)
-            except OSError as error:
-                text = f"the highest expected votes cannot be saved in {path}: {error.strerror}"
-                self.journal.write(ev.Happened("store-failed", text))
+        try:
+            await self._expected.save(votes)
+        except OSError as error:
+            path = expected_file(self.settings.state)
+            text = f"the highest expected votes cannot be saved in {path}: {error.strerror}"
+            self.journal.write(ev.Happened("store-failed", text))
 
     async def _save_keys(self, keys: KeySet) -> None:
         path = Path(self.node.config.totem.keyfile)

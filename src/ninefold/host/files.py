@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-# `ringid_<nodeid>` holds the sequence as Corosync stores it: eight bytes in host order.
+# `ringid_<nodeid>` holds the bound of ring numbers as Corosync stores its last one: eight bytes in host order.
 _RING_SEQ: Final = struct.Struct("=Q")
 
-# Two sequence numbers are used up per membership change; this many last longer than any host.
+# Four counts are used up per membership change, 64 per start; this many last longer than any host.
 RING_SEQ_MAX: Final = 2**63 - 1
 
 

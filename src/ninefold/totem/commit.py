@@ -1,8 +1,8 @@
 """COMMIT: the commit token goes around the proposed ring twice.
 
 Section 3.5 of the specification. The first rotation collects what every member brings, the second
-tells it to all. The ring's sequence number is on stable storage before the token goes on: a member
-that restarts can then never take part in another ring of the same id.
+tells it to all. A bound of the ring's number is on stable storage before the token goes on (`numbers`): a
+member that restarts can then never take part in another ring of the same id.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from ninefold.core.ids import RingId
-from ninefold.totem.events import SaveRingSeq
 from ninefold.totem.messages import CommitToken, Slot, Token
 from ninefold.totem.ring_core import RingState, Timer
 
@@ -38,7 +37,7 @@ class Commit:
         """All agree and we have the lowest id: propose the ring."""
         core = self._core
         members = tuple(sorted(core.proc - core.fail))
-        ring = RingId(core.ring_seq_after(core.ring_seq, RING_SEQ_STEP), members[0])
+        ring = RingId(core.numbers.after(core.ring_seq, RING_SEQ_STEP), members[0])
         assert core.me == members[0]
         self._enter(now, CommitToken(ring.seq, ring.representative, 0, members))
 
@@ -69,13 +68,14 @@ class Commit:
             core.ring_seq = max(core.ring_seq, token.ring_seq)
             core.arm(Timer.SEND_JOIN, now)
 
-    def on_saved(self, now: Instant, seq: int) -> None:
-        """Send the commit token on, if that is the ring that was saved."""
+    def on_saved(self, now: Instant) -> None:
+        """Send the commit token on, if its number may be used by now."""
         token, core = self._unsaved, self._core
-        if core.state is not RingState.COMMIT or token is None or token.ring_seq != seq:
+        if core.state is not RingState.COMMIT or token is None:
             return
-        self._unsaved = None
-        self._pass_on(now, token)
+        if core.numbers.may_use(token.ring_seq):
+            self._unsaved = None
+            self._pass_on(now, token)
 
     def _is_ours(self, token: CommitToken) -> bool:
         """Whether it proposes what we agreed to, and it is our turn in its first rotation."""
@@ -115,7 +115,8 @@ class Commit:
         core.sent_token = None
         core.arm(Timer.TOKEN_LOSS, now + core.options.token)
         core.note("commit", f"Ring {token.ring} is proposed.", token.members)
-        core.effects.append(SaveRingSeq(token.ring_seq))
+        core.reserve(token.ring_seq)
+        self.on_saved(now)
 
     def _enter_recovery(self, now: Instant, token: CommitToken) -> None:
         if self._unsaved is not None:

@@ -39,7 +39,7 @@ class Woke(msgspec.Struct, frozen=True):
 
 
 class RingIdSaved(msgspec.Struct, frozen=True):
-    """The ring sequence number of `SaveRingSeq` is on stable storage."""
+    """The bound of `SaveRingSeq` is on stable storage: rings up to that number may be formed."""
 
     seq: int
 
@@ -133,7 +133,10 @@ Event: TypeAlias = (
 
 
 class SaveRingSeq(msgspec.Struct, frozen=True):
-    """Make `seq` durable, then step with `RingIdSaved`: no packet of that ring leaves before."""
+    """Make `seq` durable, then step with `RingIdSaved`; it is the `ring_seq` of the next start.
+
+    No packet of a ring with a greater number leaves before. Of two that are under way the greater one stays.
+    """
 
     seq: int
 

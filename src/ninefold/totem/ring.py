@@ -14,10 +14,11 @@ from ninefold.totem.codec import MalformedMessage, decode
 from ninefold.totem.commit import Commit
 from ninefold.totem.gather import Gather
 from ninefold.totem.messages import CommitToken, HoldCancel, Join, Mcast, MergeDetect, Token
+from ninefold.totem.numbers import MARK_BITS
 from ninefold.totem.operational import Operational
 from ninefold.totem.outlook import PeerOutlook, RingOutlook
 from ninefold.totem.recovery import Recovery
-from ninefold.totem.ring_core import MARK_BITS, Core, RingEffect, RingState, Timer
+from ninefold.totem.ring_core import Core, RingEffect, RingState, Timer
 
 if TYPE_CHECKING:
     import random
@@ -132,6 +133,7 @@ class Ring:
         core.paused_check_at = now
         core.evidence.restart(now)
         core.arm(Timer.PAUSE, now + max(1, core.options.token // 5))
+        core.reserve(core.ring_seq)
         self._gather.enter(now, "we start")
         return self._settle(now)
 
@@ -174,14 +176,22 @@ class Ring:
         return self._settle(now)
 
     def saved(self, now: Instant, seq: int) -> list[RingEffect]:
-        """Go on: ring number `seq` is on stable storage."""
-        self._commit.on_saved(now, seq)
+        """Go on: numbers up to that of `seq` may be used, for it is on stable storage."""
+        self._core.numbers.saved(seq)
+        self._commit.on_saved(now)
         return self._settle(now)
 
     def probe_answered(self, now: Instant, peer: NodeId) -> list[RingEffect]:
         """Take note of a kernel's sign of life."""
         self._core.evidence.answered(now, peer)
         return []
+
+    def rerouted(self, now: Instant, peers: Iterable[NodeId]) -> list[RingEffect]:
+        """Send a token that may be lost on the way to one of `peers` again: it goes another way now."""
+        sent = self._core.sent_token
+        if sent is not None and sent[1] in peers:
+            self._operational.on_retransmit(now)
+        return self._settle(now)
 
     def reconfigure(self, config: ClusterConfig) -> None:
         """Take other timers, each from the next time that it is started, and other nodes.

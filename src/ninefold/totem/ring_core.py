@@ -17,6 +17,7 @@ from ninefold.core.instants import NEVER, Instant
 from ninefold.totem.codec import encode
 from ninefold.totem.events import Noted, ProbeKernel, RingChanged, SaveRingSeq
 from ninefold.totem.flow import Flow
+from ninefold.totem.numbers import Numbers
 from ninefold.totem.reachability import Strikes
 from ninefold.totem.ring_evidence import Evidence
 from ninefold.totem.window import Window
@@ -138,18 +139,8 @@ class Configuration:
 ROTATIONS_REMEMBERED: Final = 64
 
 
-# The low bits of a ring's number: the mark of that start of the daemon which proposed it.
-MARK_BITS: Final = 24
-
-
 class Core:
-    """A ring member's memory.
-
-    `ring_seq` is the last durable number of a ring, `mark` the chance that this start of the daemon has
-    drawn, of `MARK_BITS`. It ends each number that we propose: so two rings have two numbers also if a disk
-    was lost or set back and we count from there again, but for one time in 16 million. What comes
-    before it is the count, which alone says which ring is the newer one.
-    """
+    """A ring member's memory. `ring_seq` is the durable bound of ring numbers, `mark` that of `Numbers`."""
 
     def __init__(
         self,
@@ -162,7 +153,6 @@ class Core:
         statistics: Statistics,
         rng: random.Random,
     ) -> None:
-        assert ring_seq >= 0
         self.me = config.local
         self.options = config.totem
         self.peers = tuple(sorted(entry.nodeid for entry in config.nodes))
@@ -170,9 +160,9 @@ class Core:
         self.source = source
         self.rng = rng
         self.state = RingState.STOPPED
-        # A restarted representative never uses a ring id again: begin above the last durable one.
-        self._mark = mark
-        self.ring_seq = self.ring_seq_after(ring_seq, 1)
+        self.numbers = Numbers(ring_seq, mark)
+        # The highest that was heard of.
+        self.ring_seq = self.numbers.first()
         self.installed = self.configuration(RingId(self.ring_seq, self.me), (self.me,))
         self.forming: Configuration | None = None
         # The ring of the last commit token we took: we never go back behind it.
@@ -200,10 +190,6 @@ class Core:
         self.sent_token: tuple[bytes, NodeId] | None = None
         self.paused_check_at: Instant = 0
         self.enter_gather: Callable[[Instant, str], None] = _unbound
-
-    def ring_seq_after(self, seq: int, steps: int) -> int:
-        """Return the number of a ring that we propose, so many counts after another one."""
-        return ((seq >> MARK_BITS) + steps) << MARK_BITS | self._mark
 
     def paused(self, now: Instant) -> bool:
         """Whether we were not running lately: the note of the time is far too old."""
@@ -260,6 +246,12 @@ class Core:
         timer = min(self.timers, key=self.timers.__getitem__)
         self.cancel(timer)
         return timer
+
+    def reserve(self, seq: int) -> None:
+        """Have the bound of numbers moved on, if `seq` comes near it."""
+        bound = self.numbers.wanted(seq)
+        if bound is not None:
+            self.effects.append(SaveRingSeq(bound))
 
     def multicast(self, message: Message) -> None:
         """Send to all other nodes."""

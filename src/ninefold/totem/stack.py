@@ -38,9 +38,10 @@ from ninefold.totem.events import (
 from ninefold.totem.groups import Groups, Word
 from ninefold.totem.links import RESTARTED, Links
 from ninefold.totem.messages import PAYLOAD_MAX
+from ninefold.totem.numbers import MARK_BITS
 from ninefold.totem.outlook import LinkOutlook, RingOutlook
 from ninefold.totem.ring import Ring
-from ninefold.totem.ring_core import MARK_BITS, FrameDelivered, SendFrame
+from ninefold.totem.ring_core import FrameDelivered, SendFrame
 from ninefold.totem.rotation import ANNEX, Rotation, Say
 
 if TYPE_CHECKING:
@@ -342,6 +343,9 @@ class Stack:
     def _on_woke(self, now: Instant) -> list[Effect]:
         self._notice_lateness(now - self.deadline)
         done: list[Effect] = [*self._links.wake(now)]
+        lowered = [e.peer for e in done if isinstance(e, LinkChanged) and not e.up]
+        if lowered:
+            done += self._perform(now, self._ring.rerouted(now, lowered))
         self._groups.resize(self._frame_bytes)
         done += self._perform(now, self._ring.wake(now))
         missing = self._groups.overdue(now)

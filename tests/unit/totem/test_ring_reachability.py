@@ -9,8 +9,9 @@ import pytest
 from ninefold.totem.codec import encode
 from ninefold.totem.keys import keyset
 from ninefold.totem.messages import Join
+from ninefold.totem.numbers import MARK_BITS
 from ninefold.totem.reachability import REST_MS
-from ninefold.totem.ring_core import MARK_BITS, RingState
+from ninefold.totem.ring_core import RingState
 from ninefold.totem.stack import Stack
 from tests.totem_world import DEFAULTS, WireLinks, World, config_of
 

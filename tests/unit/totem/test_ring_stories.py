@@ -186,7 +186,38 @@ def test_the_commit_token_waits_for_the_disk() -> None:
 
     assert world.run_until(lambda: world.formed(1, 2), limit=500)
 
-    assert world.hosts[1].disk_seq == world.hosts[1].stack.ring.seq
+    assert world.hosts[1].disk_seq >= world.hosts[1].stack.ring.seq
+
+
+def test_a_disk_slower_than_the_token_holds_up_no_ring_but_the_first() -> None:
+    world = World(3, totem=FAST, disk=(1_000, 1_000))
+    world.start()
+    assert world.run_until(lambda: world.formed(1, 2, 3), limit=2_500)
+
+    # More rings than the bound is ahead of: it has to be moved on meanwhile.
+    for _ in range(20):
+        world.partition((1, 2), (3,))
+        assert world.run_until(lambda: world.formed(1, 2) and world.formed(3), limit=500)
+        world.heal()
+        assert world.run_until(lambda: world.formed(1, 2, 3), limit=500)
+
+
+def test_a_node_that_dies_while_its_bound_is_saved_uses_no_number_twice() -> None:
+    # Saves take about as long as a ring does to form, so they are cut off at every stage.
+    world = World(3, totem=FAST, disk=(20, 150))
+    world.start()
+    installed = 0
+    for round_ in range(30):
+        world.run(100 + 37 * round_ % 400)
+        victim = 1 + round_ % 3
+        before = [change.ring.seq for change in world.hosts[victim].rings()]
+        installed += len(before)
+        world.crash(victim)
+        world.restart(victim)
+        assert world.hosts[victim].stack.ring.seq > max(before, default=0)
+
+    assert world.run_until(lambda: world.formed(1, 2, 3), limit=2_500)
+    assert installed > 15
 
 
 def test_two_partitions_find_each_other_by_merge_detection() -> None:
