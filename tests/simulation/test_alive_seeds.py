@@ -9,12 +9,12 @@ from __future__ import annotations
 from ninefold.sim.faults import alive_plan
 from ninefold.sim.trial import run
 
-SEEDS = 5
+SEEDS = range(5, 9)
 
 
 def test_what_moves_alive_runs_once_through_all_faults() -> None:
     moved = 0
-    for seed in range(SEEDS):
+    for seed in SEEDS:
         world = run(alive_plan(seed))
         moved += sum(line.what == "migrated" for line in world.trace)
 

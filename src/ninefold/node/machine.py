@@ -47,6 +47,9 @@ QUORUM_GROUP: Final = "votequorum"
 # One process a node: the daemon itself.
 PID: Final = 1
 
+_NODES: Final = msgspec.msgpack.Encoder()
+_LEFT: Final = msgspec.msgpack.Decoder(list[int])
+
 # Sees what the controller is told before it is told, and what it tells the group: for a simulator's
 # checkers, nothing else.
 Watch: TypeAlias = "Callable[[control.Event | control.Multicast], None]"
@@ -219,12 +222,17 @@ class Node:
             "quorum": self.quorum.info(),
             "controller": self.controller.annex(),
             "reload": encode_standing(self.reloads.standing),
+            "left": _NODES.encode(sorted(set(self._left_cleanly))),
         }
         self._totem(totem.Synchronize(change.ring, annexes))
 
     def _activated(self, active: totem.Activated, out: list[Effect]) -> None:
         infos = {node: annexes.get("quorum", b"") for node, annexes in active.annexes.items()}
-        left = tuple(sorted(set(self._left_cleanly) - set(active.members)))
+        # A goodbye may have been heard by some only, and all must judge by the same.
+        gone = {
+            node for found in active.annexes.values() for node in _nodes(found.get("left", b""))
+        }
+        left = tuple(sorted(gone - set(active.members)))
         self._left_cleanly = []
         event = quorum.Synced(active.ring, active.members, infos, left)
         verdict: quorum.Verdict | None = None
@@ -322,6 +330,14 @@ class Node:
             effect = self._pending.popleft()
             if isinstance(effect, totem.SendPacket | corosync.Multicast | corosync.Disconnect):
                 out.append(effect)
+
+
+def _nodes(data: bytes) -> list[NodeId]:
+    """Return the nodes in an annex; one that cannot be read names none."""
+    try:
+        return _LEFT.decode(data)
+    except (msgspec.MsgspecError, ValueError):
+        return []
 
 
 def _answer(effect: Answered) -> control.Answer:

@@ -57,7 +57,13 @@ def define_cluster(stage: Asking, words: Words) -> None:
                 shape.token_ms = int(value)
             case "coefficient":
                 shape.token_coefficient_ms = int(value)
-            case "two_node" | "wait_for_all" | "auto_tie_breaker" | "last_man_standing":
+            case (
+                "two_node"
+                | "wait_for_all"
+                | "auto_tie_breaker"
+                | "last_man_standing"
+                | "allow_downscale"
+            ):
                 shape.quorum[key] = "1" if value == "yes" else "0"
             case _:
                 shape.totem[key] = value

@@ -98,7 +98,10 @@ class World:
         self.network = Network(self.hosts, links, self.rng)
         options = self.config.quorum
         self._plain_majority = not (
-            options.two_node or options.auto_tie_breaker or options.last_man_standing
+            options.two_node
+            or options.auto_tie_breaker
+            or options.last_man_standing
+            or options.allow_downscale
         )
         self.checkers = Checkers(two_node=options.two_node)
         self.views = Views()

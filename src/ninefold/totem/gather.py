@@ -258,6 +258,7 @@ class Gather:
         before = (core.proc, core.fail)
         if join.leaving:
             core.fail |= {sender}
+            core.note("leave", f"Node {sender} leaves the ring.", (sender,))
             return True
         if proc <= core.proc and fail <= core.fail:
             return False
