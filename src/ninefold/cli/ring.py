@@ -45,10 +45,9 @@ def _head(sheet: Sheet, told: dict[str, Any]) -> None:
     rotation = "not yet known"
     if seen["rotation_ms"] is not None:
         rotation = f"{seen['rotation_ms']} ms on average, {seen['rotation_max_ms']} ms at most"
-    sheet.say(
-        f"Token: around in {rotation}; timeout {seen['token_ms']} ms, last seen {seen['silent_ms']} ms ago",
-        indent=2,
-    )
+    silent = seen["silent_ms"]
+    last = "never seen" if silent is None else f"last seen {silent} ms ago"
+    sheet.say(f"Token: around in {rotation}; timeout {seen['token_ms']} ms, {last}", indent=2)
     sheet.say(
         f"Since the start: {told['tokens']} tokens, {told['token_losses']} lost; "
         f"{told['memberships']} memberships",

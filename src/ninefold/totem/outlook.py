@@ -62,7 +62,7 @@ class RingOutlook(msgspec.Struct, frozen=True):
     """The ring as this node sees it.
 
     `rotation_ms` and `rotation_max_ms` are of the last 64 visits of the token on this ring (None before
-    the second): an idle token rests at the representative, a busy one does not. A scheduling miss is a
+    the second; `silent_ms` is None before the first): an idle token rests at the representative, a busy one does not. A scheduling miss is a
     wake-up later than a fifth of the token timeout: this host did not let the daemon run.
     """
 
@@ -71,7 +71,7 @@ class RingOutlook(msgspec.Struct, frozen=True):
     members: tuple[NodeId, ...]
     hears: tuple[NodeId, ...]
     token_ms: Millis
-    silent_ms: Millis
+    silent_ms: Millis | None
     rotation_ms: Millis | None
     rotation_max_ms: Millis | None
     scheduling_misses: int

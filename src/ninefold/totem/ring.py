@@ -98,7 +98,7 @@ class Ring:
             members=core.installed.members,
             hears=core.hears(now),
             token_ms=core.options.token,
-            silent_ms=now - core.statistics.last_token_at,
+            silent_ms=now - core.statistics.last_token_at if core.statistics.tokens else None,
             rotation_ms=sum(rotations) // len(rotations) if rotations else None,
             rotation_max_ms=max(rotations, default=None),
             scheduling_misses=core.statistics.scheduling_misses,
