@@ -11,8 +11,8 @@ from tests.totem_linked_world import LinkedWorld
 from tests.totem_world import World
 
 
-def standing(**ways: int) -> LinkedWorld:
-    world = LinkedWorld(**ways)
+def standing(delay_ms: int = 1) -> LinkedWorld:
+    world = LinkedWorld(delay_ms=delay_ms)
     world.start()
     assert world.run_until(lambda: world.formed(1, 2, 3), limit=2_000)
     world.run(8_000)
