@@ -354,7 +354,8 @@ class Quorum:
         """Count those too that came back after they were no longer expected, now that there is quorum.
 
         Not before: theorem: of all parts into which a quorate partition breaks up at most one goes on, as each
-        needs a majority of the votes that this partition counted with, and strangers to it add none.
+        needs a majority of the votes that this partition counted with, and strangers to it add none. A part
+        that has not heard of the lowering, because the ring broke just then, is no part of that partition.
         """
         new = [node for node in self._members if node not in self._counted]
         if self._counted and self._verdict.quorate and new:

@@ -282,7 +282,10 @@ class Gather:
         core = self._core
         unlisted = core.proc - core.fail - frozenset(core.peers)
         if unlisted:
-            text = "They are not in the nodelist here: give all nodes the same corosync.conf."
+            text = (
+                "They are not in the nodelist here: give all nodes the same corosync.conf. A node that was away"
+                " while they were added: restart its daemon with the new file."
+            )
             core.note("unlisted", text, sorted(unlisted))
             core.fail |= unlisted
 

@@ -292,6 +292,25 @@ def test_a_deaf_node_takes_itself_out_and_the_others_go_on() -> None:
     assert world.hosts[1].payloads() == [b"unheard"]
 
 
+def test_a_member_that_old_frames_do_not_reach_does_not_hold_a_recovery_for_ever() -> None:
+    totem = msgspec.structs.replace(FAST, fail_recv_const=50)
+    world = World(4, totem=totem)
+    world.start()
+    assert world.run_until(lambda: world.formed(1, 2, 3, 4), limit=1_000)
+    world.drop_if = lambda _a, target, data: target == 3 and kind(data) is Mcast
+    world.submit(1, b"unheard")
+    world.run(5)
+
+    world.crash(4)
+
+    at_3 = world.hosts[3].stack
+    assert world.run_until(lambda: at_3.state is RingState.RECOVERY, limit=1_000)
+    # Fifty visits, and the wait for the agreement of one that says itself that it failed.
+    assert world.run_until(lambda: world.formed(1, 2), limit=50 * 10 + totem.consensus)
+    assert world.hosts[3].noted("failed-to-receive")
+    assert world.hosts[1].payloads() == world.hosts[2].payloads() == [b"unheard"]
+
+
 def test_a_member_that_never_synchronises_does_not_hold_the_others_for_ever() -> None:
     world = ring(3)
     world.mute_barrier = 2
