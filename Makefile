@@ -2,7 +2,7 @@
 # clone: it sets up what it needs. Only relative paths are used, so the clone may lie anywhere.
 .POSIX:
 .SUFFIXES:
-.PHONY: help setup packages test fuzz vqsim connections demo lint docs screenshots bench corpus mutants soak constraints clean
+.PHONY: help setup packages test fuzz vqsim differential demo lint docs screenshots bench corpus mutants soak constraints clean
 
 BIN = .venv/bin
 
@@ -24,7 +24,7 @@ SEED = 1
 help:
 	@echo 'make setup        create .venv with the pinned dependencies and Ninefold itself'
 	@echo 'make vqsim        compare quorum with that of Corosync on thousands of random histories'
-	@echo 'make connections  compare the policy engine with crm_simulate on a thousand random remote nodes and bundles'
+	@echo 'make differential compare the policy engine with crm_simulate on thousands of random clusters, by feature'
 	@echo 'make demo         three nodes on this machine; crash the active one; see how long the client waited'
 	@echo 'make test         the whole test suite (as root on Debian: installs packaging/debian-packages.txt first)'
 	@echo 'make fuzz         feed decoders and rings with what chance brings, for new failures'
@@ -65,9 +65,13 @@ VQSIM_SEEDS = 250
 vqsim: setup packages
 	VQSIM_SEEDS=$(VQSIM_SEEDS) $(BIN)/python -m pytest -n 8 -q tests/properties/quorum/test_quorum_against_vqsim.py
 
+# Of each feature so many documents with it alone, and as many with it among others.
+DIFFERENTIAL_SEEDS = 100
+# Remote nodes, guests and bundles have documents of their own.
 CONNECTIONS_SEEDS = 1000
 
-connections: setup packages
+differential: setup packages
+	$(BIN)/python -m tests.differential $(DIFFERENTIAL_SEEDS)
 	CONNECTIONS_SEEDS=$(CONNECTIONS_SEEDS) $(BIN)/python -m pytest -n 2 -q \
 	    tests/properties/scheduler/test_scheduler_connections_against_crm_simulate.py
 

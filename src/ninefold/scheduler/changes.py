@@ -155,7 +155,8 @@ def _is_configured(resource: Resource, entry: Entry) -> bool:
 
 
 def _restart(work: Workspace, resource: Resource, node: Node, entry: Entry) -> None:
-    task = "start" if entry.probe or entry.task == "migrate_from" else entry.task
+    # What was promoted last no longer remembers its start; a promotion alone would change nothing.
+    task = "start" if entry.probe or entry.task in {"migrate_from", "promote"} else entry.task
     if entry.interval_ms > 0:
         action = act(work, resource, task, node, optional=False, interval_ms=entry.interval_ms)
     else:

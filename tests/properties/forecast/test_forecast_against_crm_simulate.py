@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +15,7 @@ from ninefold.forecast.execute import execute
 from ninefold.forecast.opspec import OpSpec, parse
 from ninefold.scheduler import schedule_document
 from ninefold.scheduler.export import graph_xml
+from tests.crm_simulate import INSTALLED, WHY_NOT, field_graph
 from tests.forecast_world import NODES, NOW
 from tests.properties.forecast.test_forecast_laws import clusters
 
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
 
 RESOURCES = ("a", "b", "c", "d")
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("crm_simulate") is None, reason="Pacemaker's crm_simulate is not installed"
-)
+pytestmark = pytest.mark.skipif(not INSTALLED, reason=WHY_NOT)
 
 
 def decided(graph: etree._Element) -> list[tuple[str, str]]:
@@ -44,16 +41,13 @@ def decided(graph: etree._Element) -> list[tuple[str, str]]:
 def test_same_actions_on_the_same_nodes(tmp_path: Path, root: etree._Element) -> None:
     root.set("validate-with", "pacemaker-3.0")
     root.set("crm_feature_set", "3.16.1")
-    file, graph = tmp_path / "cib.xml", tmp_path / "graph.xml"
-    file.write_bytes(etree.tostring(root))
-    command = ["crm_simulate", "-x", str(file), "-R", "-G", str(graph), "-t", str(NOW)]
-    subprocess.run(command, check=True, capture_output=True)
+    graph, _ = field_graph(root, tmp_path, NOW)
 
     ours = etree.fromstring(
         graph_xml(schedule_document(root, NOW), {name: name[1:] for name in NODES})
     )
 
-    assert decided(ours) == decided(etree.parse(graph).getroot())
+    assert decided(ours) == decided(graph)
 
 
 TICKETS = ("grant", "revoke", "standby", "activate")
@@ -140,16 +134,15 @@ def test_same_answer_to_what_is_injected_and_the_same_state_after_it(
             attrib={"loss-policy": loss},
         )  # fmt: skip
     injected = data.draw(injections(root))
-    file, graph, after = (tmp_path / name for name in ("cib.xml", "graph.xml", "after.xml"))
-    file.write_bytes(etree.tostring(root))
-    command = ["crm_simulate", "-x", str(file), "-S", "-G", str(graph), "-O", str(after)]
-    subprocess.run([*command, "-t", str(NOW), *injected.options], check=True, capture_output=True)
+    after = tmp_path / "after.xml"
+    options = ("-S", "-O", str(after), *injected.options)
+    graph, _ = field_graph(root, tmp_path, NOW, options)
 
     assert events.inject(root, injected.events, NOW) == []
     transition = schedule_document(root, NOW)
     done = execute(root, transition, NOW, injected.failing)
 
     ours = etree.fromstring(graph_xml(transition, {name: name[1:] for name in NODES}))
-    assert decided(ours) == decided(etree.parse(graph).getroot())
+    assert decided(ours) == decided(graph)
     if not done.failed:
         assert standing(done.document) == standing(etree.parse(after).getroot())

@@ -1,4 +1,4 @@
-"""Orders and health, wish by wish, as crm_simulate 2.1.5 and the recorded decisions have them."""
+"""Orders, health and changed parameters, wish by wish, as crm_simulate 2.1.5 and the recorded decisions have them."""
 
 from __future__ import annotations
 
@@ -72,3 +72,30 @@ def test_who_may_run_on_unhealthy_nodes_still_prefers_healthy_ones() -> None:
 
     assert scores["a"] == {"n1": 0, "n2": 7, "n3": 0}
     assert scores["b"] == {"n1": -20, "n2": 7, "n3": 0}
+
+
+def test_promoted_instance_whose_parameters_have_changed_is_restarted() -> None:
+    # A node remembers the last of start and promote only.
+    inner = (
+        '<primitive id="p" class="ocf" provider="heartbeat" type="Dummy"><instance_attributes id="pi">'
+        '<nvpair id="pl" name="level" value="2"/></instance_attributes></primitive>'
+    )
+    meta = '<meta_attributes id="km"><nvpair id="kp" name="promotable" value="true"/></meta_attributes>'
+    root = cluster(f'<clone id="k">{meta}{inner}</clone>', running={"p": "n1"})
+    state = next(s for s in root.iterfind("status/node_state") if s.get("uname") == "n1")
+    entry = next(e for e in state.iter("lrm_rsc_op") if e.get("operation_key") == "p_start_0")
+    entry.set("operation", "promote")
+    entry.set("operation_key", "p_promote_0")
+    state.append(
+        etree.fromstring(
+            '<transient_attributes id="1"><instance_attributes id="t"><nvpair id="m" name="master-p"'
+            ' value="10"/></instance_attributes></transient_attributes>'
+        )
+    )
+
+    found = [
+        a for a in schedule_document(root, NOW).actions if a.instance == "p:0" or a.resource == "p"
+    ]
+
+    tasks = [a.task for a in found if a.node == "n1"]
+    assert {"demote", "stop", "start", "promote"} <= set(tasks)
