@@ -27,6 +27,7 @@ from ninefold.controller.events import (
 from ninefold.controller.messages import FenceReport
 from ninefold.controller.replica import refuse
 from ninefold.controller.status import report
+from ninefold.fencing.topology import read_fencing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,6 +159,13 @@ class Door:
         if gone and node not in self._situation.members:
             text = f"{name} has left cleanly or was fenced already: nothing would be done to it."
             return [refuse(event.request, "down-already", text)]
+        fencing = read_fencing(self._replica.working.configuration)
+        if not fencing.enabled:
+            text = "Fencing is switched off: 'ninefold cib property stonith-enabled true' first."
+            return [refuse(event.request, "fencing-disabled", text)]
+        if not fencing.levels(name):
+            text = f"No fence device covers {name}, so it cannot be fenced. Name it in a device's pcmk_host_list."
+            return [refuse(event.request, "no-fence-device", text)]
         cause = self._situation.cause(event.user, why or f"fence {name}")
         return self._replica.propose(
             SetTransientAttribute(node, "terminate", "true"), cause, event.request

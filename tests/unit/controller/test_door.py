@@ -28,6 +28,7 @@ from ninefold.controller.situation import Situation
 from ninefold.core.ids import RingId
 from ninefold.quorum.events import Verdict
 from ninefold.scheduler.model import Transition
+from tests.controller_ring import read
 
 RING = RingId(8, 1)
 NAMES = {1: "node1", 2: "node2", 3: "node3"}
@@ -40,9 +41,18 @@ def door(
     formed: bool = True,
     ring: bool = True,
     joined: tuple[int, ...] = (1, 2),
+    hosts: str = "node1 node2 node3",
+    fencing: str = "true",
 ) -> Door:
-    """Return the door of node 1, with node 2 in its ring and node 3 away."""
-    cib = Cib.empty()
+    """Return the door of node 1, with node 2 in its ring and node 3 away; a switch silences `hosts`."""
+    cib = read(
+        '<cib admin_epoch="0" epoch="0" num_updates="0"><configuration><crm_config>'
+        '<cluster_property_set id="o"><nvpair id="o1" name="stonith-enabled"'
+        f' value="{fencing}"/></cluster_property_set></crm_config><nodes/><resources>'
+        '<primitive id="switch" class="stonith" type="fence_test"><instance_attributes id="s">'
+        f'<nvpair id="s1" name="pcmk_host_list" value="{hosts}"/></instance_attributes></primitive>'
+        "</resources><constraints/></configuration><status/></cib>"
+    )
     replica = Replica(1, Stamp(0, cib.version), cib)
     situation = Situation(1, "node1", NAMES)
     if ring:
@@ -151,6 +161,21 @@ def test_fencing_on_request_marks_the_node_for_the_engine() -> None:
 
     assert isinstance(proposal, msg.Propose)
     assert proposal.change == SetTransientAttribute(2, "terminate", "true")
+
+
+@pytest.mark.parametrize(
+    ("at", "code", "remedy"),
+    [
+        (door(fencing="false"), "fencing-disabled", "cib property stonith-enabled true"),
+        (door(hosts="node1 node3"), "no-fence-device", "pcmk_host_list"),
+    ],
+)
+def test_fencing_that_would_never_come_is_refused(at: Door, code: str, remedy: str) -> None:
+    # It would lie in wait: a device or an option that comes weeks later would have the node fenced.
+    found, sentence = refusal(ask(at, rq.FenceNode("node2")))
+
+    assert found == code
+    assert remedy in sentence
 
 
 def test_partition_without_quorum_may_not_fence() -> None:
