@@ -150,6 +150,10 @@ class Executor:
         names = sorted(known | self._arriving.keys())
         return [name for name in names if self._may_be_active(name)]
 
+    def not_known_to_be_stopped(self) -> list[str]:
+        """Return those, and what an earlier daemon has started and nobody has looked at yet."""
+        return sorted({*self.active_resources(), *self._unseen})
+
     def _may_be_active(self, resource: str) -> bool:
         if resource in self._arriving or self._is_running(resource):
             return True

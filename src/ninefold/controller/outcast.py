@@ -56,7 +56,7 @@ class Outcast:
         situation, executor = self._situation, self._executor
         executor.drop_all()
         effects: list[Effect] = []
-        for name in executor.active_resources():
+        for name in executor.not_known_to_be_stopped():
             started = executor.started(name)
             if started is None:
                 effects.append(self._end(name))

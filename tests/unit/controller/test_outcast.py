@@ -53,6 +53,19 @@ def test_node_that_hears_of_its_own_fencing_stops_what_it_runs_and_then_halts() 
     assert not asked(life, ev.SelfFence)
 
 
+def test_it_stops_what_an_earlier_daemon_has_started_and_nobody_has_looked_at() -> None:
+    life = running_on_node2()
+    life.restart_daemon(2)
+    life.configure([1, 2, 3])
+
+    report(life)
+    while mine := [job for job in life.jobs if job.node == 2]:
+        life.finish(mine[0])
+
+    assert "2: stop db" in life.story
+    assert life.role(2, "db") == 0
+
+
 def test_what_it_does_from_then_on_is_told_to_nobody() -> None:
     life = running_on_node2()
     report(life)
