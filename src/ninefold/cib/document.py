@@ -305,6 +305,11 @@ class Cib:
         part = self._node_state_part(node)
         return () if part is None else part.operations
 
+    def histories(self, node: NodeId) -> tuple[Element, ...]:
+        """Return the `<lrm_resource>` of each resource in a node's history. Not to be changed."""
+        state = self.node_state_element(node)
+        return () if state is None else tuple(state.iterfind("lrm/lrm_resources/lrm_resource"))
+
     def migrates(self, node: NodeId) -> bool:
         """Whether a node's history tells of any migration, at a glance."""
         wanted = str(node)

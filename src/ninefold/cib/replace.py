@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from lxml import etree
 from lxml.etree import _Element as Element
 
-from ninefold.cib import edit
+from ninefold.cib import edit, unseen
 from ninefold.cib.check import check
 from ninefold.cib.document import Cib, parse_xml
 from ninefold.cib.model import Version
@@ -48,7 +49,35 @@ def replace_configuration(cib: Cib, change: ReplaceConfiguration) -> Replacement
     if read is None:
         return edit.Refused(tuple(findings))
     taken = {name: read.attributes[name] for name in _TAKEN if name in read.attributes}
-    return Replacement(read.configuration_part.copy(), read.version, taken)
+    configuration = read.configuration_part.copy()
+    _keep_nodes(cib, configuration)
+    return Replacement(configuration, read.version, taken)
+
+
+def _keep_nodes(cib: Cib, configuration: Element) -> None:
+    """Keep nodes that were left out and may run something: all that are not known to be silent.
+
+    Of a node that is not configured nothing is decided: when it is lost nobody would silence it, and what it
+    runs would start elsewhere. Files that are written by hand often have no nodes at all.
+    """
+    section = edit.child(configuration, "nodes")
+    old = cib.configuration.find("nodes")
+    for state in cib.node_states():
+        if edit.find_by(section, "node", "id", str(state.node)) is not None:
+            continue
+        histories = cib.histories(state.node)
+        down = not state.in_ccm and state.expected == "down"
+        if down and not any(unseen.may_run(history) is not None for history in histories):
+            continue
+        named = edit.find_by(section, "node", "uname", state.name)
+        if named is not None:
+            named.set("id", str(state.node))
+            continue
+        known = None if old is None else edit.find_by(old, "node", "id", str(state.node))
+        if known is not None:
+            section.append(copy.deepcopy(known))
+        else:
+            etree.SubElement(section, "node", id=str(state.node), uname=state.name)
 
 
 def _stale(cib: Cib, base: Version) -> Refused:

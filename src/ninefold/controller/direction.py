@@ -318,6 +318,10 @@ class Direction:
             return self._issue_fencing(carrier, action), []
         ids = {name: node for node, name in self._replica.working.node_names().items()}
         node = ids.get(action.node, 0)
+        if not node:
+            # 0 stands for every node.
+            carrier.confirm(action.id, ok=False)
+            return [], []
         if action.task == "delete":
             carrier.confirm(action.id, ok=True)
             return [], [ForgetHistory(action.resource, node)]

@@ -250,6 +250,14 @@ def test_action_on_a_node_that_is_no_member_is_not_ordered() -> None:
     assert orders(dc.decide(action(1, "node3"), action(2, "node1", 1))) == []
 
 
+@pytest.mark.parametrize("task", ["delete", "clear_failcount", "start"])
+def test_action_on_a_node_that_nobody_knows_touches_no_other(task: str) -> None:
+    dc = Dc()
+
+    # `decide` looks that no change is proposed: to forget on node 0 is to forget everywhere.
+    assert orders(dc.decide(action(1, "ghost", task=task))) == []
+
+
 def test_decisions_that_lead_nowhere_end() -> None:
     dc = Dc()
     dc.drive()

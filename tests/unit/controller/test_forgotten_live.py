@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ninefold.cib import model as cib
 from ninefold.controller import requests as rq
 from tests.controller_life import Life, document
@@ -37,3 +39,18 @@ def test_what_was_cleaned_up_before_its_daemon_was_started_anew_and_then_removed
 
     assert life.where("db") == []
     assert life.story == ["2: stop db"]
+
+
+def test_node_that_a_new_configuration_leaves_out_is_fenced_when_it_is_lost() -> None:
+    # Written by hand, and without nodes. Of a node that is not configured nothing would be decided.
+    life = running_on_node2()
+    bare = re.sub(
+        "(?s)<nodes>.*</nodes>", "<nodes/>", life.ring.all[1].replica.working.to_xml().decode()
+    )
+    life.ask(1, rq.ChangeCib(cib.ReplaceConfiguration(bare)))
+    life.drain()
+
+    life.configure([1, 3])
+    assert life.settle(lambda _: 0)
+
+    assert life.story == ["n2 is fenced", "3: start db"]
