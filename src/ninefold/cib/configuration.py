@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SetNodeAttribute,
         SetProperty,
     )
+    from ninefold.core.ids import NodeId
 
 _ATTRIBUTE_SETS: Final = ("instance_attributes", "meta_attributes")
 
@@ -122,18 +123,31 @@ def clear_moves(configuration: Element, change: ClearMoves) -> Refused | None:
 
 
 def add_nodes(configuration: Element, change: AddNodes) -> Refused | None:
-    """Give each node its `<node>`. A known name under another id gets the id of corosync.conf."""
+    """Give each node its `<node>`, under the id and the name of corosync.conf."""
     section = edit.child(configuration, "nodes")
     for number, name in change.nodes:
-        if edit.find_by(section, "node", "id", str(number)) is not None:
-            continue
-        named = edit.find_by(section, "node", "uname", name)
-        if named is not None:
-            named.set("id", str(number))
-            continue
-        node = etree.SubElement(section, "node", id=str(number))
-        node.set("uname", name)
+        if known_node(section, number, name) is None:
+            node = etree.SubElement(section, "node", id=str(number))
+            node.set("uname", name)
     return None
+
+
+def known_node(section: Element, number: NodeId, name: str) -> Element | None:
+    """Return the `<node>` of a node, with id and name as the ring knows them; `None` if there is none.
+
+    Fence devices and constraints go by names, messages by ids. Were the two joined otherwise than in the
+    ring, the wrong node would be silenced in place of the one that is lost.
+    """
+    with_id = edit.find_by(section, "node", "id", str(number))
+    named = edit.find_by(section, "node", "uname", name)
+    if named is None:
+        if with_id is not None:
+            with_id.set("uname", name)
+        return with_id
+    if with_id is not None and with_id is not named:
+        with_id.set("id", named.get("id", ""))
+    named.set("id", str(number))
+    return named
 
 
 def family(configuration: Element, resource: str) -> tuple[str, ...]:

@@ -175,7 +175,7 @@ class ClearMoves(msgspec.Struct, frozen=True, tag=True):
 
 
 class AddNodes(msgspec.Struct, frozen=True, tag=True):
-    """Make sure each (nodeid, name) has its `<node>`; known ones are left alone."""
+    """Make sure each (nodeid, name) has its `<node>`; a known id or name gets the other from here."""
 
     nodes: tuple[tuple[NodeId, str], ...]
 

@@ -11,6 +11,7 @@ from lxml.etree import _Element as Element
 
 from ninefold.cib import edit, unseen
 from ninefold.cib.check import check
+from ninefold.cib.configuration import known_node
 from ninefold.cib.document import Cib, parse_xml
 from ninefold.cib.model import Version
 from ninefold.core.findings import errors
@@ -63,15 +64,11 @@ def _keep_nodes(cib: Cib, configuration: Element) -> None:
     section = edit.child(configuration, "nodes")
     old = cib.configuration.find("nodes")
     for state in cib.node_states():
-        if edit.find_by(section, "node", "id", str(state.node)) is not None:
-            continue
         histories = cib.histories(state.node)
         down = not state.in_ccm and state.expected == "down"
         if down and not any(unseen.may_run(history) is not None for history in histories):
             continue
-        named = edit.find_by(section, "node", "uname", state.name)
-        if named is not None:
-            named.set("id", str(state.node))
+        if known_node(section, state.node, state.name) is not None:
             continue
         known = None if old is None else edit.find_by(old, "node", "id", str(state.node))
         if known is not None:

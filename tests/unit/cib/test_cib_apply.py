@@ -229,10 +229,20 @@ def test_a_second_move_replaces_the_first_and_lifts_a_ban_in_its_way() -> None:
     ]
 
 
-def test_new_nodes_are_added_and_a_known_name_takes_the_id_of_corosync_conf() -> None:
+def test_new_nodes_are_added_and_known_ones_take_id_and_name_of_corosync_conf() -> None:
     cib = after(start(), AddNodes(((1, "other"), (3, "c"), (7, "b"))))
 
-    assert cib.node_names() == {1: "a", 7: "b", 3: "c"}
+    assert cib.node_names() == {1: "other", 7: "b", 3: "c"}
+
+
+def test_nodes_that_have_changed_their_numbers_keep_what_is_said_of_them_by_name() -> None:
+    # corosync.conf numbers the same two nodes the other way round.
+    cib = after(start(), SetNodeAttribute("a", "standby", "on"), AddNodes(((1, "b"),)))
+
+    assert cib.node_names() == {2: "a", 1: "b"}
+    element = cib.configuration.find("nodes/node[@uname='a']")
+    assert element is not None
+    assert element.find("instance_attributes/nvpair") is not None
 
 
 REFUSED: list[tuple[Change, list[str]]] = [

@@ -79,3 +79,12 @@ def test_node_under_an_id_that_is_no_number_gets_the_one_of_corosync_conf() -> N
     cib = replaced(MEMBER, nodes='<node id="n2" uname="n2"/>')
 
     assert cib.node_names() == {2: "n2"}
+
+
+def test_node_that_may_run_something_keeps_the_name_that_it_has_in_the_ring() -> None:
+    # A file from a cluster that numbers its nodes otherwise: the wrong one would be fenced.
+    first = SetNodeState(1, "n1", in_ccm=True, expected="member")
+    swapped = '<node id="2" uname="n1"/><node id="1" uname="n2"/>'
+
+    assert replaced(first, MEMBER, nodes=swapped).node_names() == {1: "n1", 2: "n2"}
+    assert replaced(MEMBER, nodes='<node id="2" uname="old"/>').node_names() == {2: "n2"}
