@@ -100,7 +100,7 @@ def begin(settings: Settings) -> Beginning:
 
 
 def ring_seq_file(state: Path) -> Path:
-    """Return where the ring's number is kept."""
+    """Return where the bound of ring numbers is kept."""
     return state / "ring-seq"
 
 
