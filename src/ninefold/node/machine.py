@@ -89,6 +89,8 @@ class Node:
         # What is handed in at the barrier has changed since: the ring must form anew.
         self._outdated = False
         self._active = self.stack.ring
+        # Of the last ring that has synchronised.
+        self._members: tuple[NodeId, ...] = ()
         self._parcels = Parcels()
         self._left_cleanly: list[NodeId] = []
         self._pending: deque[totem.Effect | corosync.Request] = deque()
@@ -189,7 +191,8 @@ class Node:
                 )
             case totem.Noted(what, text, nodes):
                 if what == "leave":
-                    self._left_cleanly.extend(nodes)
+                    # One that was not with us was not counted with either.
+                    self._left_cleanly += [node for node in nodes if node in self._members]
                 fields = {"nodes": ",".join(self._name(node) for node in nodes)} if nodes else {}
                 out.append(control.Happened(what, text, fields))
             case totem.GroupChanged():
@@ -251,7 +254,7 @@ class Node:
         assert verdict is not None, "quorum gives a verdict at every synchronisation"
         annexes = {node: found.get("controller", b"") for node, found in active.annexes.items()}
         self._control(control.Configured(active.ring, active.members, annexes, verdict), out)
-        self._active = active.ring
+        self._active, self._members = active.ring, active.members
         standings = {
             node: decode_standing(found.get("reload", b""))
             for node, found in active.annexes.items()
