@@ -2,7 +2,8 @@
 
 Told of every agent that is launched and of what comes of it. A member is started only where all before
 it were started and have not been stopped since; it is stopped only where nothing behind it runs. What
-dies by itself is not counted against the cluster, which can only find out.
+dies by itself is not counted against the cluster, which can only find out. Of a group that was removed
+nothing tells the order any more.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Ordering:
                 raise Violation(f"{now}: {host.name} starts {name} before {', '.join(missing)}")
         elif call.action == "stop":
             left = [n for n in self._behind.get(name, ()) if host.resources.is_active(n)]
-            if left:
+            if left and _defined(host, name):
                 raise Violation(f"{now}: {host.name} stops {name} before {', '.join(left)}")
 
     def on_effect(self, node: NodeId, call: Call, *, active: bool) -> None:
@@ -60,3 +61,7 @@ class Ordering:
         """Everything on a host is gone."""
         for key in [key for key in self._started if key[0] == node]:
             del self._started[key]
+
+
+def _defined(host: Host, resource: str) -> bool:
+    return host.node is None or host.node.controller.replica.working.defines(resource)

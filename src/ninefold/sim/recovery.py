@@ -82,8 +82,13 @@ def mend(world: World) -> None:
 
 
 def _give_keys(world: World) -> None:
-    """Copy the key by hand, as an operator is told to who has left somebody out of a rotation."""
-    if not world.keyring.left_out:
+    """Copy the key by hand, as an operator is told to who has left somebody out of a rotation.
+
+    Not before all others are through with it.
+    """
+    left_out = world.keyring.left_out
+    others = [host.disk.keys for node, host in world.hosts.items() if node not in left_out]
+    if not left_out or len(set(others)) > 1:
         return
     for node in world.keyring.strangers():
         world.kill_daemon(node)
@@ -91,6 +96,8 @@ def _give_keys(world: World) -> None:
 
 
 def _revived(world: World) -> list[str]:
+    # A rotation that was asked for just before the end leaves somebody out only now.
+    _give_keys(world)
     # A daemon that an operator stopped just before the end still leaves: it is started again.
     for host in world.hosts.values():
         if host.powered and host.daemon is Daemon.GONE:

@@ -13,6 +13,7 @@ from ninefold.core.ids import RingId
 from ninefold.quorum.events import Verdict
 from ninefold.sim.checkers import Checkers, Health, Partition, Violation, check_needed
 from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
+from ninefold.sim.stage import Stage
 from ninefold.sim.views import Views
 from ninefold.sim.world import World
 
@@ -346,6 +347,26 @@ def test_member_of_a_group_must_not_stop_before_those_behind_it() -> None:
 
     with pytest.raises(Violation, match="stops vip before http"):
         world.ordering.on_launch(1, world.hosts[1], call("vip", "stop"))
+
+
+def test_order_of_a_group_that_was_removed_does_not_count() -> None:
+    stage = Stage()
+    stage.do("cluster nodes=2")
+    stage.do("resource vip")
+    stage.do("resource http")
+    stage.do("group web = vip http")
+    stage.end_of_block()
+    host = stage.host(stage.world.where("vip")[0])
+    with pytest.raises(Violation, match="stops vip before http"):
+        stage.world.ordering.on_launch(1, host, call("vip", "stop"))
+
+    stage.do("maintenance " + host.name)
+    stage.do("advance 1s")
+    stage.do("remove web")
+    stage.do("advance 1s")
+
+    assert stage.world.where("http") == [host.name]
+    stage.world.ordering.on_launch(1, host, call("vip", "stop"))
 
 
 def test_start_that_was_undone_by_a_power_cut_does_not_count() -> None:
