@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 _NETWORK: Final = "10.{link}.0.{node}"
 _MOVED: Final = "10.{link}.1.{node}"
 
+# Of the `quorum` section, which a shape turns on and off.
+QUORUM_FLAGS: Final = (
+    "two_node",
+    "wait_for_all",
+    "auto_tie_breaker",
+    "last_man_standing",
+    "allow_downscale",
+)
+
 # How often a promoted instance is looked at.
 PROMOTED_MONITOR: Final = "1001ms"
 

@@ -22,3 +22,14 @@ def read_conf(text: str, key: bytes) -> list[ClusterConfig]:
             raise ValueError("\n".join(map(str, findings)))
         configs.append(config)
     return configs
+
+
+def plain_majority(config: ClusterConfig) -> bool:
+    """Whether nothing but a majority of all votes has quorum."""
+    options = config.quorum
+    return not (
+        options.two_node
+        or options.auto_tie_breaker
+        or options.last_man_standing
+        or options.allow_downscale
+    )

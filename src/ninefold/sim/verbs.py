@@ -13,7 +13,7 @@ from ninefold.controller import requests as rq
 from ninefold.sim import hostile
 from ninefold.sim.agents import Fault
 from ninefold.sim.clones import define_clone
-from ninefold.sim.cluster import Primitive, without
+from ninefold.sim.cluster import QUORUM_FLAGS, Primitive, without
 from ninefold.sim.network import Weather
 from ninefold.sim.promises import mark as request_mark
 from ninefold.sim.recovery import recover
@@ -57,13 +57,7 @@ def define_cluster(stage: Asking, words: Words) -> None:
                 shape.token_ms = int(value)
             case "coefficient":
                 shape.token_coefficient_ms = int(value)
-            case (
-                "two_node"
-                | "wait_for_all"
-                | "auto_tie_breaker"
-                | "last_man_standing"
-                | "allow_downscale"
-            ):
+            case _ if key in QUORUM_FLAGS:
                 shape.quorum[key] = "1" if value == "yes" else "0"
             case _:
                 shape.totem[key] = value

@@ -18,7 +18,7 @@ from ninefold.node import events as ev
 from ninefold.scheduler import schedule
 from ninefold.sim.checkers import Checkers, Health, Partition, belief_ms, check_needed
 from ninefold.sim.clones import Instances, promotion
-from ninefold.sim.conf import read_conf
+from ninefold.sim.conf import plain_majority, read_conf
 from ninefold.sim.corosync import VirtualCorosync
 from ninefold.sim.documents import Documents
 from ninefold.sim.effects import AGENT, Effects
@@ -94,16 +94,9 @@ class World:
         self.hosts = {c.local: Host(c, f"host {seed} {c.local}", cib, KEY) for c in configs}
         self.config = configs[0]
         self.files = Files(self.hosts, file or conf, KEY, changed=file not in ("", conf))
-        links = len(self.config.node(self.config.local).links)
-        self.network = Network(self.hosts, links, self.rng)
-        options = self.config.quorum
-        self._plain_majority = not (
-            options.two_node
-            or options.auto_tie_breaker
-            or options.last_man_standing
-            or options.allow_downscale
-        )
-        self.checkers = Checkers(two_node=options.two_node)
+        self.network = Network(self.hosts, len(self.config.node(self.config.local).links), self.rng)
+        self._plain_majority = plain_majority(self.config)
+        self.checkers = Checkers(two_node=self.config.quorum.two_node)
         self.views = Views()
         self.documents = Documents(self.hosts, plain=self._plain_majority)
         self.memory = Memory(self.hosts, self.documents)
