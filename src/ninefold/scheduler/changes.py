@@ -13,6 +13,7 @@ from ninefold.scheduler.actions import act, clear_failcount, key_of, stop
 from ninefold.scheduler.digest_check import Digest, compare, needs_container_address, redefined
 from ninefold.scheduler.entries import Entry, active_span
 from ninefold.scheduler.failcounts import effective
+from ninefold.scheduler.history_outcome import NOT_RUNNING
 from ninefold.scheduler.orders import order_action, schedule_delete, stop_repeating
 from ninefold.scheduler.relations import ORDERED, THEN_CANCELS_FIRST
 from ninefold.scheduler.unfencing import device_changed
@@ -99,6 +100,9 @@ def _compare_entry(work: Workspace, resource: Resource, node: Node, entry: Entry
         stop_repeating(work, resource, node, entry, f"{resource.id} is in maintenance")
         return
     if entry.interval_ms == 0 and entry.task not in _COMPARED:
+        return
+    if entry.probe and entry.rc == NOT_RUNNING:
+        # Nothing was found under this name: what runs there was started under another, which is compared.
         return
     if entry.interval_ms > 0 and not _is_configured(resource, entry):
         changed = _not_configured(work, resource, node, entry)

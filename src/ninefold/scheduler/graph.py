@@ -25,6 +25,7 @@ from ninefold.scheduler.relations import (
     ORDERED,
     SERIALIZE,
     UNMIGRATABLE_THEN_BLOCKS,
+    UNRUNNABLE_FIRST_BLOCKS,
 )
 from ninefold.scheduler.remote import router_of
 from ninefold.scheduler.resources import operation_parameters, parameters_on
@@ -75,6 +76,20 @@ def build(work: Workspace) -> Transition:
         sequence=sequence(work),
         changes=changes_of(work),
     )
+
+
+def premature(work: Workspace) -> list[str]:
+    """Name what would be done although something that it needs cannot be done; there should be none.
+
+    Mere points in the graph may be left over: the field leaves them too, and nothing comes of them.
+    """
+    return [
+        f"{then.key} before {edge.first.key}"
+        for then in work.actions
+        if then.graphed and not then.pseudo
+        for edge in then.before
+        if edge.relation & UNRUNNABLE_FIRST_BLOCKS and not edge.first.runnable
+    ]
 
 
 def seen(work: Workspace) -> Transition:

@@ -13,7 +13,7 @@ from ninefold.scheduler.colocation import unpack_colocation
 from ninefold.scheduler.criteria import apply_criteria, apply_locks
 from ninefold.scheduler.digest_check import digest_today
 from ninefold.scheduler.fencing import fence_and_shut_down
-from ninefold.scheduler.graph import build, seen
+from ninefold.scheduler.graph import build, premature, seen
 from ninefold.scheduler.group import Group
 from ninefold.scheduler.history import unpack_history
 from ninefold.scheduler.leave_alone import leave_alone
@@ -102,6 +102,13 @@ def definition(
         return None
     digest = digest_today(work, found, place, *operation)
     return Definition(found.agent_class, found.provider, found.agent_type, digest)
+
+
+def premature_steps(document: Element, now: WallSeconds) -> list[str]:
+    """Decide, and name what would be done too early or in vain: a law that tests hold it to."""
+    work, histories = _read(document, now, live=False)
+    _decide(work, histories)
+    return premature(work)
 
 
 def _read(document: Element, now: WallSeconds, *, live: bool) -> tuple[Workspace, Histories]:
