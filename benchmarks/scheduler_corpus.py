@@ -1,8 +1,9 @@
 """How many of the recorded decisions the policy engine takes as recorded: `make corpus`.
 
-For every feature: cases, those with the same actions, with the same order among them too, and with
-the same scores. Names on the command line restrict it to those cases and show the differences;
-`--failing actions|order|scores|crash` lists the cases that fall short there.
+For every feature: cases, those with the same actions, with the same order among them too, with the same
+scores, with every attribute of the graph as recorded, and with the same text to the byte: of the graph
+(but for `crm_feature_set` and `batch-limit`), of the lines of scores, of the summary. Names on the command
+line restrict it to those cases and show the differences; `--failing LEVEL` lists the cases that fall short there.
 """
 
 from __future__ import annotations
@@ -17,13 +18,18 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from ninefold.scheduler import schedule_document
+from ninefold.forecast import summary
+from ninefold.forecast.execute import execute
+from ninefold.scheduler import observe, observe_and_schedule
 from ninefold.scheduler.export import graph_xml, score_lines
 from ninefold.scheduler.rules import instant
+
+if TYPE_CHECKING:
+    from ninefold.scheduler.model import Transition
 
 CORPUS = Path(os.environ.get("NINEFOLD_CORPUS", Path(__file__).parents[2] / "shared" / "corpus"))
 CASES = CORPUS / "scheduler"
@@ -31,7 +37,7 @@ CASES = CORPUS / "scheduler"
 SOME_NOW = 1_782_900_000
 # No recorded cluster is large; whatever takes longer does not end.
 SECONDS_MAX = 5
-LEVELS = ("actions", "order", "scores")
+LEVELS = ("actions", "order", "scores", "attributes", "graph", "lines", "summary")
 
 
 def load_comparer() -> Any:
@@ -69,8 +75,9 @@ def judge(case: dict[str, Any]) -> dict[str, Any]:
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(SECONDS_MAX)
     try:
-        transition = schedule_document(root, now_of(case, root))
+        there, transition = observe_and_schedule(root, now_of(case, root))
         graph = graph_xml(transition, ids)
+        printed = summed_up(case, root, there, transition)
     except Exception:  # noqa: BLE001 - a crash is a finding of its own
         return {"name": name, "crash": traceback.format_exc()}
     finally:
@@ -92,7 +99,10 @@ def judge(case: dict[str, Any]) -> dict[str, Any]:
         "actions": bool(result["keys"]),
         "order": bool(result["order"]),
         "scores": bool(scores["set"]),
-        "multiset": bool(scores["multiset"]),
+        "attributes": bool(result["semantic"]),
+        "graph": bool(result["exact"]),
+        "lines": score_lines(transition) == [line for line in wanted.splitlines() if line],
+        "summary": printed == (CASES / "summary" / f"{name}.summary").read_text(),
         "missing": [str(key) for key in result["missing"]],
         "extra": [str(key) for key in result["extra"]],
         "order_differences": order,
@@ -102,24 +112,38 @@ def judge(case: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def summed_up(
+    case: dict[str, Any], root: etree._Element, there: Transition, transition: Transition
+) -> str:
+    """Return what `ninefold simulate` prints."""
+    arguments = case["args"]
+    done = execute(root, transition, now_of(case, root))
+    return summary.text(
+        summary.before_lines(there),
+        summary.decision_lines(transition),
+        summary.step_lines(done.steps),
+        summary.state_lines(observe(done.document, now_of(case, root))),
+        summary.clock(root, arguments[arguments.index("-t") + 1] if "-t" in arguments else None),
+    )
+
+
 def table(results: dict[str, dict[str, Any]]) -> str:
     """Return the table by feature, and the totals."""
     features = json.loads((CASES / "features.json").read_text())
-    lines = [f"{'feature':<44}{'cases':>6}{'actions':>9}{'order':>7}{'scores':>8}"]
+    lines = [f"{'feature':<44}{'cases':>6}{''.join(f'{level:>11}' for level in LEVELS)}"]
     for feature, names in sorted(features.items()):
         known = [results[name] for name in names if name in results]
         if known:
             lines.append(_line(feature, known))
     lines.append(_line("all", list(results.values())))
     crashed = sum("crash" in result for result in results.values())
-    exact = sum(bool(result.get("multiset")) for result in results.values())
-    lines.append(f"crashed: {crashed}; scores with the same number of lines each: {exact}")
+    lines.append(f"crashed: {crashed}")
     return "\n".join(lines)
 
 
 def _line(feature: str, known: list[dict[str, Any]]) -> str:
     counts = [sum(bool(result.get(level)) for result in known) for level in LEVELS]
-    return f"{feature:<44}{len(known):>6}{counts[0]:>9}{counts[1]:>7}{counts[2]:>8}"
+    return f"{feature:<44}{len(known):>6}{''.join(f'{count:>11}' for count in counts)}"
 
 
 def show(result: dict[str, Any]) -> None:

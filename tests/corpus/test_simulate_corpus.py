@@ -24,13 +24,13 @@ SOME_NOW = 1_782_900_000
 
 # Of the 522 cases: nothing left to do after at most 20 transitions; the state before, the decision with its
 # reasons, what was carried out and the state after one transition, and the summary as a whole, to the byte.
-REST_FLOOR = 521
+REST_FLOOR = 522
 FLOORS = {
-    "Current cluster status:": 517,
+    "Current cluster status:": 522,
     "Transition Summary:": 519,
     "Executing Cluster Transition:": 513,
     "Revised Cluster Status:": 498,
-    "summary": 484,
+    "summary": 488,
 }
 
 pytestmark = pytest.mark.skipif(

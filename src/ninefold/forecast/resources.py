@@ -151,7 +151,7 @@ def _by_role(
         if where[role]:
             yield f"{role.capitalize()}: [ {_sorted(where[role], order)} ]"
     leaves = [leaf for child in view.children for leaf in _leaves(child)]
-    active = {node for leaf in leaves if leaf.active for node in leaf.nodes}
+    active = {node for leaf in leaves for node in leaf.nodes}
     if view.instances <= sum(map(len, where.values())):
         return
     idle: dict[str, list[str]] = {}

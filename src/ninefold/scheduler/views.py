@@ -107,7 +107,7 @@ def _primitive(resource: Resource, name: str = "", where: Resource | None = None
         agent=":".join(part for part in agent if part),
         role=role_now(resource).name.lower(),
         nodes=tuple(node.name for node in host.active),
-        active=any(node.online or node.unclean for node in host.active),
+        active=any(node.online or node.unclean or not resource.managed for node in host.active),
         failed=resource.failed,
         blocked=resource.blocked,
         managed=resource.managed,
