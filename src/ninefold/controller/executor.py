@@ -238,6 +238,9 @@ class Executor:
         be forgotten `for_good`.
         """
         self._compared = None
+        for name in list(self._unseen):
+            if for_good and (resources is None or belongs(name, resources)):
+                del self._unseen[name]
         known = dict.fromkeys(name for name, _ in (*self._history, *self._migrations))
         dropped = [name for name in known if resources is None or belongs(name, resources)]
         for name in dropped:

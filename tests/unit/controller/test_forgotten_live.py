@@ -54,3 +54,23 @@ def test_node_that_a_new_configuration_leaves_out_is_fenced_when_it_is_lost() ->
     assert life.settle(lambda _: 0)
 
     assert life.story == ["n2 is fenced", "3: start db"]
+
+
+def test_removed_resource_that_is_cleaned_up_by_name_is_forgotten_by_a_new_daemon_too() -> None:
+    # Nobody may touch it, so it is not stopped; that it is told of no more was asked for.
+    life = running_on_node2()
+    life.ask(1, rq.ChangeCib(cib.SetProperty("maintenance-mode", "true")))
+    life.drain()
+    text = life.ring.all[1].replica.working.to_xml().decode()
+    life.ask(1, rq.ChangeCib(cib.ReplaceConfiguration(text.replace(DB, "").replace(ON_N2, ""))))
+    life.drain()
+    life.restart_daemon(2)
+    life.configure([1, 2, 3])
+    assert life.settle(lambda _: 0)
+
+    life.ask(1, rq.ChangeCib(cib.ForgetHistory("db")))
+    life.drain()
+    assert life.settle(lambda _: 0)
+
+    told = life.ring.all[1].replica.working.operations(2)
+    assert "db" not in [operation.resource for operation in told]
