@@ -18,6 +18,7 @@ import typer.main
 
 from ninefold.agents.exitcodes import verdict
 from ninefold.agents.model import OpStatus, Rc
+from ninefold.cli.lab_run import check
 from ninefold.config.keys import KEYS, Key, Kind
 from ninefold.controller.requests import OperatorChange, Request
 from ninefold.design import schema
@@ -32,6 +33,7 @@ from ninefold.design.nines import (
     duration_text,
     percent_text,
 )
+from ninefold.sim.scenario import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -301,6 +303,15 @@ def audit_shared() -> list[str]:
     return table(("layer", "code", "what they have in common", "what to do"), rows)
 
 
+def lab_scenarios() -> Iterator[str]:
+    """Say how many scenarios a lab can play."""
+    files = sorted((SOURCE.parents[1] / "tests" / "scenarios").rglob("*.scenario"))
+    playable = [file for file in files if not check(read(file.read_text()))]
+    yield (
+        f"Of the {len(files)} scenarios of `tests/scenarios` a lab can play {len(playable)} (`ninefold lab run`)."
+    )
+
+
 TABLES = {
     "audit-rules": audit_rules,
     "audit-shared": audit_shared,
@@ -312,6 +323,7 @@ TABLES = {
     "requests": requests,
     "event-words": event_words,
     "agent-exit-codes": agent_exit_codes,
+    "lab-scenarios": lab_scenarios,
 }
 
 

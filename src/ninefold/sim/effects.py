@@ -67,7 +67,7 @@ class Effects:
     def __init__(self, world: World, decide: Callable[[Cib, int], Transition]) -> None:
         self.world = world
         self.decide = decide
-        self.loads = Loads()
+        self.loads = Loads(world.config.totem)
         self._agents = 0
         self.sent = 0
         self.tap = False

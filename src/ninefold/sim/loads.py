@@ -24,23 +24,37 @@ from ninefold.totem.events import SaveRingSeq, SendPacket
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ninefold.config.model import TotemOptions
     from ninefold.core.ids import NodeId
     from ninefold.core.instants import Millis
     from ninefold.node import events as ev
     from ninefold.sim.host import Host
 
 # How many of each in which time. Measured at worst in seeds of 2 to 7 nodes: 120 saves, 49 agents, 21
-# decisions and 4 ring numbers a second, 214 words in ten. Four times that is no accident. Packets are 1,014
-# at most, unless large ones get lost without a word: then a member sends RTR_MAX (30) old frames to everybody
-# at each of up to 500 visits of the token, until `fail_recv_const` visits have passed.
+# decisions and 4 ring numbers a second, 214 words in ten. Four times that is no accident.
 LIMITS: Final[dict[type, tuple[int, Millis]]] = {
-    SendPacket: (50_000, 1_000),
     SaveCib: (500, 1_000),
     RunAgent: (200, 1_000),
     Decide: (100, 1_000),
     SaveRingSeq: (16, 1_000),
     Happened: (900, 10_000),
 }
+
+# Tokens, joins, heartbeats and probes: a thousand a second at most were seen without frames.
+PACKETS_BESIDES: Final = 2_000
+
+
+def limits(totem: TotemOptions) -> dict[type, tuple[int, Millis]]:
+    """Return the limits of one ring's nodes.
+
+    Flow control lets a node send `max_messages` frames at each visit of the token, those that it sends again
+    among them. Of n nodes each sends a frame to n - 1, and the token comes by every n ms, a hop taking one: fewer
+    than a thousand times `max_messages` a second, twice that where each packet takes every link. Where
+    large packets get lost a ring goes at that speed until `fail_recv_const` visits have passed (seed 242).
+    """
+    copies = 2 if totem.link_mode == "active" else 1
+    return {SendPacket: (totem.max_messages * 1_000 * copies + PACKETS_BESIDES, 1_000), **LIMITS}
+
 
 # What a node holds of anything when nothing happens. The largest by design are the rotation times of the
 # last 64 tokens; histories have an entry for each resource and each recurring operation.
@@ -59,15 +73,16 @@ class Load(msgspec.Struct):
 
 
 class Loads:
-    """Counts what nodes ask for."""
+    """Counts what nodes of one ring ask for."""
 
-    def __init__(self) -> None:
+    def __init__(self, totem: TotemOptions) -> None:
+        self.limits = limits(totem)
         self._loads: dict[tuple[NodeId, type], Load] = {}
 
     def on_effect(self, now: Instant, node: NodeId, effect: ev.Effect) -> None:
         """A node asks for something."""
         kind = type(effect)
-        limit = LIMITS.get(kind)
+        limit = self.limits.get(kind)
         if limit is None:
             return
         most, period_ms = limit

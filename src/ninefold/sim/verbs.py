@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 Request: TypeAlias = "Callable[[Asking, Words], None]"
 
 _TIMEOUTS: Final = ("start", "stop", "monitor")
-_HOW: Final = ("fails", "hangs", "half", "slow", "wrong", "flood", "missing", "flaps", "lies")
-_DEVICES: Final = ("works", "fails", "slow", "half", "hangs", "late", "lies")
+HOW: Final = ("fails", "hangs", "half", "slow", "wrong", "flood", "missing", "flaps", "lies")
+DEVICES: Final = ("works", "fails", "slow", "half", "hangs", "late", "lies")
 
 # Definitions.
 
@@ -235,8 +235,8 @@ def fault(stage: Stage, words: Words) -> None:
     with very many words), `missing` (not installed), `flaps` (fails every other time) and `lies` (says that it did
     it, and did not). The action `*` is every one.
     """
-    if len(words) < 3 or words[2] not in _HOW:
-        raise StageError(f"write: fault RESOURCE ACTION {'|'.join(_HOW)} [on NODE]")
+    if len(words) < 3 or words[2] not in HOW:
+        raise StageError(f"write: fault RESOURCE ACTION {'|'.join(HOW)} [on NODE]")
     names = words[4:] if words[3:4] == ["on"] else ["all"]
     for host in stage.hosts(names):
         stage.world.disturb(host.id)
@@ -255,8 +255,8 @@ def fence_device(stage: Stage, words: Words) -> None:
     `half` does its work and says that it failed; `hangs` does nothing until it is given up; `late` acts
     after it was given up; `lies` claims success and does nothing.
     """
-    if len(words) != 1 or words[0] not in _DEVICES:
-        raise StageError(f"write: fence-device {'|'.join(_DEVICES)}")
+    if len(words) != 1 or words[0] not in DEVICES:
+        raise StageError(f"write: fence-device {'|'.join(DEVICES)}")
     stage.world.fence_device = words[0]
 
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ninefold.config.model import TotemOptions
 from ninefold.controller.events import Happened
 from ninefold.sim.agents import Fault
 from ninefold.sim.checkers import Violation
 from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
-from ninefold.sim.loads import AT_REST_MAX, LIMITS, Loads, check_rest
+from ninefold.sim.loads import AT_REST_MAX, Loads, check_rest
 from ninefold.sim.restless import MEMBERSHIPS_MAX, Restless
 from ninefold.sim.scenario import play
 from ninefold.sim.stage import Stage
@@ -128,8 +129,9 @@ PACKET = SendPacket(link=0, address="10.0.0.1", port=5405, data=b"")
     [PACKET, SaveRingSeq(1), Happened("says", "again")],
     ids=["packets", "ring-numbers", "words"],
 )
-def test_node_that_asks_for_too_much_is_a_violation(effect: ev.Effect) -> None:
-    loads, (most, period_ms) = Loads(), LIMITS[type(effect)]
+def test_node_that_asks_for_too_much_is_a_violation(world: World, effect: ev.Effect) -> None:
+    loads = world.effects.loads
+    most, period_ms = loads.limits[type(effect)]
     for number in range(most):
         loads.on_effect(number * period_ms // most, 1, effect)
         loads.on_effect(number * period_ms // most, 2, effect)
@@ -138,8 +140,16 @@ def test_node_that_asks_for_too_much_is_a_violation(effect: ev.Effect) -> None:
         loads.on_effect(period_ms - 1, 1, effect)
 
 
+def test_packets_are_limited_by_what_flow_control_lets_a_node_send() -> None:
+    slow = Loads(TotemOptions(max_messages=1))
+    double = Loads(TotemOptions(link_mode="active"))
+
+    assert slow.limits[SendPacket] == (3_000, 1_000)
+    assert double.limits[SendPacket] == (36_000, 1_000)
+
+
 def test_what_is_asked_for_over_time_is_none() -> None:
-    loads = Loads()
+    loads = Loads(TotemOptions())
 
     for millisecond in range(60_000):
         loads.on_effect(millisecond, 1, PACKET)
