@@ -1,4 +1,4 @@
-"""The verbs of the scenario language for finer troubles: cables, clocks, disks, overloaded hosts.
+"""The verbs of the scenario language for finer troubles: cables, clocks, disks, overloaded hosts, strangers.
 
 Each docstring shows its line, as in `verbs`.
 """
@@ -9,6 +9,7 @@ import random
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ninefold.node import events as ev
+from ninefold.sim import hostile
 from ninefold.sim.files import FILES
 from ninefold.sim.words import StageError, Words, duration, number, parts_per_million
 from ninefold.totem.keys import fresh_key
@@ -209,6 +210,33 @@ def rotate_keys(stage: Stage, words: Words) -> None:
     stage.world.post(host, ev.Rotate(fresh_key(stack.rotation.keys, dice.randbytes), without))
 
 
+# What an attacker does.
+
+
+def record(stage: Stage, _: Words) -> None:
+    """`record`: from now on every packet is copied."""
+    stage.world.effects.tap = True
+
+
+def replay(stage: Stage, _: Words) -> None:
+    """`replay`: every recorded packet is sent again, three times, as it was."""
+    hostile.replay(stage.world)
+
+
+def forge(stage: Stage, _: Words) -> None:
+    """`forge`: packets without the key, with a wrong one, cut, bent and of random bytes."""
+    hostile.forge(stage.world)
+
+
+def flood(stage: Stage, words: Words) -> None:
+    """`flood node2 for 3s`: somebody sends it a thousand packets a second, each as long as a frame."""
+    if len(words) != 3 or words[1] != "for":
+        raise StageError("write: flood NODE for TIME")
+    host = stage.host(words[0])
+    stage.world.disturb(host.id)
+    hostile.flood(stage.world, host, duration(words[2]))
+
+
 Verb: TypeAlias = "Callable[[Stage, Words], None]"
 
 TROUBLES: Final[dict[str, Verb]] = {
@@ -226,5 +254,9 @@ TROUBLES: Final[dict[str, Verb]] = {
     "restore": restore,
     "lose-disk": lose_disk,
     "woken": woken,
+    "record": record,
+    "replay": replay,
+    "forge": forge,
+    "flood": flood,
     **FILES,
 }

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from ninefold.cib import model as cib
 from ninefold.controller import requests as rq
-from ninefold.sim import hostile
 from ninefold.sim.agents import Fault
 from ninefold.sim.clones import define_clone
 from ninefold.sim.cluster import QUORUM_FLAGS, Primitive, without
@@ -386,33 +385,6 @@ def recovers(stage: Stage, _: Words) -> None:
     recover(stage.world)
 
 
-# What an attacker does.
-
-
-def record(stage: Stage, _: Words) -> None:
-    """`record`: from now on every packet is copied."""
-    stage.world.effects.tap = True
-
-
-def replay(stage: Stage, _: Words) -> None:
-    """`replay`: every recorded packet is sent again, three times, as it was."""
-    hostile.replay(stage.world)
-
-
-def forge(stage: Stage, _: Words) -> None:
-    """`forge`: packets without the key, with a wrong one, cut, bent and of random bytes."""
-    hostile.forge(stage.world)
-
-
-def flood(stage: Stage, words: Words) -> None:
-    """`flood node2 for 3s`: somebody sends it a thousand packets a second, each as long as a frame."""
-    if len(words) != 3 or words[1] != "for":
-        raise StageError("write: flood NODE for TIME")
-    host = stage.host(words[0])
-    stage.world.disturb(host.id)
-    hostile.flood(stage.world, host, duration(words[2]))
-
-
 Verb: TypeAlias = "Callable[[Stage, Words], None]"
 
 DEFINITIONS: Final[dict[str, Request]] = {
@@ -486,10 +458,6 @@ ACTIONS: Final[dict[str, Verb]] = {
     **REQUESTS,
     "fence": fence,
     "declare-dead": declare_dead,
-    "record": record,
-    "replay": replay,
-    "forge": forge,
-    "flood": flood,
     "remove": remove,
     "mark": mark,
     "when": when,

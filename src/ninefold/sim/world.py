@@ -16,7 +16,7 @@ from ninefold.controller import events as control
 from ninefold.core.instants import NEVER, Instant
 from ninefold.node import events as ev
 from ninefold.scheduler import schedule
-from ninefold.sim.checkers import Checkers, Health, Partition, belief_ms, check_needed
+from ninefold.sim.checkers import Checkers, Health, belief_ms, check_needed
 from ninefold.sim.clones import Instances, promotion
 from ninefold.sim.conf import plain_majority, read_conf
 from ninefold.sim.corosync import VirtualCorosync
@@ -25,6 +25,7 @@ from ninefold.sim.effects import AGENT, Effects
 from ninefold.sim.files import Files
 from ninefold.sim.host import SOCKET_BUFFER_PACKETS, Daemon, Host
 from ninefold.sim.keyring import Keyring
+from ninefold.sim.majorities import count_votes
 from ninefold.sim.memory import Memory
 from ninefold.sim.network import Network
 from ninefold.sim.ordering import Ordering
@@ -460,20 +461,7 @@ class World:
             lively = self.network.lively and not any(h.slow_ms for h in self.hosts.values())
             self.restless.on_membership(self.now, host.id, calm=lively)
         if self._plain_majority and isinstance(event, control.Configured | control.QuorumChanged):
-            self._count_votes(host, event)
-
-    def _count_votes(self, host: Host, event: control.Configured | control.QuorumChanged) -> None:
-        if host.node is None:
-            return
-        situation = host.node.controller.situation
-        members = event.members if isinstance(event, control.Configured) else situation.members
-        # Of several files that members go by, the newest counts.
-        files = [h.config for n in members if (h := self.hosts[n]).alive]
-        config = max(files, key=lambda config: config.totem.config_version, default=host.config)
-        votes = {entry.nodeid: entry.quorum_votes for entry in config.nodes}
-        me = Partition(host.id, members, event.verdict.quorate)
-        present = sum(votes.get(n, 0) for n in members)
-        self.checkers.on_quorum(self.now, me, present, sum(votes.values()))
+            count_votes(self, host, event)
 
     # Looking.
 

@@ -61,6 +61,8 @@ def words(commands: Iterable[str]) -> set[str]:
                 found.add(f"disk {rest[1]}")
             case "fence-device" | "weather":
                 found |= {f"{verb} {word.partition('=')[0]}" for word in rest}
+            case _:
+                pass
     return found
 
 
