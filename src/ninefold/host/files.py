@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-# `ringid_<nodeid>` holds the bound of ring numbers as Corosync stores its last one: eight bytes in host order.
+# `ring-seq` holds the bound of ring numbers, as Corosync stores its last number: eight bytes in host order.
 _RING_SEQ: Final = struct.Struct("=Q")
 
 # Four counts are used up per membership change, 64 per start; this many last longer than any host.

@@ -282,11 +282,12 @@ class Gather:
         core = self._core
         unlisted = core.proc - core.fail - frozenset(core.peers)
         if unlisted:
-            text = (
+            core.note(
+                "unlisted",
                 "They are not in the nodelist here: give all nodes the same corosync.conf. A node that was away"
-                " while they were added: restart its daemon with the new file."
+                " while they were added: restart its daemon with the new file.",
+                sorted(unlisted),
             )
-            core.note("unlisted", text, sorted(unlisted))
             core.fail |= unlisted
 
     def _forsakes_ours(self, now: Instant, fail: frozenset[NodeId]) -> bool:
