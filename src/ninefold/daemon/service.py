@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from ninefold.agents.model import OpStatus, Outcome, Rc
-from ninefold.cib.document import Cib
 from ninefold.corosync.messages import BOOT_BYTES
+from ninefold.daemon.decision import decided
 from ninefold.daemon.faults import die
 from ninefold.daemon.journal import Journal, shown_event
 from ninefold.daemon.keys import begun, judge, new_key, save_keys
@@ -39,7 +39,6 @@ from ninefold.host.watchdog import NoWatchdog, open_watchdog
 from ninefold.node import events as ev
 from ninefold.node.backend import embedded, on_corosync
 from ninefold.node.machine import Node
-from ninefold.scheduler import schedule
 from ninefold.totem.packet import EPOCH_BYTES
 
 if TYPE_CHECKING:
@@ -304,14 +303,11 @@ class Service:
 
     async def _decide(self, effect: ev.Decide) -> None:
         xml = effect.cib.to_xml()
-
-        def work() -> Any:
-            # Parsed anew: an lxml tree stays with the thread that made it.
-            cib, findings = Cib.parse(xml)
-            assert cib is not None, findings
-            return schedule(cib, effect.now)
-
-        transition = await self._loop.run_in_executor(self._threads, work)
+        answer = self._loop.run_in_executor(self._threads, decided, xml, effect.now)
+        transition, error = await answer
+        if error is not None:
+            LOG.critical("the policy engine failed on %s", effect.version, exc_info=error)
+            self.journal.write(ev.Happened("engine-failed", transition.warnings[0]))
         self._machine.post(ev.Decided(effect.version, transition, effect.number))
 
     # The gate.
