@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ninefold.totem.events import LinkChanged
 from tests.totem_linked_world import OF_LINKS, LinkedWorld
 
 BOTH, FIRST, SECOND = {0, 1}, {0}, {1}
@@ -120,3 +121,31 @@ def test_both_links_dead_leave_a_member_out_and_either_one_brings_it_back(link: 
     world.dead = {(3, 1 - link)}
 
     assert world.run_until(lambda: world.formed(1, 2, 3), limit=5_000)
+
+
+def test_a_token_on_a_link_that_is_found_dead_goes_over_the_other_at_that_moment() -> None:
+    world = standing("passive")
+    rings = len(world.hosts[1].rings())
+
+    # Before either cut is found for longer than a retransmission takes, the other follows.
+    world.dead = {(2, 1)}
+    world.run(2_000)
+    world.dead = {(2, 1), (3, 1)}
+    world.run(4_000)
+
+    lost = [
+        (node, change)
+        for node, host in world.hosts.items()
+        for change in host.log
+        if isinstance(change[1], LinkChanged) and not change[1].up
+    ]
+    assert len(lost) == 6
+    again = [
+        one
+        for node, (at, change) in lost
+        for one in world.sent
+        if (one.at, one.sender, one.target) == (at, node, change.peer) and one.what == "Token"
+    ]
+    assert again
+    assert {one.link for one in again} == FIRST
+    assert [len(host.rings()) for host in world.hosts.values()] == [rings] * 3
