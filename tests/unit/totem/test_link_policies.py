@@ -134,17 +134,16 @@ def test_a_token_on_a_link_that_is_found_dead_goes_over_the_other_at_that_moment
     world.run(4_000)
 
     lost = [
-        (node, change)
+        (node, at, change.peer)
         for node, host in world.hosts.items()
-        for change in host.log
-        if isinstance(change[1], LinkChanged) and not change[1].up
+        for at, change in host.log
+        if isinstance(change, LinkChanged) and not change.up
     ]
     assert len(lost) == 6
     again = [
         one
-        for node, (at, change) in lost
         for one in world.sent
-        if (one.at, one.sender, one.target) == (at, node, change.peer) and one.what == "Token"
+        if (one.sender, one.at, one.target) in lost and one.what == "Token"
     ]
     assert again
     assert {one.link for one in again} == FIRST
