@@ -28,9 +28,9 @@ REST_FLOOR = 522
 FLOORS = {
     "Current cluster status:": 522,
     "Transition Summary:": 519,
-    "Executing Cluster Transition:": 513,
-    "Revised Cluster Status:": 498,
-    "summary": 488,
+    "Executing Cluster Transition:": 519,
+    "Revised Cluster Status:": 499,
+    "summary": 494,
 }
 
 pytestmark = pytest.mark.skipif(

@@ -30,6 +30,7 @@ _FALSE: Final = ("false", "no", "off", "n", "0")
 
 # A node remembers an operation of every resource; a search of that runs in C.
 _HISTORIES: Final = etree.XPath(".//lrm_resource[@id = $name]")
+_NAMES: Final = etree.XPath("status//lrm_resource/@id", smart_strings=False)
 _CALLS: Final = etree.XPath(".//lrm_rsc_op/@call-id", smart_strings=False)
 
 # What the writing functions of `cib.status` want beside the tree; the tree alone decides.
@@ -180,16 +181,21 @@ def history_name(action: Action) -> str:
     return action.resource
 
 
-def known_as(root: Element, action: Action) -> str:
-    """Return what a node calls the resource of an action before it has been carried out.
+def recorded_names(root: Element) -> frozenset[str]:
+    """Return the names of everything that any node remembers."""
+    found: list[str] = _NAMES(root)  # type: ignore[assignment]
+    return frozenset(found)
 
-    Nodes that know an instance by a number go on with it; so do those that have not met it yet.
+
+def known_as(action: Action, recorded: frozenset[str]) -> str:
+    """Return what the cluster calls the resource of an action, by the names that are `recorded`.
+
+    A cluster whose nodes know instances by their numbers goes on with that; so does one that has not met
+    any of them yet.
     """
     key = action.history_key or action.key
-    if not action.instance or key.startswith(f"{action.resource}_"):
-        return action.resource
-    known = _histories(node_state(root, action.node), action.resource)
-    return action.resource if known else action.instance
+    plain = key.startswith(f"{action.resource}_") or action.resource in recorded
+    return action.resource if plain or not action.instance else action.instance
 
 
 def _kept_as(state: Element, action: Action) -> str:

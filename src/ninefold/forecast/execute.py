@@ -101,8 +101,7 @@ def carry_out(
     calls = effects.Calls()
     done: dict[int, bool] = {}
     steps: list[Step] = []
-    # What a node calls an instance does not change while it works on it.
-    called: dict[tuple[str, str], str] = {}
+    recorded = effects.recorded_names(root)
     waiting = list(transition.in_sequence)
     broken, moved = False, True
     while waiting and moved and not broken:
@@ -116,9 +115,7 @@ def carry_out(
                 left.append(action)
                 continue
             rc = _failure(action, failing)
-            name = called.setdefault(
-                (action.node, action.instance or action.resource), effects.known_as(root, action)
-            )
+            name = effects.known_as(action, recorded)
             if rc is None:
                 effects.complete(root, action, now, calls)
                 done[action.id] = True

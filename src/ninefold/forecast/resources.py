@@ -159,8 +159,9 @@ def _by_role(
         if node not in active:
             codes = [leaf.absent[node] for leaf in leaves if node in leaf.absent]
             idle.setdefault(_ABSENT.get(codes[0], "") if codes else "", []).append(node)
+    disabled = view.disabled or all(child.disabled for child in view.children)
     for why, nodes in sorted(idle.items()):
-        told = " (disabled)" if view.disabled else f" ({why})" if why else ""
+        told = " (disabled)" if disabled else f" ({why})" if why else ""
         yield f"Stopped{told}: [ {_sorted(nodes, order)} ]"
 
 
