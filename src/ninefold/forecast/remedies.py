@@ -84,7 +84,7 @@ def of_block(root: Element, transition: Transition, placement: Placement) -> str
         return managed(root, transition, placement)
     if found := re.search(r"enough of what (\S+) asks for", words):
         return edit(found[1])
-    if found := re.search(r"(\S+) is offline", words):
+    if found := re.search(r"(\S+) is (?:offline|still joining)", words):
         return _node(root, transition, found[1])
     # The last of a chain is the one to begin with.
     before = re.findall(r"for the \w+ of ([^ :,]+)", words)
