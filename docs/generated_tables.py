@@ -50,9 +50,10 @@ EVENT_MAKERS = ("Happened", "Noted", "note")
 MEANINGS = {
     "changed": "the configuration was changed; who, and why",
     "declared-dead": "an operator has vouched that a lost node is off",
+    "engine-failed": "the policy engine failed on this document; what to take back",
     "failed": "an operation failed; which, where, and its reason",
     "fenced-alive": "a node that counts as fenced has heard of it; what it does",
-    "fence-failed": "a device could not silence a node; nothing that it ran starts",
+    "fence-failed": "a device could not silence a node, or let it in; what does not start for it",
     "fence-report-void": "a report came for a fencing that nobody waits for any more",
     "fenced": "a node is known to be silent",
     "fencing": "a node is about to be silenced; why",
