@@ -14,6 +14,7 @@ from ninefold.node import events as ev
 from ninefold.sim.agents import FENCE_METADATA, QUICK_MS
 from ninefold.sim.checkers import Partition
 from ninefold.sim.clones import promotion
+from ninefold.sim.conduct import Conduct
 from ninefold.sim.files import FILE, READ_MS
 from ninefold.sim.loads import Loads
 
@@ -68,6 +69,7 @@ class Effects:
         self.world = world
         self.decide = decide
         self.loads = Loads(world.config.totem)
+        self.conduct = Conduct(world.hosts, world.documents, world.memory.begun)
         self._agents = 0
         self.sent = 0
         self.tap = False
@@ -99,6 +101,7 @@ class Effects:
             case ev.RunAgent(token, call):
                 self._run(host, token, call)
             case ev.Decide(version, cib, now, number):
+                self.conduct.on_decide(world.now, host.id)
                 decided = ev.Decided(version, self.decide(cib, now), number)
                 world.later(host, host.engine_rng.randint(*DECISION_MS), decided)
             case ev.Answer():
@@ -119,6 +122,7 @@ class Effects:
     def _tell(self, host: Host, told: ev.Happened) -> None:
         if told.what == "fenced":
             self.world.checkers.on_fencing_told(self.world.now, told.fields["node"])
+        self.conduct.on_told(self.world.now, host.id, told.what, told.fields)
         self.world.say(host.name, told.what, told.text, told.fields)
 
     def _send(self, host: Host, packet: ev.SendPacket) -> None:

@@ -76,7 +76,8 @@ class Memory:
         self._counts: dict[Count, tuple[Instant, int]] = {}
         self._missing: dict[Count, Instant] = {}
         self._lost: dict[NodeId, Instant] = {}
-        self._begun: dict[NodeId, Instant] = {}
+        # When each daemon was started last.
+        self.begun: dict[NodeId, Instant] = {}
         self._vouched: dict[NodeId, Instant] = {}
         # The ring in which a node's present or last life as a member began, and when that was seen.
         self._lives: dict[NodeId, tuple[int, Instant]] = {}
@@ -126,7 +127,7 @@ class Memory:
 
     def on_begun(self, now: Instant, node: NodeId) -> None:
         """A daemon is started: it tells anew what it knows."""
-        self._begun[node] = now
+        self.begun[node] = now
 
     def on_vouched(self, now: Instant, name: str) -> None:
         """A fence device, or a person, says that a host is silent."""
@@ -175,7 +176,7 @@ class Memory:
 
     def _may_forget(self, key: Count, noted: Instant, cib: Cib) -> bool:
         node, resource = key[0], key[1]
-        begun = max(self._begun.get(node, -1), self._vouched.get(node, -1)) >= noted
+        begun = max(self.begun.get(node, -1), self._vouched.get(node, -1)) >= noted
         cleaned = any(wish.kept >= noted for wish in self._cleanups)
         return begun or cleaned or not cib.defines(resource) or _expires(cib)
 
@@ -192,7 +193,7 @@ class Memory:
                 since = self._lost.pop(node)
                 # One that was silenced, booted and died again without having joined has done nothing.
                 vouched = self._vouched.get(node, -1) >= self._lives[node][1]
-                returned = self._begun.get(node, -1) >= since
+                returned = self.begun.get(node, -1) >= since
                 if not (state.in_ccm or vouched or returned or self._most_begun(since)):
                     raise Violation(
                         f"{now}: {state.name} was lost, and counts as {state.expected} though nobody "
@@ -201,7 +202,7 @@ class Memory:
 
     def _most_begun(self, since: Instant) -> bool:
         """Who was lost may be noted on no disk yet when most of the others begin anew."""
-        begun: Sequence[NodeId] = [n for n, at in self._begun.items() if at >= since]
+        begun: Sequence[NodeId] = [n for n, at in self.begun.items() if at >= since]
         return 2 * len(begun) >= len(self._hosts)
 
 
