@@ -478,7 +478,7 @@ IN_SCENARIOS = (
         "lost-node-is-clean",
         "a lost member counts as down",
         _lost_is_gone,
-        ("fencing-asked-for-a-lost-node", "db started on 3 while it runs on"),
+        ("wait-for-all", "expect fenced node3: fenced so far: nobody"),
     ),
     Told(
         "no-startup-fencing",
