@@ -152,9 +152,8 @@ class ResourceView(msgspec.Struct, frozen=True):
     """A resource as it was found, with what is in it; for those who print it.
 
     `kind` is primitive, group, clone or bundle, `name` what it is called there (instances that cannot
-    be told apart have one name). `active`: it may be running where it is said to; `lost`: nobody reaches
-    it there.
-    `absent` maps nodes where it could not be asked for to the exit code of that. Of a clone, `nodes` are
+    be told apart have one name). `active`: it may be running where it is said to; `lost`: nobody reaches it
+    there. `absent` maps nodes where it could not be asked for to the exit code of that. Of a clone, `nodes` are
     those where it may be, and `instances` how many there shall be; of a bundle, `agent` is the image.
     """
 
@@ -197,8 +196,9 @@ class Transition(msgspec.Struct, frozen=True):
     `recheck_at` is the next wall-clock time at which the answer may change by itself (a failure
     that expires), or 0. `header` has those attributes of the field's graph that the configuration
     decides, as it is written there, and `sequence` the ids of the actions in that graph's order.
-    `resources` are there if it was asked what was found, and `instances` counts them, those that shall be
-    stopped, and those blocked by a failure; `maintenance` says that nothing is done at all. `changes` are there if it was asked what to do.
+    `resources` are there if it was asked what was found, and `instances` counts them, those that shall
+    be stopped, and those blocked by a failure; `maintenance` says that nothing is done at all. `changes`
+    are there if it was asked what to do.
     """
 
     actions: tuple[Action, ...]

@@ -73,7 +73,8 @@ def propagate(work: Workspace) -> None:
 def _watch_nothing(action: Action) -> None:
     """Nobody watches what does not come to run: it would fail, and what is stopped be stopped again.
 
-    Nor is anything watched where nobody comes to be: on a guest that does not start, for example. A visit of an instance beside another clone's may leave what comes after it as it was.
+    Nor is anything watched where nobody comes to be: on a guest that does not start, for example. A
+    visit of an instance beside another clone's may leave what comes after it as it was.
     """
     if action.runnable or action.optional or action.interval_ms > 0:
         return

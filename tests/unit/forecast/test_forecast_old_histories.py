@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from ninefold.forecast.execute import execute, settle
@@ -49,3 +50,27 @@ def test_a_reload_is_kept_as_what_gave_the_resource_its_parameters() -> None:
 
     assert [s.action.task for s in done.steps if s.action.resource == "db"] == ["reload-agent"]
     assert settle(done.document, NOW).rounds == ()
+
+
+def test_an_old_probe_of_another_instance_does_not_restart_the_one_that_runs() -> None:
+    clone = (
+        '<clone id="c"><primitive id="k" class="ocf" provider="heartbeat" type="Dummy"/></clone>'
+    )
+    root = cluster(clone, running={"k": "n1"})
+    history = root.find(".//node_state[@uname='n1']//lrm_resource[@id='k']")
+    assert history is not None
+    history.set("id", "k:1")
+    lrm = history.getparent()
+    assert lrm is not None
+    # Before that one was started here, another was asked for, with parameters that are not today's.
+    old = deepcopy(history)
+    old.set("id", "k:0")
+    fields = {"operation": "monitor", "rc-code": "7", "transition-key": "1:1:7:x"}
+    fields |= {"id": "k-0_monitor_0", "op-digest": "33ee01f06f3006e21272d2594c0265ef"}
+    for name, value in fields.items():
+        old[0].set(name, value)
+    lrm.insert(0, old)
+
+    tasks = [action.task for action in schedule_document(root, NOW).actions if action.node == "n1"]
+
+    assert "stop" not in tasks
