@@ -72,6 +72,14 @@ def meta(element: Element, *names: str) -> str:
 
 def _in_flight(root: Element, now: WallSeconds, placement: Placement) -> Iterator[Cause]:
     """Say which of its operations have been ordered and have no result yet."""
+    for state, op in under_way(root, placement):
+        limit = _limit(root, plain(placement.resource), op.get("operation", ""))
+        sentence = f"{_under_way(state, op, now)}, at most {limit}."
+        yield Cause("in-flight", sentence, "ninefold events --follow")
+
+
+def under_way(root: Element, placement: Placement) -> Iterator[tuple[Element, Element]]:
+    """Yield each operation of it that has no result yet, after the state of its node."""
     wanted = (placement.resource, plain(placement.resource))
     for state in root.iterfind("status/node_state"):
         for found in state.iterfind("lrm/lrm_resources/lrm_resource"):
@@ -79,9 +87,7 @@ def _in_flight(root: Element, now: WallSeconds, placement: Placement) -> Iterato
                 continue
             for op in found.iterfind("lrm_rsc_op[@op-status='-1']"):
                 if op.get("interval", "0") == "0":
-                    limit = _limit(root, plain(placement.resource), op.get("operation", ""))
-                    sentence = f"{_under_way(state, op, now)}, at most {limit}."
-                    yield Cause("in-flight", sentence, "ninefold events --follow")
+                    yield state, op
 
 
 def _limit(root: Element, resource: str, task: str) -> str:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 # Each node that is tried costs one evaluation; people compare a handful.
 TRIED_MAX: Final = 8
 
+# What is said of a resource while an operation of it is under way.
+_BEING: Final = {"start": "started", "stop": "stopped", "promote": "promoted", "demote": "demoted"}
+
 # Reasons that are told with the scores of the nodes.
 _IN_PARTS: Final = ("location", "colocation", "stickiness")
 
@@ -144,7 +147,8 @@ def verdict(root: Element, transition: Transition, placement: Placement) -> str:
     """Say in a sentence or two where it is, where it shall be, and what decided between the nodes."""
     name, here, there = placement.resource, " and ".join(placement.nodes), placement.next_node
     role = placement.next_role
-    now = f"is {placement.role} on {here}" if here else "is stopped"
+    being = _being(root, placement)
+    now = f"is {being or placement.role} on {here}" if here else "is stopped"
     if not there or role == "stopped":
         return f"{name} {now}, and shall be stopped." if here else f"{name} {now}, and stays so."
     tasks = {one.task for one in transition.actions if _owner(one) == name}
@@ -161,6 +165,15 @@ def verdict(root: Element, transition: Transition, placement: Placement) -> str:
     stays = placement.nodes == (there,) and role == placement.role
     place = "stays there" if stays else f"shall be {role} on {there}"
     return f"{name} {now}, and {place}.{_margin(root, transition, placement)}"
+
+
+def _being(root: Element, placement: Placement) -> str:
+    """Say what is being done to it on the one node where it counts as running."""
+    for state, op in circumstances.under_way(root, placement):
+        word = _BEING.get(op.get("operation", ""), "")
+        if word and placement.nodes == (state.get("uname"),):
+            return f"being {word}"
+    return ""
 
 
 def _margin(root: Element, transition: Transition, placement: Placement) -> str:

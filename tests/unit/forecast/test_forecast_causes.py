@@ -285,7 +285,10 @@ def test_action_in_flight_is_told_with_the_limit_that_is_set_for_it(where: str) 
         ' rc-code="-1" op-status="-1" transition-key="3:5:0:x"/>'
     ))  # fmt: skip
 
-    assert said(one(root), "in-flight")[0] == "Its start on n2 is under way, at most 90 s."
+    answer = one(root)
+
+    assert said(answer, "in-flight")[0] == "Its start on n2 is under way, at most 90 s."
+    assert answer.verdict.startswith("db is being started on n2, and ")
 
 
 # --- tickets ---
