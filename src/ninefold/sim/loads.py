@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from ninefold.node import events as ev
     from ninefold.sim.host import Host
 
-# How many of each in which time. Measured at worst in seeds of 2 to 7 nodes: 120 saves, 49 agents, 21
-# decisions and 4 ring numbers a second, 214 words in ten. Four times that is no accident.
+# How many of each in which time. Measured at worst in seeds of 2 to 7 nodes: 145 saves, 49 agents, 25
+# decisions and 7 ring numbers a second, 214 words in ten. Twice that is no accident.
 LIMITS: Final[dict[type, tuple[int, Millis]]] = {
-    SaveCib: (500, 1_000),
-    RunAgent: (200, 1_000),
-    Decide: (100, 1_000),
+    SaveCib: (300, 1_000),
+    RunAgent: (100, 1_000),
+    Decide: (50, 1_000),
     SaveRingSeq: (16, 1_000),
-    Happened: (900, 10_000),
+    Happened: (450, 10_000),
 }
 
 # Tokens, joins, heartbeats and probes: a thousand a second at most were seen without frames.
