@@ -17,8 +17,10 @@ from ninefold.forecast.sums import parts_of, promotion_of, score_of
 from ninefold.scheduler import schedule_document
 from ninefold.scheduler.scores import INFINITY, add
 from tests.connections_world import made
+from tests.differential import drawn
 from tests.forecast_world import NOW
 from tests.properties.forecast.test_forecast_laws import clusters
+from tests.random_cib_features import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,6 +85,18 @@ def test_parts_add_up_to_the_score_used(root: etree._Element) -> None:
 def test_parts_add_up_behind_connections(seed: int) -> None:
     for parts, used in sums(made(Random(seed))):
         check(parts, used)
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_parts_add_up_with_every_feature_among_others(feature: str) -> None:
+    for seed in range(2):
+        root, name = drawn(feature, seed, mixed=True)
+        for parts, used in sums(root):
+            check(parts, used)
+        for top in root.iterfind("configuration/resources/*"):
+            for one in explain(root, NOW, top.get("id", ""), trials=False):
+                for cause in one.reasons:
+                    assert cause.command or cause.code in WITHOUT_COMMAND, (name, cause)
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
 from ninefold.forecast.execute import execute, idle, settle
 from ninefold.scheduler import schedule_document
+from tests.differential import drawn
 from tests.forecast_world import NODES, NOW, cluster
+from tests.random_cib_features import FEATURES
 
 NAMES = ("a", "b", "c", "d")
 CONSTRAINTS = (
@@ -56,6 +59,17 @@ def test_executed_transition_leaves_nothing_to_do(root: etree._Element) -> None:
     assert done.stuck == ()
     assert idle(schedule_document(done.document, NOW)) or settle(done.document, NOW).settled
     assert settle(root, NOW).settled
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_what_is_decided_with_every_feature_can_be_done_and_comes_to_rest(feature: str) -> None:
+    for seed in range(2):
+        root, name = drawn(feature, seed, mixed=True)
+
+        done = execute(root, schedule_document(root, NOW), NOW)
+
+        assert done.stuck == (), name
+        assert settle(root, NOW).settled, name
 
 
 @settings(max_examples=150, deadline=None)
