@@ -6,6 +6,7 @@ still ends before a new one is decided. It is told as part of an explanation tha
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -52,7 +53,8 @@ def _fencing(one: Explanation, status: Mapping[str, Any]) -> Iterator[Cause]:
     told = " ".join(cause.sentence for cause in one.reasons)
     for row in status["fencing"]:
         node = row["node"]
-        if row["state"] != "failed" or not (node in one.nodes or node in told.split()):
+        named = re.search(rf"(?<![\w.-]){re.escape(node)}(?![\w-])", told)
+        if row["state"] != "failed" or not (node in one.nodes or named):
             continue
         times = "once" if row["attempts"] == 1 else f"{row['attempts']} times"
         where = f", last from {row['by']}" if row["by"] else ""
@@ -73,7 +75,7 @@ def _work(one: Explanation, status: Mapping[str, Any]) -> Iterator[Cause]:
         named += f" and {len(pending) - _NAMED_MAX} more"
     work = status["work"]
     if work is None:
-        sentence = f"Under way in the cluster: {named}. Whether it goes on then knows {status['dc']}, the DC."
+        sentence = f"Under way in the cluster: {named}. {status['dc']}, the DC, knows whether more follows."
         yield Cause("under-way", sentence, f"on {status['dc']}: ninefold explain {one.resource}")
     elif work["transition"]:
         sentence = f"Transition {work['transition']} is carried out; under way: {named}."

@@ -67,6 +67,22 @@ def test_failed_fencing_is_told_with_device_reason_and_from_where() -> None:
     )
 
 
+def test_failed_fencing_is_told_to_who_waits_for_it_from_elsewhere() -> None:
+    order = '<rsc_order id="o" first="db" then="web"/>'
+    dummy = '<primitive id="{}" class="ocf" provider="heartbeat" type="Dummy"/>'
+    root = cluster(dummy.format("db") + dummy.format("web"), order, {"db": "n1"})
+    inject(root, [ev.NodeFail("n1")], NOW)
+    web = explain(root, NOW, "web", trials=False)[0]
+    assert web.nodes == ()
+    failed = FenceStatus("n1", "failed", 1, "no answer", "n2")
+    other = FenceStatus("n", "failed", 1, "no answer", "n2")
+
+    told = added(web, status(fencing=(failed, other)))
+
+    assert [code for code, _, _ in told] == ["fencing-failed"]
+    assert told[0][1] == "Fencing n1 has failed once, last from n2: no answer."
+
+
 @pytest.mark.parametrize(
     ("work", "code", "sentence"),
     [
@@ -75,7 +91,7 @@ def test_failed_fencing_is_told_with_device_reason_and_from_where() -> None:
         (WorkStatus("4:1-8"), "under-way",
          "Transition 4:1-8 is carried out; under way: start web on n2."),
         (None, "under-way",
-         "Under way in the cluster: start web on n2. Whether it goes on then knows n1, the DC."),
+         "Under way in the cluster: start web on n2. n1, the DC, knows whether more follows."),
     ],
 )  # fmt: skip
 def test_what_is_under_way_is_told_to_who_has_something_to_wait_for(
