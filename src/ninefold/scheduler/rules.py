@@ -6,7 +6,6 @@ Date specifications and durations are read in UTC. A condition that cannot be re
 from __future__ import annotations
 
 import re
-from calendar import monthrange
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -202,7 +201,8 @@ def _after(start: int, duration: Element) -> int | None:
     try:
         day = date(day.year + years, 1, 1) + timedelta(days=numbered - 1)
         year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-        day = date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+        last = (date(year + month // 11, (month + 1) % 12 + 1, 1) - timedelta(days=1)).day
+        day = date(year, month + 1, min(day.day, last))
     except (ValueError, OverflowError):
         return None
     rest = sum(integer(duration.get(name), 0) * unit for name, unit in _DURATIONS.items())
