@@ -14,7 +14,7 @@ from ninefold.scheduler.entries import Entry, active_span, changes_state_after, 
 from ninefold.scheduler.expiry import expiry_of
 from ninefold.scheduler.history_outcome import STATUS_MAX, STATUS_PENDING, Outcome, judge, policy_of
 from ninefold.scheduler.nodes import remote_attributes, remote_standing, state_node
-from ninefold.scheduler.policies import apply_policy
+from ninefold.scheduler.policies import apply_policy, found_stopped
 from ninefold.scheduler.record import Record, field
 from ninefold.scheduler.words import Role
 from ninefold.scheduler.workspace import OnFail
@@ -81,7 +81,8 @@ def unpack_history(work: Workspace) -> Histories:
             entries = in_order(element.iterchildren("lrm_rsc_op"))
             told.append((name, element, entries))
             # Written twice, each part is judged by itself.
-            on_node[name] = [*on_node.get(name, ()), *entries]
+            earlier = on_node.get(name)
+            on_node[name] = entries if earlier is None else [*earlier, *entries]
         known.append((state, told))
     while _pass(work, histories, known, everything=False):
         pass
@@ -159,7 +160,11 @@ def _replay(work: Workspace, histories: Histories, record: Recorded) -> None:
     if _never_here(record):
         # Most of what a large cluster remembers: the short way to what the long one would say.
         resource.role, resource.next_role = Role.STOPPED, Role.UNKNOWN
-        apply_policy(work, resource, record.node, OnFail.IGNORE, "")
+        if resource.remote_connection:
+            # What failed on another node may still say something of the node that it reaches.
+            apply_policy(work, resource, record.node, OnFail.IGNORE, "")
+        else:
+            found_stopped(resource, record.node)
     else:
         story = Story(record, histories)
         for entry in record.entries:

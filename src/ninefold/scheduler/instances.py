@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 def find(work: Workspace, node: Node, name: str) -> Resource | None:
     """Return the resource whose history on `node` is recorded as `name`."""
     resource = work.by_id.get(name) or _by_history_id(work, name)
-    base = name.partition(":")[0]
     if resource is None:
-        zero = work.by_id.get(f"{base}:0")
+        zero = work.by_id.get(f"{name.partition(':')[0]}:0")
         if zero is None or zero.unique:
             return None
         resource = zero
@@ -39,7 +38,7 @@ def find(work: Workspace, node: Node, name: str) -> Resource | None:
         if top.parent is not None:
             resource = _replica_child(top.parent, node)
         else:
-            resource = _anonymous(work, node, top, base)
+            resource = _anonymous(work, node, top, name.partition(":")[0])
     if resource is not None and name not in (resource.id, resource.history_id):
         resource.history_id = name
     return resource
@@ -157,7 +156,8 @@ def tie_removed_to_containers(work: Workspace, elements: list[Element]) -> None:
 
 def note_lock(work: Workspace, resource: Resource, node: Node, element: Element) -> None:
     """Keep a resource for the node that was shut down cleanly while running it."""
-    since = integer(element.get("shutdown-lock"), 0)
+    text = element.get("shutdown-lock")
+    since = 0 if text is None else integer(text, 0)
     if since <= 0:
         return
     limit = work.options.shutdown_lock_limit

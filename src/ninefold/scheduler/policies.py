@@ -37,7 +37,18 @@ def apply_policy(
             # Where it is demoted or left alone, the failure alone is no reason to stop it.
             resource.failed = True
             resource.stop_if_failed |= heeded not in {OnFail.DEMOTE, OnFail.BLOCK}
-    elif ":" in resource.history_id:
+    else:
+        _not_active(resource, node)
+
+
+def found_stopped(resource: Resource, node: Node) -> None:
+    """Conclude the same from a history that says no more than that it does not run there."""
+    _note_known(resource, node)
+    _not_active(resource, node)
+
+
+def _not_active(resource: Resource, node: Node) -> None:
+    if ":" in resource.history_id:
         # Old histories numbered what cannot be told apart; what is stopped has no number.
         resource.history_id = ""
     else:
