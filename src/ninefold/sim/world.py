@@ -349,7 +349,8 @@ class World:
         self.memory.on_asked(self.now, number, body)
         if user != AGENT:
             self.restless.on_fault(self.now)
-        self._asked[number] = (node, self.hosts[node].life)
+        if self.hosts[node].node is not None:
+            self._asked[number] = (node, self.hosts[node].life)
         self.post(self.hosts[node], ev.Requested(number, user, body))
         return number
 
