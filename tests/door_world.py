@@ -46,6 +46,7 @@ STATUS: dict[str, Any] = {
     "warnings": [],
     "store": "",
     "links": {},
+    "decided": True,
 }
 
 

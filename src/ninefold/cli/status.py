@@ -139,6 +139,9 @@ def _head(page: Page, status: dict[str, Any]) -> None:
     if not any(node["member"] for node in status["nodes"]):
         text = "State: joining; all of this is what the node's own disk knew last"
         page.line(text, "yellow")
+    elif not status.get("decided", True):
+        text = "State: the policy engine failed, so nothing is decided; what to do is under Notes"
+        page.line(text, "bold red")
     elif not status["formed"]:
         page.line("State: waiting for absent nodes before deciding anything", "yellow")
     elif status["fencing"]:
@@ -172,7 +175,9 @@ def _links(links: dict[str, bool], *, member: bool) -> list[str]:
 
 def _resources(page: Page, status: dict[str, Any]) -> None:
     page.title("Resources")
-    if not status["resources"]:
+    if not status.get("decided", True):
+        page.line("not known without the policy engine; what ran runs on", indent=2)
+    elif not status["resources"]:
         page.line("none are configured", indent=2)
     names = _width(_name(entry) for entry in status["resources"])
     states = {node["name"]: node["state"] for node in status["nodes"]}

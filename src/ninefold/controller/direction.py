@@ -211,6 +211,8 @@ class Direction:
         if self._news or not self._may_direct():
             return []
         self._set_recheck(transition)
+        if not transition.decided:
+            return []
         for view in transition.nodes:
             if not view.unclean:
                 # Nobody wants it silenced any more: a failed attempt is no news.

@@ -96,6 +96,7 @@ class Status(msgspec.Struct, frozen=True):
 
     A node that is in no ring yet, or whose partition still waits for members' histories or for
     absent nodes, is never settled: what it shows is the last that its disk knew. Only the DC has `work`.
+    Nor is it settled if it is not `decided`: the policy engine failed, and of resources nothing is shown.
     """
 
     node: str
@@ -116,6 +117,7 @@ class Status(msgspec.Struct, frozen=True):
     store: str = ""
     links: dict[str, dict[str, bool]] = {}
     work: WorkStatus | None = None
+    decided: bool = True
 
 
 def report(
@@ -135,7 +137,10 @@ def report(
         ring=str(situation.ring),
         cib=str(cib.version),
         dc=names.get(situation.dc, ""),
-        settled=idle and _assembled(situation, replica) and not transition.actions,
+        settled=idle
+        and _assembled(situation, replica)
+        and transition.decided
+        and not transition.actions,
         formed=situation.formed,
         quorum=_quorum(situation),
         nodes=_nodes(situation, names, transition),
@@ -166,6 +171,7 @@ def report(
             for peer, links in sorted(situation.links.items())
         },
         work=work,
+        decided=transition.decided,
     )
 
 

@@ -26,7 +26,16 @@ LOG: Final = logging.getLogger("ninefold")
 FOLLOWER_EVENTS_MAX: Final = 1000
 
 LOUD: Final = frozenset(
-    {"fencing", "fenced", "fence-failed", "quorum-lost", "failed", "store-failed", "not-converging"}
+    {
+        "engine-failed",
+        "failed",
+        "fence-failed",
+        "fenced",
+        "fencing",
+        "not-converging",
+        "quorum-lost",
+        "store-failed",
+    }
 )
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from ninefold.agents.model import OpStatus, Outcome, Rc
 from ninefold.corosync.messages import BOOT_BYTES
-from ninefold.daemon.decision import decided
+from ninefold.daemon.decision import Failures, decided
 from ninefold.daemon.faults import die
 from ninefold.daemon.journal import Journal, shown_event
 from ninefold.daemon.keys import begun, judge, new_key, save_keys
@@ -102,6 +102,7 @@ class Service:
         self._ring_seq, self._expected = self._numbers()
         self._requests: dict[int, asyncio.Future[Reply]] = {}
         self._request = 0
+        self._failures = Failures()
         self._tasks: set[asyncio.Task[None]] = set()
         self.ended: asyncio.Future[str] | None = None
         self.stopping = False
@@ -305,9 +306,10 @@ class Service:
         xml = effect.cib.to_xml()
         answer = self._loop.run_in_executor(self._threads, decided, xml, effect.now)
         transition, error = await answer
-        if error is not None:
+        failure = self._failures.untold(transition)
+        if failure:
             LOG.critical("the policy engine failed on %s", effect.version, exc_info=error)
-            self.journal.write(ev.Happened("engine-failed", transition.warnings[0]))
+            self.journal.write(ev.Happened("engine-failed", failure))
         self._machine.post(ev.Decided(effect.version, transition, effect.number))
 
     # The gate.

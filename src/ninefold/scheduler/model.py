@@ -198,7 +198,7 @@ class Transition(msgspec.Struct, frozen=True):
     decides, as it is written there, and `sequence` the ids of the actions in that graph's order.
     `resources` are there if it was asked what was found, and `instances` counts them, those that shall
     be stopped, and those blocked by a failure; `maintenance` says that nothing is done at all. `changes`
-    are there if it was asked what to do.
+    are there if it was asked what to do. `decided` is false if the engine has failed: nothing here is an answer then.
     """
 
     actions: tuple[Action, ...]
@@ -215,6 +215,7 @@ class Transition(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...] = ()
     instances: tuple[int, int, int] = (0, 0, 0)
     maintenance: bool = False
+    decided: bool = True
 
     @property
     def in_sequence(self) -> tuple[Action, ...]:

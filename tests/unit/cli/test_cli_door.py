@@ -184,6 +184,15 @@ def test_lost_node_that_cannot_be_fenced_is_told_in_80_columns() -> None:
     assert "ninefold resource cleanup database" in text
 
 
+def test_failed_policy_engine_stands_out() -> None:
+    text = render(STATUS | {"settled": False, "decided": False, "warnings": ["take it back"]}).plain
+
+    assert "State: the policy engine failed, so nothing is decided" in text
+    assert "not known without the policy engine" in text
+    assert "none are configured" not in text
+    assert "warning: take it back" in text
+
+
 def test_missing_quorum_stands_out() -> None:
     quorum = STATUS["quorum"] | {"quorate": False, "reason": "1 of 3 votes are present."}
 

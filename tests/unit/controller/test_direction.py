@@ -17,6 +17,7 @@ from ninefold.controller.replica import Replica
 from ninefold.controller.situation import FenceFailure, Situation
 from ninefold.controller.status import WorkStatus
 from ninefold.core.ids import RingId
+from ninefold.core.instants import NEVER
 from ninefold.quorum.events import Verdict
 from ninefold.scheduler.model import Action, ActionKind, Transition
 
@@ -271,6 +272,24 @@ def test_decisions_that_lead_nowhere_end() -> None:
 
     assert seen.count("transition") == STREAK_MAX
     assert "not-converging" in seen
+
+
+def test_engine_that_failed_is_asked_again_after_a_while_and_nothing_is_concluded() -> None:
+    dc = Dc()
+    (question,) = dc.drive()
+    assert isinstance(question, Decide)
+    dc.situation.unfence_failures["node2"] = FenceFailure(1, "no answer", retry_at=NEVER)
+    again = dc.situation.wall + 60
+    nothing = Transition((), (), (), quorate=False, recheck_at=again, decided=False)
+
+    assert dc.direction.on_decided(question.number, nothing) == []
+    assert dc.drive() == []
+    assert "node2" in dc.situation.unfence_failures
+
+    dc.situation.now = dc.direction.deadline
+    assert dc.direction.wake(dc.situation.now) == []
+    assert [type(effect) for effect in dc.drive()] == [Decide]
+    assert dc.situation.wall == again
 
 
 def test_pending_result_is_no_news() -> None:

@@ -127,6 +127,17 @@ def test_status_is_answered_when_the_engine_has_looked() -> None:
     assert at.on_decided(Transition((), (), (), quorate=True)) == []
 
 
+def test_cluster_whose_engine_failed_is_not_settled() -> None:
+    at = door()
+    ask(at, rq.ShowStatus())
+
+    (answer,) = at.on_decided(Transition((), (), (), quorate=False, decided=False))
+
+    assert isinstance(answer, Answer)
+    told = msgspec.json.decode(answer.body)
+    assert (told["settled"], told["decided"]) == (False, False)
+
+
 @pytest.mark.parametrize(
     ("at", "settled"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ninefold.daemon import decision
-from ninefold.daemon.decision import decided
+from ninefold.daemon.decision import AGAIN_S, Failures, decided
 from tests.controller_ring import DOCUMENT
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def test_engine_that_fails_ends_no_member_and_says_what_to_do(
     transition, error = decided(DOCUMENT.encode(), 1_700_000_000)
 
     assert isinstance(error, KeyError)
+    assert not transition.decided
     assert transition.actions == ()
+    assert transition.recheck_at == 1_700_000_000 + AGAIN_S
     assert "ninefold cib history" in transition.warnings[0]
 
 
@@ -40,3 +42,13 @@ def test_document_that_cannot_be_read_ends_no_member_either() -> None:
 
     assert isinstance(error, AssertionError)
     assert transition.actions == ()
+
+
+def test_failure_is_told_once_until_the_engine_answers_again() -> None:
+    failures = Failures()
+    good, _ = decided(DOCUMENT.encode(), 1_700_000_000)
+    bad, _ = decided(b"<nothing/>", 1_700_000_000)
+
+    told = [failures.untold(answer) for answer in (good, bad, bad, good, bad)]
+
+    assert told == ["", bad.warnings[0], "", "", bad.warnings[0]]
