@@ -69,21 +69,24 @@ def clones_after_probes(transition: Transition) -> Transition:
     everything is decided anew.
     """
     actions = {action.id: action for action in transition.actions}
-    probes: dict[str, list[int]] = {}
+    probes: dict[str, list[Action]] = {}
     for action in transition.actions:
-        name = _cloned(action)
-        if action.task != "monitor" or action.interval_ms or not name:
-            continue
+        if action.task == "monitor" and not action.interval_ms and _cloned(action):
+            probes.setdefault(_cloned(action), []).append(action)
+    # One clone after the other, each with what those before it wait for: two must not wait for one another.
+    for name, looks in probes.items():
         # A probe where the clone itself has to begin something first cannot be waited for.
-        if not any(_begins(before) == name for before in _all_before(actions, action)):
-            probes.setdefault(name, []).append(action.id)
-    changed = [
-        msgspec.structs.replace(action, inputs=(*action.inputs, *before))
-        if (before := probes.get(_begins(action)))
-        else action
-        for action in transition.actions
-    ]
-    return msgspec.structs.replace(transition, actions=tuple(changed))
+        free = [
+            look.id
+            for look in looks
+            if not any(_begins(before) == name for before in _all_before(actions, look))
+        ]
+        for action in transition.actions:
+            if free and _begins(action) == name:
+                known = actions[action.id]
+                inputs = (*known.inputs, *free)
+                actions[action.id] = msgspec.structs.replace(known, inputs=inputs)
+    return msgspec.structs.replace(transition, actions=tuple(actions.values()))
 
 
 def _begins(action: Action) -> str:

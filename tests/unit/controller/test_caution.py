@@ -27,6 +27,16 @@ def test_what_a_clone_begins_waits_for_the_probes_of_all_its_instances() -> None
     assert inputs(probe, action(4, "db:0", "stop"), action(5, "db:0", "demote")) == [(), (), ()]
 
 
+def test_two_clones_do_not_wait_for_one_another() -> None:
+    # Each clone leads to a remote node, where the other one has to be looked for.
+    starts = [action(1, "a:0", "start"), action(2, "b:0", "start")]
+    nodes = [action(3, "by-a", "start", 1, clone=False), action(4, "by-b", "start", 2, clone=False)]
+
+    waits = inputs(*starts, *nodes, action(5, "b:1", "monitor", 3), action(6, "a:1", "monitor", 4))
+
+    assert waits == [(), (5,), (1,), (2,), (3,), (4,)]
+
+
 def test_probe_behind_a_start_of_the_same_clone_holds_up_nothing() -> None:
     first, other = action(1, "db:0", "start"), action(2, "guest", "start", 1, clone=False)
 
