@@ -5,6 +5,7 @@ Date specifications and durations are read in UTC. A condition that cannot be re
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -121,20 +122,26 @@ def _compare(left: str, right: str, kind: str) -> int:
         a, b = _version(left), _version(right)
         return (a > b) - (a < b)
     if kind in {"integer", "number"}:
-        try:
-            x, y = float(left), float(right)
-        except ValueError:
-            pass
-        else:
-            if kind == "integer":
-                x, y = int(x), int(y)
+        x, y = (_number(text, whole=kind == "integer") for text in (left, right))
+        if x is not None and y is not None:
             return (x > y) - (x < y)
     low, high = left.lower(), right.lower()
     return (low > high) - (low < high)
 
 
+def _number(text: str, *, whole: bool) -> float | None:
+    """Read a number; what is none, or infinite where a whole one is meant, is compared as text."""
+    try:
+        value = float(text)
+        if whole:
+            return int(value)
+    except (ValueError, OverflowError):
+        return None
+    return None if math.isnan(value) else value
+
+
 def _version(text: str) -> list[int]:
-    return [int(part) if part.isdigit() else 0 for part in text.split(".")]
+    return [integer(part, 0) if part.isdecimal() else 0 for part in text.split(".")]
 
 
 def instant(text: str | None) -> int | None:
@@ -189,16 +196,16 @@ def _ends(part: Element) -> tuple[int | None, int | None]:
 
 
 def _after(start: int, duration: Element) -> int | None:
-    """Return the instant at which a duration ends, by the calendar; `None` beyond its last year.
+    """Return the instant at which a duration ends, by the calendar; `None` beyond its first or last year.
 
     As the field counts: years keep the number of the day in the year, months keep the day of the
     month, or take the last one of a shorter month.
     """
     days, seconds = divmod(start, _DAY)
-    day = date.fromordinal(_EPOCH_DAY + days)
-    numbered = day.timetuple().tm_yday
     years, months = (integer(duration.get(name), 0) for name in ("years", "months"))
     try:
+        day = date.fromordinal(_EPOCH_DAY + days)
+        numbered = day.timetuple().tm_yday
         day = date(day.year + years, 1, 1) + timedelta(days=numbered - 1)
         year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
         last = (date(year + month // 11, (month + 1) % 12 + 1, 1) - timedelta(days=1)).day

@@ -49,7 +49,12 @@ def parse(text: str | None, default: int = 0) -> int:
     if word in COLOURS:
         return COLOURS[word]
     found = _NUMBER.match(word)
-    return default if found is None else clamp(int(found[1]))
+    if found is None:
+        return default
+    try:
+        return clamp(int(found[1]))
+    except ValueError:  # thousands of digits are more than Python reads
+        return -INFINITY if word.startswith("-") else INFINITY
 
 
 def render(score: int) -> str:

@@ -441,7 +441,9 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
             digits += letter
             continue
         if digits:
-            parts.append((0, int(digits), ""))
+            # By length first, as numbers are: thousands of digits are more than Python reads as one.
+            value = digits.lstrip("0")
+            parts.append((0, len(value), value))
             digits = ""
         if letter:
             parts.append((1, 0, letter))

@@ -9,6 +9,7 @@ from ninefold.scheduler.digests import operation_digest, restart_digest
 from ninefold.scheduler.rules import Scope, holds, instant
 from ninefold.scheduler.scores import INFINITY, add, parse, render, scaled
 from ninefold.scheduler.words import boolean, milliseconds
+from ninefold.scheduler.workspace import natural
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,15 @@ def test_minus_infinity_wins_a_sum(left: int, right: int, total: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "score"),
-    [("INFINITY", INFINITY), ("-infinity", -INFINITY), ("17", 17), ("x", 3), (None, 3)],
+    [
+        ("INFINITY", INFINITY),
+        ("-infinity", -INFINITY),
+        ("17", 17),
+        ("x", 3),
+        (None, 3),
+        ("9" * 5000, INFINITY),
+        ("-" + "9" * 5000, -INFINITY),
+    ],
 )
 def test_a_score_is_read_or_defaults(text: str | None, score: int) -> None:
     assert parse(text, 3) == score
@@ -99,6 +108,37 @@ def test_a_duration_ends_by_the_calendar(start: str, duration: str, last: str) -
 
     assert holds(rule, Scope(now=end))
     assert not holds(rule, Scope(now=end + 1))
+
+
+@pytest.mark.parametrize(
+    "start", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "9999-366"]
+)
+def test_a_start_beyond_the_calendar_has_no_end(start: str) -> None:
+    rule = etree.fromstring(
+        f'<rule><date_expression operation="in_range" start="{start}"><duration years="1"/>'
+        "</date_expression></rule>"
+    )
+    begun = instant(start)
+    assert begun is not None
+
+    assert holds(rule, Scope(now=begun + 10**10))
+    assert not holds(rule, Scope(now=begun - 1))
+
+
+@pytest.mark.parametrize("kind", ["integer", "number", "version"])
+@pytest.mark.parametrize("value", ["inf", "1e999", "nan", "\u00b2", "9" * 5000])
+def test_attribute_that_is_no_proper_number_is_compared_all_the_same(value: str, kind: str) -> None:
+    rule = etree.fromstring(
+        f'<rule><expression attribute="load" operation="eq" type="{kind}" value="7"/></rule>'
+    )
+
+    assert not holds(rule, Scope(now=1, attributes={"load": value}))
+
+
+def test_names_with_numbers_go_by_their_value() -> None:
+    names = ["node10", "node2", "node02b", "node" + "9" * 5000]
+
+    assert sorted(names, key=natural) == ["node2", "node02b", "node10", "node" + "9" * 5000]
 
 
 def test_a_duration_beyond_the_calendar_never_ends() -> None:
