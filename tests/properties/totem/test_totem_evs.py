@@ -7,7 +7,7 @@ reads what each life of each node logged: configurations, messages, barriers.
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +22,7 @@ from ninefold.totem.events import (
     RingChanged,
 )
 from ninefold.totem.reachability import REST_MS
+from tests.simulation.mutants import IN_STORMS, Mutant
 from tests.totem_world import FAST, World
 
 if TYPE_CHECKING:
@@ -323,3 +324,13 @@ def test_agreed_delivery_alone_does_not_keep_that_promise() -> None:
 
     with pytest.raises(AssertionError):
         look()
+
+
+@pytest.mark.parametrize("mutant", IN_STORMS, ids=[mutant.name for mutant in IN_STORMS])
+def test_fault_that_a_whole_cluster_hides_is_found_in_a_storm(
+    mutant: Mutant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant.breaks(monkeypatch)
+
+    with pytest.raises(AssertionError, match="before the barrier"):
+        deque(map(stormy, range(mutant.seeds)), maxlen=0)
