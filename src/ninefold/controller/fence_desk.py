@@ -92,6 +92,8 @@ class FenceDesk:
         count, so it is given up for the new one.
         """
         effects: list[Effect] = []
+        if not self._may_fence(order.target):
+            return [self._refused(order)]
         for number, known in list(self._orders.items()):
             if (known.target, known.lets_in) != (order.target, order.lets_in):
                 continue
@@ -113,7 +115,9 @@ class FenceDesk:
 
     def on_configured(self) -> list[Effect]:
         """Give up every order whose target is a member now: it is not to be silenced any more."""
-        effects = self.on_quorum()
+        effects: list[Effect] = []
+        for number in self._without_quorum():
+            effects += self._cancel(number)
         for number, order in list(self._orders.items()):
             if order.target in self._situation.members:
                 effects += self._cancel(number)
@@ -125,16 +129,22 @@ class FenceDesk:
     def on_quorum(self) -> list[Effect]:
         """Without quorum, give up every order about a node that is elsewhere: it may be in the quorate part.
 
-        A call that is under way goes on; but no delay, no second try and no next level follows.
+        A call that is under way goes on; but no delay, no second try and no next level follows. It is said: a
+        verdict is this node's, and the DC may have quorum and wait for an answer.
         """
-        policy = self._replica.working.property("no-quorum-policy", "stop")
-        if self._situation.quorate or policy == "ignore":
-            return []
         effects: list[Effect] = []
-        for number, order in list(self._orders.items()):
-            if order.target not in self._situation.members:
-                effects += self._cancel(number)
+        for number in self._without_quorum():
+            order = self._orders[number]
+            effects += [*self._cancel(number), self._refused(order)]
         return effects
+
+    def _without_quorum(self) -> list[int]:
+        return [number for number, one in self._orders.items() if not self._may_fence(one.target)]
+
+    def _may_fence(self, target: NodeId) -> bool:
+        situation = self._situation
+        policy = self._replica.working.property("no-quorum-policy", "stop")
+        return situation.quorate or policy == "ignore" or target in situation.members
 
     def _cancel(self, number: int) -> list[Effect]:
         # The machine also does what is due for other orders; that must not be lost with this one.
@@ -186,12 +196,19 @@ class FenceDesk:
     def _report(self, done: FenceDone) -> Effect:
         order = self._orders.pop(done.order_id)
         by = done.device or self._situation.name
+        return self._answer(order, ok=done.ok, by=by, reason=done.reason)
+
+    def _refused(self, order: FenceOrder) -> Effect:
+        name = self._situation.name
+        return self._answer(order, ok=False, by=name, reason=f"{name} has no quorum")
+
+    def _answer(self, order: FenceOrder, *, ok: bool, by: str, reason: str) -> Effect:
         report = FenceReport(
             order.target,
             order.name,
-            done.ok,
+            ok,
             by,
-            done.reason,
+            reason,
             order.ring.seq,
             self._situation.wall,
             order.transition,

@@ -263,6 +263,32 @@ def test_node_that_has_lost_quorum_without_a_new_ring_does_not_go_on_either() ->
     assert second_tries(cluster) == 0
 
 
+def test_order_that_arrives_after_quorum_was_lost_is_not_begun_but_answered() -> None:
+    # A verdict is a node's own (a quorum device, Corosync): the DC may have quorum, and waits.
+    cluster = formed()
+    lose_node3(cluster)
+    ring = cluster.all[1].situation.ring
+    cluster.give(1, ev.QuorumChanged(Verdict(ring, False, 1, 3, 2, "")))
+
+    order_fencing(cluster)
+
+    assert fence_calls(cluster) == []
+    assert cluster.all[2].situation.fence_failures["n3"].reason == "n1 has no quorum"
+
+
+def test_fencing_that_is_given_up_without_quorum_in_the_same_ring_is_answered() -> None:
+    cluster = formed()
+    lose_node3(cluster)
+    order_fencing(cluster)
+    assert len(fence_calls(cluster)) == 1
+
+    ring = cluster.all[1].situation.ring
+    cluster.give(1, ev.QuorumChanged(Verdict(ring, False, 1, 3, 2, "")))
+    cluster.deliver([1, 2])
+
+    assert cluster.all[2].situation.fence_failures["n3"].reason == "n1 has no quorum"
+
+
 def test_node_that_has_quorum_still_goes_on_with_a_fencing_in_a_new_ring() -> None:
     cluster = formed()
     lose_node3(cluster)
