@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from ninefold.agents.model import OpStatus, Outcome, Rc
 from ninefold.controller import requests as rq
 from ninefold.node import events as ev
+from ninefold.sim import liveness
 from ninefold.sim.agents import FENCE_METADATA, QUICK_MS
 from ninefold.sim.checkers import Partition
 from ninefold.sim.clones import promotion
@@ -360,7 +361,10 @@ class Effects:
                 h.id, h.node.controller.situation.members, h.node.controller.situation.quorate
             )
             for h in world.hosts.values()
-            if h.node is not None and h.powered
+            # Who seeks a membership keeps the last verdict till then, but nobody can order anything of it.
+            if h.node is not None
+            and h.powered
+            and (h is host or h.node.stack.state in liveness.STANDING)
         ]
         me = next(partition for partition in partitions if partition.node == host.id)
         world.checkers.on_launch(world.now, resource, me, partitions)
