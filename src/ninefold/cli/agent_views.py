@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree
 
 from ninefold.cib.model import ClearMoves, MoveResource
-from ninefold.cli.agent_exits import NO_SUCH, USAGE, Ended, Parser
+from ninefold.cli.agent_exits import NO_SUCH, REFUSED, USAGE, Ended, Parser
 from ninefold.controller.requests import ChangeCib
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def crm_mon(words: Sequence[str], client: Client) -> str:
         raise Ended(USAGE, f"--output-as={options.output_as} is not supported; use xml or text")
     if not (options.once or as_xml):
         raise Ended(USAGE, "this does not follow a cluster; use -1, or ninefold events --follow")
-    status = client.status()
+    status = _status(client)
     rows = _rows(status, _document(client))
     if not as_xml:
         return _as_text(status, rows)
@@ -221,7 +221,7 @@ def crm_resource(words: Sequence[str], client: Client) -> str:
         return ""
     if options.get_parameter:
         return _parameter(client, name, options.get_parameter, weighs=options.utilization)
-    status = client.status()
+    status = _status(client)
     where = [n for row in status["resources"] if _named(row, name) for n in row["nodes"]]
     if options.locate:
         if not where:
@@ -233,6 +233,14 @@ def crm_resource(words: Sequence[str], client: Client) -> str:
         raise Ended(USAGE, f"{name} runs on {len(where)} nodes; name one by --node")
     client.request(ChangeCib(MoveResource(_top(client, name), ban=node), WHY))
     return ""
+
+
+def _status(client: Client) -> dict[str, Any]:
+    """Return the cluster's state, or end: "runs nowhere" must not be said because nobody could decide."""
+    status = client.status()
+    if not status.get("decided", True):
+        raise Ended(REFUSED, "the policy engine has failed: what runs where is not known")
+    return status
 
 
 def _named(row: dict[str, Any], name: str) -> bool:

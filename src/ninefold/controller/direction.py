@@ -58,7 +58,6 @@ class Direction:
         self._situation = situation
         self._replica = replica
         self.carrier: Carrier | None = None
-        self.latest: Transition | None = None
         # The transition that was abandoned, until the next decision that is not put off.
         self._abandoned = WorkStatus()
         self._orders: dict[int, Order] = {}
@@ -204,7 +203,6 @@ class Direction:
 
     def on_decided(self, number: int, transition: Transition) -> list[Effect]:
         """Take the engine's answer; begin to carry it out if nothing has changed meanwhile."""
-        self.latest = transition
         if number == 0 or self._deciding != number:
             return []
         self._deciding = 0

@@ -161,3 +161,16 @@ def test_where_a_resource_is_and_what_it_weighs(
 )
 def test_what_cannot_be_done_is_refused_as_wrong_usage(door: Door, line: str) -> None:
     assert run(door, line) == 64
+
+
+@pytest.mark.parametrize("line", ["crm_resource --locate --resource ip", "crm_mon -1"])
+def test_nothing_is_said_to_run_nowhere_when_nothing_could_be_decided(
+    door: Door, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    door.node.status = {**door.node.status, "resources": [], "decided": False}
+
+    assert run(door, line) == 1
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "the policy engine has failed" in told.err
