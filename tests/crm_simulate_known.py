@@ -114,18 +114,38 @@ def _ordered_cloned_group(case: Case) -> bool:
 
 
 def _pending_and_expired(case: Case) -> bool:
-    """Whether an operation has not ended for longer than the failures of its resource count."""
-    expiring = {
-        one.get("id")
+    """Whether an operation has not ended for longer than the failures of its resource count.
+
+    One that may run in two places is given no stickiness here, so its own scores may differ too.
+    """
+    waiting = {one.get("id", "") for one in case.root.iter("lrm_resource") if _pending(one)}
+    forgotten = {
+        one.get("id", "")
         for one in case.root.iter("primitive")
         if one.find("meta_attributes/nvpair[@name='failure-timeout']") is not None
-    }
-    histories = case.root.iter("lrm_resource")
-    return any(one.get("id") in expiring and _pending(one) for one in histories)
+    } & waiting
+    return bool(forgotten) and case.touched <= forgotten
 
 
 def _pending(history: Element) -> bool:
     return history.find("lrm_rsc_op[@op-status='-1']") is not None
+
+
+def _left_and_not_seen_to_arrive(case: Case) -> bool:
+    """Whether only those are treated otherwise who left for where nothing is known of them."""
+    gone = {
+        one.get("id", "")
+        for one in case.root.iter("lrm_resource")
+        for entry in one.iterfind("lrm_rsc_op[@operation='migrate_to'][@rc-code='0']")
+        if not _known_on(case.root, entry.get("migrate_target", ""), one.get("id", ""))
+    }
+    differing = set(case.ours.actions) ^ set(case.theirs.actions)
+    return bool(differing) and {key.rsplit("_", 2)[0] for key in differing} <= gone
+
+
+def _known_on(root: Element, node: str, resource: str) -> bool:
+    path = f"status/node_state[@uname='{node}']//lrm_resource[@id='{resource}']/lrm_rsc_op"
+    return any(entry.get("rc-code") != "193" for entry in root.iterfind(path))
 
 
 def _clone_with_unrunnable_probe(case: Case) -> bool:
@@ -189,7 +209,15 @@ KNOWN: Final = (
         "What is still under way is no failure and does not expire with failure-timeout: it may run."
         " 2.1.5 forgets it and probes; we differ on purpose.",
         _pending_and_expired,
-        _NOT_SCORES,
+        _ALL,
+    ),
+    Known(
+        "left-and-not-seen-to-arrive",
+        "After a successful migrate_to to a node that knows nothing of the resource it may run at both"
+        " ends, as while it moves; 2.1.5 leaves it at its source. No recorded decision tells; we take"
+        " the careful way, which stops both.",
+        _left_and_not_seen_to_arrive,
+        frozenset({"actions"}),
     ),
     Known(
         "clone-with-unrunnable-probe",
