@@ -22,7 +22,7 @@ from ninefold.sim.cluster import Primitive, Shape
 from ninefold.sim.families import FAMILIES, clones, rare, rotations, stubborn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 # Faults happen within a time after the cluster was switched on; in one of twenty runs the time is longer,
 # and more happens.
@@ -176,27 +176,32 @@ def _will_not_stop(plan: Plan, period: Millis) -> None:
 
 
 def _rotate_keys(plan: Plan, period: Millis) -> None:
-    """Let operators of some plans want other keys; with dice of its own too."""
-    rng = random.Random(f"{plan.seed}/keys")  # noqa: S311 - a seed must give the same plan
-    if rng.random() >= ROTATED:
-        return
-    for _ in range(rng.randint(1, ROTATIONS_MAX)):
-        at = FORMING_MS + rng.randrange(period)
-        plan.steps += [Step(*step) for step in rotations(rng, plan.shape, at)]
-    plan.steps.sort(key=lambda step: step.at)
-    plan.options += ("keys",)
+    """Let operators of some plans want other keys."""
+    _strew(plan, period, "keys", (ROTATED, ROTATIONS_MAX), rotations)
 
 
 def _befall(plan: Plan, period: Millis) -> None:
-    """Let something rare happen in some plans; with dice of its own too."""
-    rng = random.Random(f"{plan.seed}/rare")  # noqa: S311 - a seed must give the same plan
-    if rng.random() >= RARITY:
+    """Let something rare happen in some plans."""
+    _strew(plan, period, "rare", (RARITY, RARITIES_MAX), rare)
+
+
+def _strew(
+    plan: Plan,
+    period: Millis,
+    option: str,
+    often: tuple[float, int],
+    draw: Callable[[random.Random, Shape, Millis], Iterable[tuple[Millis, str]]],
+) -> None:
+    """Add some of a kind to a share of all plans, by dice of its own: the others stay as they were."""
+    share, most = often
+    rng = random.Random(f"{plan.seed}/{option}")  # noqa: S311 - a seed must give the same plan
+    if rng.random() >= share:
         return
-    for _ in range(rng.randint(1, RARITIES_MAX)):
+    for _ in range(rng.randint(1, most)):
         at = FORMING_MS + rng.randrange(period)
-        plan.steps += [Step(*step) for step in rare(rng, plan.shape, at)]
+        plan.steps += [Step(*step) for step in draw(rng, plan.shape, at)]
     plan.steps.sort(key=lambda step: step.at)
-    plan.options += ("rare",)
+    plan.options += (option,)
 
 
 def corosync_plan(seed: int) -> Plan:

@@ -1,6 +1,6 @@
 """What may a fault that lasts cost? Moves of resources and memberships are counted until the next one.
 
-F3  a resource moves at most once more than its migration-threshold for each agent that fails somewhere: where
+F3  a resource moves at most twice more than its migration-threshold for each agent that fails somewhere: where
     nothing sticks, what one resource leaves another may come to
 F4  a node sees no more than so many memberships for one thing that happens to the network, and then only
     as many as there are attempts to take a node in that was let rest
