@@ -53,8 +53,10 @@ PROBE_MS: Final = 2
 # How likely a start that is killed in the middle has done its work already.
 ORPHAN_HAS_STARTED: Final = 0.5
 
-# What an agent that can be promoted says of itself after each action, as Pacemaker's Stateful does.
-SCORES: Final = {"start": "5", "demote": "5", "promote": "10"}
+# What an agent that can be promoted says of itself, as Pacemaker's Stateful does.
+UNPROMOTED_SCORE: Final = "5"
+PROMOTED_SCORE: Final = "10"
+RATING: Final = ("start", "demote", "promote", "monitor")
 
 # As whom agents ask.
 AGENT: Final = "root"
@@ -344,11 +346,16 @@ class Effects:
             world.checkers.on_start(world.now, host.id, promotion(name))
         elif was and not promoted:
             world.checkers.on_stop(world.now, host.id, promotion(name))
-        score = SCORES.get(call.action)
-        changed = call.action == "start" or promoted is not was
-        if score is not None and changed and host.alive and host.resources.is_active(name):
-            request = rq.SetAttribute(f"master-{name}", score)
-            world.ask(host.id, AGENT, rq.encode(request))
+        if host.alive and host.resources.is_active(name) and call.action in RATING:
+            self._rate(host, name, PROMOTED_SCORE if promoted else UNPROMOTED_SCORE)
+
+    def _rate(self, host: Host, name: str, score: str) -> None:
+        """Say how much an instance is worth, unless the host's document has it so: that would change nothing."""
+        assert host.node is not None
+        state = host.node.controller.replica.working.node_state(host.id)
+        attribute = f"master-{name}"
+        if state is None or state.attributes.get(attribute) != score:
+            self.world.ask(host.id, AGENT, rq.encode(rq.SetAttribute(attribute, score)))
 
     def _check_launch(self, host: Host, resource: str) -> None:
         world = self.world
