@@ -16,6 +16,8 @@ from lxml.etree import _Element as Element
 
 from ninefold.scheduler.scores import INFINITY, parse
 from tests.crm_simulate import Answer
+from tests.crm_simulate_rules import RULES, fewest
+from tests.random_cib import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,12 +57,15 @@ class Known(msgspec.Struct, frozen=True):
     seen: frozenset[str]
 
 
-def explaining(case: Case) -> str:
-    """Return the name of the known difference that explains all of a case; "" if none does."""
+def explaining(case: Case) -> tuple[str, ...]:
+    """Return the names of the known differences that explain all of a case; none if they do not."""
+    rules = fewest(RULES, case.root, NOW, case.theirs)
+    if rules:
+        return tuple(rule.name for rule in rules)
     for known in KNOWN:
         if case.parts <= known.seen and known.applies(case):
-            return known.name
-    return ""
+            return (known.name,)
+    return ()
 
 
 def _several_wishes(case: Case) -> bool:

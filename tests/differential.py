@@ -19,6 +19,7 @@ import msgspec
 
 from tests.crm_simulate import INSTALLED, WHY_NOT, Endless, field_answer, our_answer
 from tests.crm_simulate_known import KNOWN, Case, explaining
+from tests.crm_simulate_rules import RULES
 from tests.random_cib import NOW, Draft
 from tests.random_cib_features import FEATURES
 
@@ -34,7 +35,7 @@ class Verdict(msgspec.Struct, frozen=True):
     """What became of one document; `problem` is empty if all is the same or explained."""
 
     document: str
-    explained: str = ""
+    explained: tuple[str, ...] = ()
     passed_over: str = ""
     problem: str = ""
 
@@ -119,8 +120,8 @@ def main() -> int:
         sys.stdout.write(f"{feature:<20}{_counts(verdicts)}\n")
     every = [one for verdicts in parts for one in verdicts]
     sys.stdout.write(f"{'all':<20}{_counts(every)}\n\n")
-    tally = Counter(one.explained for one in every)
-    for known in KNOWN:
+    tally = Counter(name for one in every for name in one.explained)
+    for known in (*RULES, *KNOWN):
         sys.stdout.write(f"{tally[known.name]:>6}  {known.name}: {known.reason}\n")
     problems = [one.problem for one in every if one.problem]
     sys.stdout.writelines(f"\n{one}\n" for one in problems)
