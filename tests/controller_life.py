@@ -15,8 +15,8 @@ from ninefold.agents.model import Call, OpStatus, Outcome, Rc, Traits
 from ninefold.controller import events as ev
 from ninefold.controller import requests as rq
 from ninefold.controller.conductor import Controller
+from ninefold.controller.decision import decide
 from ninefold.core.ids import NodeId
-from ninefold.scheduler import schedule
 from tests.controller_ring import WALL, Controllers
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Life:
     def _perform(self, node: NodeId, effect: ev.Effect) -> None:
         match effect:
             case ev.Decide(version, cib, now, number):
-                transition = schedule(cib, now)
+                transition = decide(cib, now)
                 for look in self.on_decision:
                     look(cib, transition)
                 self.ring.give(node, ev.Decided(version, transition, number))

@@ -15,6 +15,7 @@ import msgspec
 
 from ninefold.agents.model import OpStatus, Rc
 from ninefold.controller import conductor, direction, joining, replica
+from ninefold.controller.decision import decide
 from ninefold.controller.disks import Disks
 from ninefold.controller.door import Door
 from ninefold.controller.executor import Executor
@@ -22,7 +23,6 @@ from ninefold.controller.fence_desk import FenceDesk
 from ninefold.controller.replica import Phase, Replica
 from ninefold.node import events as ev
 from ninefold.quorum import threshold
-from ninefold.scheduler import schedule
 from ninefold.scheduler.model import Action, ActionKind
 from ninefold.sim.checkers import Violation
 from ninefold.sim.effects import Effects
@@ -109,7 +109,7 @@ def found_in(mutant: Mutant, patch: pytest.MonkeyPatch) -> tuple[int, str]:
 
 def without_inputs_from(cib: Cib, now: int, kinds: tuple[ActionKind, ...], task: str) -> Transition:
     """Decide as ever, but let nothing wait for actions of these kinds, or of this task."""
-    transition = schedule(cib, now)
+    transition = decide(cib, now)
     ignored = {a.id for a in transition.actions if a.kind in kinds or a.task == task}
 
     def hasty(action: Action) -> Action:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from ninefold.controller.decision import decide
 from ninefold.node import events as ev
-from ninefold.scheduler import schedule
 from ninefold.scheduler.model import Action, ActionKind
 from ninefold.sim.checkers import Violation
 from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
@@ -53,7 +53,7 @@ def test_mutant_is_found_in_a_scenario(told: Told, monkeypatch: pytest.MonkeyPat
 
 
 def fences_node_3_for_no_reason(cib: Cib, now: int) -> Transition:
-    transition = schedule(cib, now)
+    transition = decide(cib, now)
     number = max((a.id for a in transition.actions), default=0) + 1
     shot = Action(
         number, "shot", ActionKind.FENCING, "stonith", node="node3", meta={"stonith_action": "off"}

@@ -3,11 +3,14 @@
 Simulations decide about all of it. A running cluster would do half of it: start a virtual machine, say,
 and nothing of what is to run inside. So an operator's change that brings in such a thing is refused
 whole, by name; what a document already holds is left alone, and the status warns of it.
+
+And what a running cluster does not heed: it is warned of, and may stand there.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from ninefold.cib.document import line_of
 from ninefold.core.findings import Finding, Severity
@@ -20,6 +23,22 @@ if TYPE_CHECKING:
 _REMEDY = (
     "Take it out for a running cluster; 'ninefold simulate' shows what would be decided about it."
 )
+
+_WATCHDOG: Final = ("stonith-watchdog-timeout", "fencing-watchdog-timeout")
+
+
+def not_heeded(configuration: Element) -> list[Finding]:
+    """Return a warning for each time after which a lost node is to count as reset by its own watchdog."""
+    return [
+        Finding("not-heeded", Severity.WARNING, str(pair.get("name")),
+                f"{pair.get('name')}={pair.get('value')} is not heeded: no lost node counts as silent because its watchdog "
+                "must have run out.",
+                "Give every node a fence device; 'ninefoldd --watchdog-ms' is for a daemon that dies or hangs.",
+                line=line_of(pair))
+        for pair in configuration.iterfind("crm_config/cluster_property_set/nvpair")
+        # 0, in whichever unit, is the default: it is not used.
+        if pair.get("name") in _WATCHDOG and re.search("[1-9]", pair.get("value", ""))
+    ]  # fmt: skip
 
 
 def not_carried_out(configuration: Element, severity: Severity) -> list[Finding]:

@@ -13,7 +13,7 @@ import msgspec
 
 from ninefold.cib import views, vocabulary
 from ninefold.cib.allowed import allowed
-from ninefold.cib.carried import not_carried_out
+from ninefold.cib.carried import not_carried_out, not_heeded
 from ninefold.cib.check import check
 from ninefold.cib.contradictions import contradictions
 from ninefold.cib.document import Cib, is_element, line_of, parse_xml
@@ -53,6 +53,7 @@ def verify(text: str | bytes, file: str = "") -> list[Finding]:
         configuration = root.find("configuration")
         if configuration is not None and root.tag == "cib":
             findings += not_carried_out(configuration, Severity.WARNING)
+            findings += not_heeded(configuration)
             findings += sizes(configuration)
             findings += allowed(configuration)
             findings += references(configuration)

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from ninefold.api.client import Client
-from ninefold.cib.carried import not_carried_out
+from ninefold.cib.carried import not_carried_out, not_heeded
 from ninefold.cib.check import check as check_cib
 from ninefold.cib.document import Cib
 from ninefold.cib.model import ReplaceConfiguration, SetProperty
@@ -61,6 +61,7 @@ def judge(text: str, file: str) -> tuple[Cib | None, list[Finding]]:
     if cib is not None:
         findings = [*findings, *(f for f in check_cib(cib.root) if f not in findings)]
         findings += not_carried_out(cib.configuration, Severity.WARNING)
+        findings += not_heeded(cib.configuration)
     return cib, [msgspec.structs.replace(finding, file=file) for finding in findings]
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ninefold.controller.waiting import held_back
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,13 +33,12 @@ def leaving_after_probes(transition: Transition) -> Transition:
     for action in transition.actions:
         if action.task == "monitor" and not action.interval_ms:
             probes.setdefault(action.node, []).append(action.id)
-    actions = [
-        msgspec.structs.replace(action, inputs=(*action.inputs, *probes.get(action.node, [])))
-        if action.task == "do_shutdown"
-        else action
+    waits = {
+        action.id: probes.get(action.node, [])
         for action in transition.actions
-    ]
-    return msgspec.structs.replace(transition, actions=tuple(actions))
+        if action.task == "do_shutdown"
+    }
+    return held_back(transition, waits)
 
 
 def superfluous_first(transition: Transition) -> Transition:
@@ -50,15 +51,8 @@ def superfluous_first(transition: Transition) -> Transition:
     for action in transition.actions:
         if action.task in ("demote", "stop") and action.resource and "clone" not in action.meta:
             ending.setdefault(action.resource.partition(":")[0], []).append(action.id)
-    actions = [
-        msgspec.structs.replace(action, inputs=(*action.inputs, *before))
-        if action.task in ("start", "promote")
-        and "clone" in action.meta
-        and (before := ending.get(action.resource.partition(":")[0]))
-        else action
-        for action in transition.actions
-    ]
-    return msgspec.structs.replace(transition, actions=tuple(actions))
+    waits = {action.id: ending.get(_begins(action), []) for action in transition.actions}
+    return held_back(transition, waits)
 
 
 def clones_after_probes(transition: Transition) -> Transition:

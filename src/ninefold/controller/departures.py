@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from ninefold.scheduler.model import ActionKind, Transition
+from ninefold.controller.carrier import lets_in_by
+from ninefold.controller.waiting import held_back
+from ninefold.scheduler.model import ActionKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ninefold.cib.document import Cib
+    from ninefold.scheduler.model import Transition
 
 # A resource, the node that it leaves, and the one that it goes to.
 Departure = tuple[str, str, str]
@@ -36,21 +37,21 @@ def source_first(transition: Transition, leaving: Sequence[Departure]) -> Transi
     """Return the transition with what is done at a target behind the fencing of its source.
 
     Stopped, or looked for, before the source is silent, a resource could arrive afterwards, while it is
-    started elsewhere.
+    started elsewhere. A source that is let in by a device is not silent: its unfencing is no such end.
     """
-    fenced = {a.node: a.id for a in transition.actions if a.kind is ActionKind.FENCING}
+    fenced = {
+        action.node: action.id
+        for action in transition.actions
+        if action.kind is ActionKind.FENCING and not lets_in_by(action)
+    }
     behind = {
         (resource, target): fenced[source]
         for resource, source, target in leaving
         if source in fenced
     }
-    if not behind:
-        return transition
-    actions = [
-        msgspec.structs.replace(action, inputs=(*action.inputs, number))
-        if action.kind is ActionKind.RESOURCE
-        and (number := behind.get((action.resource, action.node)))
-        else action
+    waits = {
+        action.id: [behind[action.resource, action.node]]
         for action in transition.actions
-    ]
-    return msgspec.structs.replace(transition, actions=tuple(actions))
+        if action.kind is ActionKind.RESOURCE and (action.resource, action.node) in behind
+    }
+    return held_back(transition, waits)

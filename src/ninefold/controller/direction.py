@@ -25,8 +25,6 @@ from ninefold.cib.model import (
 )
 from ninefold.cib.operations import operation_failed
 from ninefold.controller.carrier import Carrier, lets_in_by
-from ninefold.controller.caution import cautious
-from ninefold.controller.departures import departures, source_first
 from ninefold.controller.entries import pending_operation
 from ninefold.controller.events import Decide, Effect, Happened, Multicast
 from ninefold.controller.executor import LAST_FAILURE
@@ -236,7 +234,6 @@ class Direction:
         ring = self._situation.ring
         self._orders = {}
         name = f"{self._number}:{self._situation.me}-{ring.seq}"
-        transition = source_first(cautious(transition), departures(self._replica.working))
         self.carrier = Carrier(name, transition)
         count = sum(1 for action in transition.actions if action.kind is not ActionKind.PSEUDO)
         fields = {"transition": self.carrier.name, "actions": str(count)}
@@ -369,6 +366,7 @@ class Direction:
             action.id,
             action.meta.get("digests_all", ""),
             int(action.meta.get("priority_fencing_delay", "0")) * 1000,
+            action.meta.get("digests_secure", ""),
         )
         why = "; ".join(reason.sentence for reason in action.reasons) or "the policy engine asks"
         fields = {"node": action.node, "action": kind}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ninefold.cib.failcounts import UNFENCED, UNFENCED_WITH
+from ninefold.cib.failcounts import UNFENCED, UNFENCED_WITH, UNFENCED_WITH_OPENLY
 from ninefold.cib.model import NodeFenced, SetTransientAttribute
 from ninefold.controller.events import Effect, Happened, Multicast, RunAgent
 from ninefold.controller.messages import FenceOrder, FenceReport, encode
@@ -215,6 +215,7 @@ class FenceDesk:
             order.action_id,
             order.action,
             order.devices,
+            order.openly,
         )
         return self.tell(report)
 
@@ -255,7 +256,12 @@ class FenceDesk:
             node=situation.dc,
         )
         effects: list[Effect] = []
-        for name, value in ((UNFENCED, str(report.at)), (UNFENCED_WITH, report.devices)):
+        noted = {
+            UNFENCED: str(report.at),
+            UNFENCED_WITH: report.devices,
+            UNFENCED_WITH_OPENLY: report.openly,
+        }
+        for name, value in noted.items():
             change = SetTransientAttribute(report.target, name, value)
             effects += self._replica.amend(change, cause)[1]
         return [*effects, Happened("unfenced", f"{report.name} was unfenced", fields)]

@@ -91,8 +91,8 @@ class Expecting(msgspec.Struct, frozen=True, tag="expecting"):
 class FenceOrder(msgspec.Struct, frozen=True, tag="fence"):
     """The DC orders `node` to silence `target`. Void in any other ring than `ring`.
 
-    With the action `on` it lets itself in: `devices` is what it is unfenced with. `delay_ms` is waited for
-    first: it gives a head start to a target that has more to lose, if it fences too.
+    With the action `on` it lets itself in: `devices` is what it is unfenced with, `openly` the same without
+    secrets. `delay_ms` is waited for first: it gives a head start to a target that has more to lose, if it fences too.
     """
 
     ring: RingId
@@ -104,6 +104,7 @@ class FenceOrder(msgspec.Struct, frozen=True, tag="fence"):
     action_id: int
     devices: str = ""
     delay_ms: Millis = 0
+    openly: str = ""
 
     @property
     def lets_in(self) -> bool:
@@ -129,6 +130,7 @@ class FenceReport(msgspec.Struct, frozen=True, tag="fenced"):
     action_id: int = -1
     action: str = ""
     devices: str = ""
+    openly: str = ""
 
     @property
     def lets_in(self) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ninefold.cib.document import Cib
-from ninefold.scheduler import schedule
+from ninefold.controller.decision import decide
 from ninefold.scheduler.model import Transition
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ AGAIN_S: Final = 60
 
 
 def decided(xml: bytes, now: WallSeconds) -> tuple[Transition, Exception | None]:
-    """Return what the engine answers; if it fails, an answer that does nothing, and why.
+    """Return what is to be done; if the engine fails, or what is added to its order, an answer that does nothing, and why.
 
     The document is parsed anew: an lxml tree stays with the thread that made it.
     """
     try:
         cib, findings = Cib.parse(xml)
         assert cib is not None, findings
-        return schedule(cib, now), None
+        return decide(cib, now), None
     except Exception as error:  # noqa: BLE001 - whatever it is, it is our bug, and of no other state
         warning = (
             f"The policy engine failed on this document, so nothing is decided ({error!r}). This is a bug;"

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ninefold.controller import decision
 from ninefold.controller import events as control
 from ninefold.core.instants import NEVER, Instant
 from ninefold.node import events as ev
-from ninefold.scheduler import schedule
 from ninefold.sim.checkers import Checkers, Health, belief_ms, check_needed
 from ninefold.sim.clones import Instances, promotion
 from ninefold.sim.conf import plain_majority, read_conf
@@ -64,7 +64,7 @@ class Line(msgspec.Struct, frozen=True):
 class World:
     """A cluster in a box. All public verbs take effect at the present moment.
 
-    `decide` is the policy engine; a test may give a broken one to see it found out. `cluster` says what
+    `decide` answers for the policy engine; a test may give a broken one to see it found out. `cluster` says what
     carries the messages: the embedded ring, or a virtual Corosync on every host. `conf` is all there is; the
     hosts' files may say less (`file`).
     """
@@ -75,7 +75,7 @@ class World:
         conf: str,
         cib: Cib,
         *,
-        decide: Callable[[Cib, int], Transition] = schedule,
+        decide: Callable[[Cib, int], Transition] = decision.decide,
         cluster: str = "embedded",
         file: str = "",
     ) -> None:

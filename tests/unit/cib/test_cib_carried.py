@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ninefold.cib.carried import brought_in, not_carried_out
+from ninefold.cib.carried import brought_in, not_carried_out, not_heeded
 from ninefold.cib.model import ReplaceConfiguration
 from ninefold.cib.verify import verify
 from ninefold.controller import requests as rq
@@ -82,3 +82,29 @@ def test_a_running_cluster_refuses_them_and_takes_what_it_can_run() -> None:
     names = [element.get("id") for element in configuration.iter()]
     assert "other" in names
     assert not {"web", "far", "vm"}.intersection(names)
+
+
+@pytest.mark.parametrize("name", ["stonith-watchdog-timeout", "fencing-watchdog-timeout"])
+def test_watchdog_that_is_to_prove_a_nodes_silence_is_warned_of_everywhere(name: str) -> None:
+    # Whoever relies on it has no takeover after a crash: that must not come out at the crash.
+    text = document(PLAIN, options=f'<nvpair id="w" name="{name}" value="10s"/>')
+    life = Life(3, text)
+    warned: list[str] = []
+    life.on_decision.append(lambda _, transition: warned.extend(transition.warnings))
+
+    life.begin()
+
+    (finding,) = not_heeded(read(text).configuration)
+    assert finding.severity is Severity.WARNING
+    assert finding.subject == name
+    assert [one for one in verify(text) if one.code == "not-heeded"] == [finding]
+    assert f"{finding.sentence} {finding.remedy}" in warned
+
+
+@pytest.mark.parametrize(("value", "count"), [("0", 0), ("0s", 0), ("", 0), ("-1", 1), ("5", 1)])
+def test_watchdog_timeout_of_zero_asks_for_nothing(value: str, count: int) -> None:
+    text = document(
+        PLAIN, options=f'<nvpair id="w" name="stonith-watchdog-timeout" value="{value}"/>'
+    )
+
+    assert len(not_heeded(read(text).configuration)) == count

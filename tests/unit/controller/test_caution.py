@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from ninefold.controller.caution import clones_after_probes
+from ninefold.controller.caution import (
+    clones_after_probes,
+    leaving_after_probes,
+    superfluous_first,
+)
 from ninefold.scheduler.model import Action, ActionKind, Transition
 
 
@@ -41,3 +45,27 @@ def test_probe_behind_a_start_of_the_same_clone_holds_up_nothing() -> None:
     first, other = action(1, "db:0", "start"), action(2, "guest", "start", 1, clone=False)
 
     assert inputs(first, other, action(3, "db:1", "monitor", 2)) == [(), (1,), (2,)]
+
+
+def test_what_a_clone_begins_waits_for_the_end_of_a_superfluous_instance() -> None:
+    stop = action(1, "db:2", "stop", clone=False)
+    given = Transition((stop, action(2, "db:0", "start")), (), (), quorate=True)
+
+    assert [one.inputs for one in superfluous_first(given).actions] == [(), (1,)]
+
+
+def test_superfluous_instance_that_can_end_only_behind_its_clone_is_not_waited_for() -> None:
+    # It runs on a node that is reached again only through what the clone begins.
+    start, reached = action(1, "db:0", "start"), action(2, "by-db", "start", 1, clone=False)
+    stop = action(3, "db:2", "stop", 2, clone=False)
+    given = Transition((start, reached, stop, action(4, "db:1", "start")), (), (), quorate=True)
+
+    assert [one.inputs for one in superfluous_first(given).actions] == [(), (1,), (2,), (3,)]
+
+
+def test_goodbye_waits_for_no_probe_that_waits_for_it() -> None:
+    look, late = action(1, "db", "monitor", clone=False), action(3, "db", "monitor", 2, clone=False)
+    goodbye = Action(2, "2", ActionKind.CLUSTER, "do_shutdown")
+    given = Transition((look, goodbye, late), (), (), quorate=True)
+
+    assert [one.inputs for one in leaving_after_probes(given).actions] == [(), (1,), (2,)]

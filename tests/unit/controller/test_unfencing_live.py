@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ninefold.cib import model as cib
+from ninefold.cib.document import Cib
 from ninefold.controller import requests as rq
+from ninefold.scheduler import schedule
 from tests.controller_life import Life, document
+from tests.controller_ring import WALL
 
 if TYPE_CHECKING:
     from tests.controller_life import Job
@@ -75,3 +78,20 @@ def test_node_is_fenced_although_it_is_not_let_in_yet() -> None:
 
     assert "n2 is fenced" in life.story
     assert life.where("db") == [1]
+
+
+def test_document_without_its_secrets_does_not_look_as_if_the_devices_were_others() -> None:
+    secret = SCSI.replace('"lun" value="6"', '"passwd" value="hunter2"')
+    life = Life(3, document(secret + DB, ON_N2))
+    life.begin()
+    assert life.settle(lambda _: 0)
+    text = life.ring.all[1].direction.context().to_xml().decode()
+
+    def unfenced(secret: str) -> list[str]:
+        cib, _ = Cib.parse(text.replace("hunter2", secret).encode())
+        assert cib is not None
+        return sorted(a.node for a in schedule(cib, WALL).actions if a.task == "stonith")
+
+    # Node 1 runs the other device, which would be started anew. Node 2 runs this one, whose own history names no secret.
+    assert unfenced("****") == ["n2"]
+    assert unfenced("hunter3") == ["n1", "n2"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ninefold.controller import caution
 from ninefold.daemon import decision
 from ninefold.daemon.decision import AGAIN_S, Failures, decided
 from tests.controller_ring import DOCUMENT
@@ -26,7 +27,7 @@ def test_engine_that_fails_ends_no_member_and_says_what_to_do(
     def broken(*_: object) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr(decision, "schedule", broken)
+    monkeypatch.setattr(decision, "decide", broken)
 
     transition, error = decided(DOCUMENT.encode(), 1_700_000_000)
 
@@ -35,6 +36,20 @@ def test_engine_that_fails_ends_no_member_and_says_what_to_do(
     assert transition.actions == ()
     assert transition.recheck_at == 1_700_000_000 + AGAIN_S
     assert "ninefold cib history" in transition.warnings[0]
+
+
+def test_failure_of_what_is_added_to_the_order_ends_no_member_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(caution, "superfluous_first", broken)
+
+    transition, error = decided(DOCUMENT.encode(), 1_700_000_000)
+
+    assert isinstance(error, KeyError)
+    assert not transition.decided
 
 
 def test_document_that_cannot_be_read_ends_no_member_either() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ninefold.cib import model as cib
 from ninefold.controller import requests as rq
-from ninefold.scheduler import schedule
+from ninefold.controller.decision import decide
 from ninefold.sim.checkers import Violation
 from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
 from ninefold.sim.promises import mark
@@ -33,7 +33,7 @@ def world() -> World:
 
 def nothing(document: Cib, now: int) -> Transition:
     """Decide that nothing is to be done."""
-    return msgspec.structs.replace(schedule(document, now), actions=())
+    return msgspec.structs.replace(decide(document, now), actions=())
 
 
 def test_cluster_that_is_well_meets_every_demand(world: World) -> None:
