@@ -227,7 +227,6 @@ def _assign_instances(
         if assigned >= most:
             for one in work.nodes:
                 scoring.ban(instance, one, "instance-limit", whole.id)
-            variants.of(instance).assign(work, instance, None, stop_if_fail=True)
         elif clone_assign._place(work, whole, instance, None, per_node) is not None:
             assigned += 1
 

@@ -100,7 +100,9 @@ def _apply_for_primary(
             if not primary.is_assigned or not primary.children:
                 return
             if primary.colocated:
-                _apply_for_primary(work, dependent, primary.children[-1], one, refuse)
+                # Who must be with it needs all of it; else it is where any part of it is.
+                member = primary.children[-1 if one.score >= INFINITY else 0]
+                _apply_for_primary(work, dependent, member, one, refuse)
             elif one.score < INFINITY:
                 for member in primary.children:
                     _apply_for_primary(work, dependent, member, one, refuse)

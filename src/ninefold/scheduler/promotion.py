@@ -118,7 +118,7 @@ def add_scores(work: Workspace, clone: Resource) -> None:
             if score is None or score <= 0:
                 continue
             scoring.contribute(child, node, score, "promotion", clone.id)
-            child.priority = max(child.priority, child.scores[name])
+            child.priority = max(child.priority, score)
 
 
 def choose_roles(work: Workspace, clone: Resource) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from lxml import etree
 
 from ninefold.scheduler import schedule_document
+from ninefold.scheduler.export import score_lines
+from ninefold.scheduler.scores import INFINITY
 from tests.forecast_world import NOW, cluster
 from tests.transition_order import awaited
 
@@ -99,3 +101,51 @@ def test_promoted_instance_whose_parameters_have_changed_is_restarted() -> None:
 
     tasks = [a.task for a in found if a.node == "n1"]
     assert {"demote", "stop", "start", "promote"} <= set(tasks)
+
+
+def test_who_keeps_away_from_a_group_keeps_away_from_where_only_its_first_member_runs() -> None:
+    # g2 is stopped, and since nobody manages the group, it stays so.
+    unmanaged = '<meta_attributes id="gm"><nvpair id="gu" name="is-managed" value="false"/>'
+    members = DUMMY.format("g1") + DUMMY.format("g2")
+    group = f'<group id="g">{unmanaged}</meta_attributes>{members}</group>'
+    wishes = (
+        '<rsc_location id="likes" rsc="x" node="n1" score="10"/>'
+        '<rsc_colocation id="apart" rsc="x" with-rsc="g" score="-INFINITY"/>'
+    )
+
+    transition = schedule_document(cluster(group + DUMMY.format("x"), wishes, {"g1": "n1"}), NOW)
+
+    placed = next(p for p in transition.placements if p.resource == "x")
+    assert placed.scores["n1"] == -INFINITY
+    assert placed.next_node not in {"", "n1"}
+
+
+def test_instance_that_rates_itself_higher_has_its_turn_first_whatever_else_keeps_it() -> None:
+    # Both stay where they are, since nobody manages them; the turns show in who finds a node taken.
+    meta = "".join(
+        f'<nvpair id="k{name}" name="{name}" value="{value}"/>'
+        for name, value in (("promotable", "true"), ("is-managed", "false"))
+    )
+    inner = DUMMY.format("p")
+    resources = f'<clone id="k"><meta_attributes id="km">{meta}</meta_attributes>{inner}</clone>'
+    root = cluster(resources, running={"p": "n1"})
+    states = {s.get("uname"): s for s in root.iterfind("status/node_state")}
+    lower = next(
+        e for e in states["n1"].iter("lrm_rsc_op") if e.get("operation_key") == "p_start_0"
+    )
+    asked = next(e for e in states["n2"].iter("lrm_rsc_op") if e.get("id") == "p_last_0")
+    for name, value in lower.attrib.items():
+        asked.set(name, value)
+    for node, rating in (("n1", "10"), ("n2", "100")):
+        states[node].append(
+            etree.fromstring(
+                f'<transient_attributes id="{node[1:]}"><instance_attributes id="t{node}"><nvpair'
+                f' id="m{node}" name="master-p" value="{rating}"/></instance_attributes>'
+                "</transient_attributes>"
+            )
+        )
+
+    lines = score_lines(schedule_document(root, NOW))
+
+    assert "pcmk__primitive_assign: p:0 allocation score on n2: -INFINITY" in lines
+    assert "pcmk__primitive_assign: p:1 allocation score on n1: 0" in lines
