@@ -96,10 +96,16 @@ def _pairs(root: Element) -> Iterator[tuple[str, str, int]]:
     for wish in root.iterfind("configuration/constraints/rsc_colocation"):
         score = parse(wish.get("score"))
         refs = [ref.get("id", "") for ref in wish.iter("resource_ref")]
-        if not refs:
-            yield wish.get("rsc", ""), wish.get("with-rsc", ""), score
+        for one in () if refs else _tagged(root, wish.get("rsc", "")):
+            yield from ((one, other, score) for other in _tagged(root, wish.get("with-rsc", "")))
         for number, one in enumerate(refs):
             yield from ((one, other, score) for other in refs[number + 1 :])
+
+
+def _tagged(root: Element, name: str) -> list[str]:
+    """Return what a tag stands for; anything else stands for itself."""
+    refs = root.iterfind(f"configuration/tags/tag[@id='{name}']/obj_ref")
+    return [one.get("id", "") for one in refs] or [name]
 
 
 def _instances_shuffled(case: Case) -> bool:

@@ -22,6 +22,7 @@ from tests.crm_simulate_known import KNOWN, Case, explaining
 from tests.crm_simulate_rules import RULES
 from tests.random_cib import NOW, Draft
 from tests.random_cib_features import FEATURES
+from tests.random_cib_rarer import EVERY
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -46,13 +47,14 @@ def drawn(feature: str, seed: int, *, mixed: bool) -> tuple[etree._Element, str]
     chance = Random(f"{feature} {seed} {mixed}")
     chosen = {feature}
     if mixed:
-        chosen |= set(chance.sample(list(FEATURES), chance.randint(1, OTHERS_MAX)))
+        others = list(FEATURES) if feature in FEATURES else list(EVERY)
+        chosen |= set(chance.sample(others, chance.randint(1, OTHERS_MAX)))
     draft = Draft(chance)
-    for name, put_in in FEATURES.items():
+    for name, put_in in EVERY.items():
         if name in chosen:
             put_in(draft)
-    others = f" with {', '.join(sorted(chosen - {feature}))}" if len(chosen) > 1 else ""
-    return draft.document(), f"{feature}, seed {seed}{others}"
+    more = f" with {', '.join(sorted(chosen - {feature}))}" if len(chosen) > 1 else ""
+    return draft.document(), f"{feature}, seed {seed}{more}"
 
 
 def compared(root: etree._Element, name: str, place: Path) -> Verdict:
@@ -111,12 +113,13 @@ def main() -> int:
         sys.stdout.write(f"{WHY_NOT}\n")
         return 2
     seeds = range(int(sys.argv[1]))
+    features = sys.argv[2:] or list(EVERY)
     with multiprocessing.Pool() as pool:
-        parts = pool.starmap(judged, [(feature, seeds) for feature in FEATURES])
+        parts = pool.starmap(judged, [(feature, seeds) for feature in features])
     sys.stdout.write(
         f"{'feature':<20}{'documents':>10}{'same':>8}{'known':>8}{'cycle':>8}{'other':>8}\n"
     )
-    for feature, verdicts in zip(FEATURES, parts, strict=True):
+    for feature, verdicts in zip(features, parts, strict=True):
         sys.stdout.write(f"{feature:<20}{_counts(verdicts)}\n")
     every = [one for verdicts in parts for one in verdicts]
     sys.stdout.write(f"{'all':<20}{_counts(every)}\n\n")

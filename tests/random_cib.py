@@ -22,11 +22,21 @@ NODES: Final = ("n1", "n2", "n3")
 _RECURRING_MS: Final = 10_000
 _TIMEOUT_MS: Final = 20_000
 _UP: Final = {"in_ccm": "true", "crmd": "online", "join": "member", "expected": "member"}
-_STANDINGS: Final = {
+_DOWN: Final = {"in_ccm": "false", "crmd": "offline", "join": "down", "expected": "down"}
+STANDINGS: Final = {
     "up": _UP,
     "lost": _UP | {"in_ccm": "false", "crmd": "offline", "join": "down"},
-    "left": {"in_ccm": "false", "crmd": "offline", "join": "down", "expected": "down"},
+    "left": _DOWN,
+    # Gone, and what it remembers is kept.
+    "down": _DOWN,
     "joining": _UP | {"join": "down"},
+    "refused": _UP | {"join": "nack"},
+    "no controller": _UP | {"crmd": "offline", "join": "down"},
+    "back without controller": _UP | {"crmd": "offline", "join": "down", "expected": "down"},
+    "not expected": _UP | {"expected": "down"},
+    "alone": _UP | {"in_ccm": "false"},
+    "pending": _UP | {"join": "pending"},
+    "coming": {"in_ccm": "true", "crmd": "offline", "join": "down"},
 }
 
 
@@ -35,19 +45,34 @@ class Primitive(msgspec.Struct):
 
     name: str
     agent: str = "Dummy"
+    standard: str = "ocf"
     meta: dict[str, str] = {}
     parameters: dict[str, str] = {}
     utilization: dict[str, str] = {}
     extra: list[str] = []
     operations: dict[str, dict[str, str]] = {}
     history: dict[str, list[dict[str, str]]] = {}
+    locked: dict[str, str] = {}
+    template: str = ""
+
+    @property
+    def described(self) -> str:
+        """The words that say which agent it is run with."""
+        if self.standard != "ocf":
+            return f'class="{self.standard}" type="{self.agent}"'
+        provider = "heartbeat" if self.agent == "Dummy" else "pacemaker"
+        return f'class="ocf" provider="{provider}" type="{self.agent}"'
 
 
 class Top(msgspec.Struct):
-    """A resource that stands alone: a primitive, a group, or a clone of either."""
+    """A resource that stands alone: a primitive, a group, or a clone of either.
+
+    Of a clone whose instances differ, `instances` have the histories, and its member has none.
+    """
 
     name: str
     members: list[Primitive]
+    instances: list[Primitive] = []
     group: str = ""
     clone: bool = False
     group_meta: dict[str, str] = {}
@@ -71,6 +96,14 @@ class Draft:
         self.tickets: list[str] = []
         self.defaults: list[str] = []
         self.quorum = True
+        self.devices = [Primitive("fence", agent="fence_x", standard="stonith")]
+        for name in NODES:
+            tell(self.devices[0], name, active=name == "n3")
+        # What is remembered only; what is configured besides, and the states of other nodes, as text.
+        self.past: list[Primitive] = []
+        self.others: list[str] = []
+        self.tags: list[str] = []
+        self.states: list[str] = []
         self.standing = dict.fromkeys(NODES, "up")
         self.attributes: dict[str, dict[str, str]] = {name: {} for name in NODES}
         self.transient: dict[str, dict[str, str]] = {name: {} for name in NODES}
@@ -111,7 +144,7 @@ class Draft:
     def primitives(self) -> Iterable[Primitive]:
         """Yield every primitive."""
         for top in self.tops.values():
-            yield from top.members
+            yield from top.instances or top.members
 
     def two(self) -> tuple[Top, Top]:
         """Return two resources in the order in which they were made, so that no wishes go round."""
@@ -122,17 +155,18 @@ class Draft:
     def document(self) -> etree._Element:
         """Return the document."""
         nodes = "".join(self._node(name) for name in NODES)
-        resources = "".join(_top(top) for top in self.tops.values())
+        resources = "".join(map(written, self.devices))
+        resources += "".join(map(_top, self.tops.values())) + "".join(self.others)
         options = nvpairs("cib-bootstrap-options", "cluster_property_set", self.options)
-        states = "".join(self._state(name) for name in NODES)
+        states = "".join([*(self._state(name) for name in NODES), *self.states])
         tickets = f"<tickets>{''.join(self.tickets)}</tickets>" if self.tickets else ""
+        tags = f"<tags>{''.join(self.tags)}</tags>" if self.tags else ""
         return etree.fromstring(
             f'<cib have-quorum="{int(self.quorum)}" dc-uuid="3" epoch="1" num_updates="0"'
             ' admin_epoch="0" validate-with="pacemaker-3.9" crm_feature_set="3.16.1"'
             f' execution-date="{NOW}"><configuration><crm_config>{options}</crm_config>'
-            f'<nodes>{nodes}</nodes><resources><primitive id="fence" class="stonith"'
-            f' type="fence_x"/>{resources}</resources><constraints>'
-            f"{''.join(self.constraints)}</constraints>{''.join(self.defaults)}</configuration>"
+            f"<nodes>{nodes}</nodes><resources>{resources}</resources><constraints>"
+            f"{''.join(self.constraints)}</constraints>{''.join(self.defaults)}{tags}</configuration>"
             f"<status>{states}{tickets}</status></cib>"
         )
 
@@ -143,11 +177,14 @@ class Draft:
 
     def _state(self, name: str) -> str:
         standing = self.standing[name]
-        words = " ".join(f'{key}="{value}"' for key, value in _STANDINGS[standing].items())
+        if standing == "unseen":
+            return ""
+        words = " ".join(f'{key}="{value}"' for key, value in STANDINGS[standing].items())
         told = ""
         if standing != "left":
-            told = _remembered("fence", 'class="stonith" type="fence_x"', name == "n3")
-            told += "".join(_history(one, name) for one in self.primitives())
+            told = "".join(
+                remembered(one, name) for one in [*self.devices, *self.primitives(), *self.past]
+            )
         identity = name[1:]
         pairs = nvpairs(f"status-{identity}", "instance_attributes", self.transient[name])
         transient = f'<transient_attributes id="{identity}">{pairs}</transient_attributes>'
@@ -222,7 +259,7 @@ def operation(
 
 
 def _top(top: Top) -> str:
-    inner = "".join(_primitive(one) for one in top.members)
+    inner = "".join(written(one) for one in top.members)
     if top.group:
         meta = nvpairs(top.group, "meta_attributes", top.group_meta)
         inner = f'<group id="{top.group}">{meta}{inner}</group>'
@@ -231,8 +268,8 @@ def _top(top: Top) -> str:
     return f'<clone id="{top.name}">{nvpairs(top.name, "meta_attributes", top.meta)}{inner}</clone>'
 
 
-def _primitive(one: Primitive) -> str:
-    provider = "pacemaker" if one.agent == "Stateful" else "heartbeat"
+def written(one: Primitive) -> str:
+    """Return a primitive as it is configured."""
     inner = nvpairs(one.name, "meta_attributes", one.meta)
     inner += nvpairs(one.name, "instance_attributes", one.parameters)
     inner += nvpairs(one.name, "utilization", one.utilization) + "".join(one.extra)
@@ -240,27 +277,21 @@ def _primitive(one: Primitive) -> str:
         f'<op id="{identity}" {" ".join(f"{k}={v!r}" for k, v in values.items())}/>'
         for identity, values in one.operations.items()
     )
+    agent = f'template="{one.template}"' if one.template else one.described
     return (
-        f'<primitive id="{one.name}" class="ocf" provider="{provider}" type="{one.agent}">'
+        f'<primitive id="{one.name}" {agent}>'
         f"{inner}<operations>{operations}</operations></primitive>"
     )
 
 
-def _remembered(name: str, agent: str, active: bool) -> str:
-    told = operation(Primitive(name), "start") if active else operation(
-        Primitive(name), "monitor", rc=7, expected=7
-    )  # fmt: skip
-    return f'<lrm_resource id="{name}" {agent}>{_entry(told)}</lrm_resource>'
-
-
-def _history(one: Primitive, node: str) -> str:
+def remembered(one: Primitive, node: str) -> str:
+    """Return what a node remembers of it."""
     told = one.history.get(node)
     if not told:
         return ""
-    provider = "pacemaker" if one.agent == "Stateful" else "heartbeat"
-    agent = f'class="ocf" provider="{provider}" type="{one.agent}"'
     entries = "".join(_entry(entry) for entry in told)
-    return f'<lrm_resource id="{one.name}" {agent}>{entries}</lrm_resource>'
+    lock = f' shutdown-lock="{one.locked[node]}"' if node in one.locked else ""
+    return f'<lrm_resource id="{one.name}" {one.described}{lock}>{entries}</lrm_resource>'
 
 
 def _entry(told: Mapping[str, str]) -> str:

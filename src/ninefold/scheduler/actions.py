@@ -327,3 +327,12 @@ def cancel(
     action.extra = {"operation": task, "interval": str(interval_ms)}
     action.reasons.append(reasons.cancelled(resource, task, interval_ms, why))
     return action
+
+
+def forget_history(work: Workspace, resource: Resource, node: Node) -> Action:
+    """Return the deletion of what a node remembers of a resource, which the node need not be there for."""
+    action = act(work, resource, "lrm_delete", node, optional=False)
+    action.kind = "cib-delete"
+    action.on_dc = True
+    action.runnable = True
+    return action

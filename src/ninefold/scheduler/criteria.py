@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ninefold.scheduler import reasons, scoring
-from ninefold.scheduler.actions import act
+from ninefold.scheduler.actions import forget_history
 from ninefold.scheduler.failcounts import with_content
 from ninefold.scheduler.scores import INFINITY
 from ninefold.scheduler.words import integer
@@ -47,9 +47,7 @@ def _lock(work: Workspace, resource: Resource) -> None:
     node = resource.lock_node
     if node is not None and resource.active:
         # It was started elsewhere all the same: better not disturbed now.
-        action = act(work, resource, "lrm_delete", node, optional=False)
-        action.kind = "cib-delete"
-        action.runnable = True
+        forget_history(work, resource, node)
         resource.lock_node = None
     elif node is None and len(resource.active) == 1:
         host = resource.active[0]

@@ -386,5 +386,5 @@ def _role_after(work: Workspace, story: Story, entry: Entry, policy: OnFail) -> 
     if after is not Role.STARTED and resource.next_role < after:
         resource.next_role = after
     if after is Role.STOPPED:
-        scoring.ban_allowed(work, resource, "failed-stay-stopped", resource.id)
+        scoring.ban_everywhere(work, resource, "failed-stay-stopped", resource.id)
         resource.placement_reasons.append(reasons.failed_stop_policy(resource, entry.task))

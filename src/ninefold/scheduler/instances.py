@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from ninefold.scheduler import scoring
-from ninefold.scheduler.actions import act
+from ninefold.scheduler.actions import forget_history
 from ninefold.scheduler.nodes import connect, create_remote
 from ninefold.scheduler.resources import add_instance, unpack
 from ninefold.scheduler.words import integer
@@ -162,10 +162,7 @@ def note_lock(work: Workspace, resource: Resource, node: Node, element: Element)
         return
     limit = work.options.shutdown_lock_limit
     if limit > 0 and work.now > since + limit:
-        action = act(work, resource, "lrm_delete", node, optional=False)
-        action.kind = "cib-delete"
-        action.on_dc = True
-        action.runnable = True
+        forget_history(work, resource, node)
     else:
         resource.lock_node = node
         resource.lock_time = since

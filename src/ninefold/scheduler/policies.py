@@ -174,7 +174,7 @@ def add_running(work: Workspace, resource: Resource, node: Node, *, failed: bool
                 parent.active.append(node)
             parent = parent.parent
         return
-    if resource.variant is Variant.PRIMITIVE and len(resource.active) > 1:
+    if resource.variant is Variant.PRIMITIVE and len(resource.counted_active) > 1:
         _multiply_active(work, resource)
     if resource.parent is not None:
         add_running(work, resource.parent, node, failed=False)
@@ -196,7 +196,7 @@ def _multiply_active(work: Workspace, resource: Resource) -> None:
     resource.placement_reasons.append(reasons.multiply_active(resource))
     match resource.multiple_active:
         case "stop_only":
-            scoring.ban_allowed(work, resource, "multiply-active", resource.id)
+            scoring.ban_everywhere(work, resource, "multiply-active", resource.id)
         case "block":
             resource.managed = False
             resource.blocked = True

@@ -171,13 +171,8 @@ def _connection_assigned(work: Workspace, connection: Resource) -> None:
 def _multiply_active(resource: Resource) -> bool:
     """Whether it has to be stopped for being active more than once."""
     migrating = resource.partial_target is not None
-    counted = [
-        node
-        for node in resource.active
-        if resource.needs_fencing or (node.online and not node.unclean)
-    ]
     resource.expected_node = None
-    if len(counted) < 2 or migrating:
+    if len(resource.counted_active) < 2 or migrating:
         return False
     if resource.multiple_active == "stop_unexpected":
         resource.expected_node = resource.assigned

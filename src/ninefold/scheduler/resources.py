@@ -389,7 +389,8 @@ def _operation(work: Workspace, resource: Resource, element: Element) -> Operati
         name=name,
         interval_ms=interval_ms,
         role=role(meta.get("role")),
-        enabled=boolean(meta.get("enabled"), default=True),
+        # This alone has no default, and is no meta attribute: it is about the definition.
+        enabled=boolean(element.get("enabled"), default=True),
         on_fail=(meta.get("on-fail") or "").lower(),
         element=element,
         meta=meta,

@@ -53,14 +53,6 @@ def ban_everywhere(work: Workspace, resource: Resource, code: str, origin: str) 
         ban(resource, node, code, origin)
 
 
-def ban_allowed(work: Workspace, resource: Resource, code: str, origin: str) -> None:
-    """Keep `resource` off the nodes that it knows."""
-    for name in list(resource.scores):
-        node = work.node(name)
-        if node is not None:
-            contribute(resource, node, -INFINITY, code, origin)
-
-
 def settle(resource: Resource, node: str, score: int, code: str, origin: str) -> None:
     """Put `score` in the place of what was there before."""
     before = resource.scores.get(node, 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ninefold.cib.failcounts import UNFENCED, UNFENCED_WITH, UNFENCED_WITH_OPENLY
-from ninefold.scheduler.actions import cluster_action, key_of, link
+from ninefold.scheduler.actions import can_fence, cluster_action, key_of, link
 from ninefold.scheduler.digest_check import any_masked
 from ninefold.scheduler.digests import operation_digest
 from ninefold.scheduler.model import Reason
@@ -33,13 +33,14 @@ _SECRETS: Final = ("passwd", "password", "user")
 
 
 def unfence(work: Workspace, node: Node) -> Action:
-    """Return the action that switches `node` on; optional unless the devices have changed."""
+    """Return the action that switches `node` on; required if devices have changed, and work."""
     key = f"stonith-{node.name}-on"
     known = key in work.singletons
     action = cluster_action(work, "stonith", key, node, "fencing")
     if not known:
         action.meta = {"stonith_action": "on", "on_node": node.name, "on_node_uuid": node.id}
-        action.optional = not _devices_changed(node, _devices(work, node))
+        changed = _devices_changed(node, _devices(work, node))
+        action.optional = not (changed and can_fence(work, node))
     return action
 
 
@@ -153,7 +154,7 @@ def device_changed(work: Workspace, device: Resource, node: Node | None, what: s
 
 
 def _require(work: Workspace, node: Node, why: str, due: str) -> None:
-    if node.online and not node.unclean and not node.shutdown:
+    if node.online and not node.unclean and not node.shutdown and can_fence(work, node):
         action = unfence(work, node)
         action.optional = False
         action.due = action.due or due

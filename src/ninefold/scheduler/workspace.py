@@ -243,6 +243,16 @@ class Resource(Record):
         return self.requires in {"fencing", "unfencing"}
 
     @property
+    def counted_active(self) -> list[Node]:
+        """The nodes that count when it is asked whether it is active more than once.
+
+        What needs no fencing may be started elsewhere before an unclean node is fenced.
+        """
+        if self.needs_fencing:
+            return self.active
+        return [node for node in self.active if node.online and not node.unclean]
+
+    @property
     def needs_quorum(self) -> bool:
         """Whether a start needs a quorate partition."""
         return self.requires != "nothing"
