@@ -121,7 +121,12 @@ def _instances_shuffled(case: Case) -> bool:
 def _ordered_cloned_group(case: Case) -> bool:
     ordered = "meta_attributes/nvpair[@name='ordered'][@value='true']"
     clones = case.root.iterfind("configuration/resources/clone")
-    return any(one.find("group") is not None and one.find(ordered) is not None for one in clones)
+    several = "meta_attributes/nvpair[@name='globally-unique'][@value='true']"
+    return any(
+        one.find(ordered) is not None
+        and (one.find("group") is not None or one.find(several) is not None)
+        for one in clones
+    )
 
 
 def _pending_and_expired(case: Case) -> bool:
@@ -211,7 +216,8 @@ KNOWN: Final = (
     Known(
         "order-in-a-cloned-group",
         "Ordered instances wait for all that come before them, also where one in between has nothing"
-        " to do, as the recorded decisions do; 2.1.5 does so only where the instances are no groups.",
+        " to do, as the recorded decisions do; 2.1.5 does so only where the instances are no groups and"
+        " are all alike.",
         _ordered_cloned_group,
         frozenset({"order"}),
     ),

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from ninefold.scheduler import (
+    actions,
     assign,
     clone,
     clone_assign,
@@ -21,10 +22,12 @@ from ninefold.scheduler import (
     merging,
     primitive,
     promotion,
+    propagate,
     scoring,
     variants,
 )
 from ninefold.scheduler.colocation import has_influence
+from ninefold.scheduler.pairing import state_of
 from ninefold.scheduler.scores import INFINITY, single
 from ninefold.scheduler.words import Role
 from ninefold.scheduler.workspace import Variant
@@ -36,12 +39,14 @@ if TYPE_CHECKING:
 
     from lxml.etree import _Element as Element
 
-    from ninefold.scheduler.workspace import Colocation, Node, Resource, Workspace
+    from ninefold.scheduler.workspace import Action, Colocation, Node, Resource, Workspace
 
 
 _ASSIGN_GROUP: Final = group.Group.assign
 _ADD_COLOCATED: Final = merging.add_colocated
 _PLACE: Final = clone_assign._place
+_NOW_UNPROMOTED: Final = promotion._now_unpromoted
+_WITH_NEEDS: Final = actions._with_needs
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -202,6 +207,7 @@ def _add_colocated(
 def _lists_of_parts(patch: pytest.MonkeyPatch) -> None:
     for module in (merging, primitive, clone, clone_assign, promotion):
         patch.setattr(module, "this_with", lambda resource: list(resource.this_with))
+    for module in (merging, primitive, clone, clone_assign, promotion, propagate):
         patch.setattr(module, "with_this", lambda resource: list(resource.with_this))
     for module in (merging, clone_assign, promotion, assign):
         patch.setattr(module, "add_colocated", _add_colocated)
@@ -253,6 +259,28 @@ def _shuffle_instances(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(clone, "assign_instances", _assign_instances)
 
 
+def _started_stays_started(resource: Resource) -> None:
+    """Take an instance for unpromoted if nothing in it is in another role than started."""
+    if state_of(resource, current=True) is Role.STARTED:
+        _NOW_UNPROMOTED(resource)
+
+
+def _started_beside_promoted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(promotion, "_now_unpromoted", _started_stays_started)
+
+
+def _keep_what_cannot_run(work: Workspace, action: Action, resource: Resource) -> None:
+    """Let no action run again that could not run when its node was not known, while all is frozen."""
+    could, why = action.runnable, action.why_not
+    _WITH_NEEDS(work, action, resource)
+    if not work.quorate and work.options.no_quorum_policy == "freeze" and not could:
+        action.runnable, action.why_not = False, why
+
+
+def _frozen_for_good(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(actions, "_with_needs", _keep_what_cannot_run)
+
+
 RULES: Final = (
     Rule(
         "optional-among-mandatory",
@@ -285,5 +313,17 @@ RULES: Final = (
         "An instance stays where it is if it can, and no node gets two of a cloned group; since 2.1.7"
         " (avoid shuffling clone instances unnecessarily; clone-node-max now works with cloned groups).",
         _shuffle_instances,
+    ),
+    Rule(
+        "started-beside-the-promoted",
+        "A member of a cloned group that has been started counts as unpromoted, as every instance does;"
+        " in 2.1.5 not if another member of its instance is promoted, and the instance is never demoted.",
+        _started_beside_promoted,
+    ),
+    Rule(
+        "changed-while-frozen",
+        "With no-quorum-policy=freeze what is running and has new parameters is restarted in its place;"
+        " 2.1.5 stops it and cannot start it. We differ on purpose: what is frozen shall go on.",
+        _frozen_for_good,
     ),
 )

@@ -154,7 +154,7 @@ def unpack(
             resource.utilization = _utilization(work, resource, template)
         case Variant.GROUP:
             resource.ordered = not is_false(resource.meta.get("ordered"))
-            resource.colocated = not is_false(resource.meta.get("colocated"))
+            resource.colocated = not is_false(resource.meta.get("collocated"))
             for child in element.iterchildren("primitive"):
                 resource.children.append(unpack(work, child, resource, number))
         case Variant.CLONE:

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from ninefold.scheduler import schedule_document
-from tests.random_cib import NODES, NOW, Draft, Primitive, operation, tell
+from tests.random_cib import NODES, NOW, Draft, Primitive, Top, operation, tell
 
 PLACES = {"a": "n1", "b": "n2", "c": "n3", "d": "n1"}
 
@@ -88,6 +88,21 @@ def test_what_stays_stopped_after_a_failure_stays_so_wherever_it_may_be(draft: D
     it.history["n1"].append(operation(it, "monitor", interval_ms=10_000, rc=1, call=2))
 
     assert {key for key in planned(draft) if key.startswith("a_")} == {"a_stop_0 n1"}
+
+
+def test_members_of_a_group_that_is_not_collocated_are_apart(draft: Draft) -> None:
+    # In a group as usual both are where the first one is.
+    members = [Primitive("h1"), Primitive("h2")]
+    draft.add(Top("h", members, group="h", group_meta={"collocated": "false"}))
+    for node in NODES:
+        for member in members:
+            tell(member, node, active=False)
+    draft.constraints += [
+        '<rsc_location id="l1" rsc="h1" node="n2" score="INFINITY"/>',
+        '<rsc_location id="l2" rsc="h2" node="n3" score="INFINITY"/>',
+    ]
+
+    assert {"h1_start_0 n2", "h2_start_0 n3"} <= planned(draft)
 
 
 def test_monitors_are_not_disabled_by_a_default(draft: Draft) -> None:
