@@ -151,7 +151,9 @@ def verdict(root: Element, transition: Transition, placement: Placement) -> str:
     now = f"is {being or placement.role} on {here}" if here else "is stopped"
     if not there or role == "stopped":
         return f"{name} {now}, and shall be stopped." if here else f"{name} {now}, and stays so."
-    tasks = {one.task for one in transition.actions if _owner(one) == name}
+    # A probe elsewhere changes nothing about it here.
+    own = (one for one in transition.actions if _owner(one) == name)
+    tasks = {one.task for one in own if one.task in causes.TASKS}
     if placement.blocked and "start" not in tasks:
         if "stop" in tasks:
             return f"{name} {now}, and shall be stopped: {_lower(placement.blocked)}"

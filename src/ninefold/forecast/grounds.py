@@ -28,6 +28,9 @@ CHAIN_MAX: Final = 4
 
 HEALTH: Final = "health of "
 
+# What the members of a set are to each other.
+OTHERS: Final = "others of its set"
+
 
 def contribution(
     root: Element, transition: Transition, placement: Placement, one: Contribution
@@ -151,10 +154,14 @@ def _sibling(
     if members.index(other) < members.index(mine):
         why = elsewhere(root, transition, one.origin, one.node) if one.score < 0 else ""
         return Cause(one.code, f"It follows {other} in group {name}{why}.", command)
-    if one.score < 0:
+    if one.score <= -INFINITY:
         why = refusal(root, transition, one.origin, one.node)
         return Cause(one.code, f"{other} follows it in group {name}, and may not be there{why}.",
                      command)  # fmt: skip
+    if one.score < 0:
+        return Cause(
+            one.code, f"{other} follows it in group {name}, and is better elsewhere.", command
+        )
     return Cause(one.code, f"{other} follows it in group {name}, and prefers it there.", command)
 
 
@@ -162,7 +169,7 @@ def _colocation(
     root: Element, transition: Transition, one: Contribution, element: Element
 ) -> Cause:
     name = element.get("id", one.origin)
-    strength = text(views.score(element.get("score", "INFINITY"), INFINITY))
+    strength = _strength(element)
     primary = element.get("with-rsc", "")
     if one.code != "colocation":
         dependent = element.get("rsc", "") or "Another of its set"
@@ -172,7 +179,7 @@ def _colocation(
                      edit(name))  # fmt: skip
     if not primary:
         how = "away from" if strength.startswith("-") else "with"
-        sentence = f"Constraint {name} ({strength}) places it {how} others of its set."
+        sentence = f"Constraint {name} ({strength}) places it {how} {OTHERS}."
         return Cause(one.code, sentence, edit(name))
     role = element.get("with-rsc-role", "").lower()
     whom = f"{primary} ({role})" if role and role != "started" else primary
@@ -185,6 +192,13 @@ def _colocation(
     return Cause(
         one.code, f"Constraint {name} ({strength}) places it with {whom}{why}.", edit(name)
     )
+
+
+def _strength(element: Element) -> str:
+    """Return the score of a colocation as it is written: a set has its own, or that of what it is in."""
+    outer = element.getparent() if element.tag == "resource_set" else None
+    inherited = None if outer is None else outer.get("score")
+    return text(views.score(element.get("score") or inherited or "INFINITY", INFINITY))
 
 
 def _placements(root: Element, transition: Transition, name: str) -> list[Placement]:
@@ -237,12 +251,12 @@ def _link(
         other, how = plain(one.origin), f"{name} runs where {plain(one.origin)} runs"
     elif one.code == "dependent":
         other = further.get("rsc", "")
-        how = f"{further.get('id')} holds {name} with {other}"
-    elif further.get("score", "").startswith("-"):
-        return f": {further.get('id')} keeps {name} away from {further.get('with-rsc', 'others')}"
+        how = f"{further.get('id')} holds {name} with {other or OTHERS}"
+    elif _strength(further).startswith("-"):
+        return f": {further.get('id')} keeps {name} away from {further.get('with-rsc', OTHERS)}"
     else:
         other = further.get("with-rsc", "")
-        how = f"{further.get('id')} places {name} with {other}"
+        how = f"{further.get('id')} places {name} with {other or OTHERS}"
     if depth <= 1 or not other:
         return f": {how}"
     return f": {how}{refusal(root, transition, other, node=one.node, depth=depth - 1)}"

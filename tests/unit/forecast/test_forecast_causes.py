@@ -674,3 +674,66 @@ def test_refusals_that_are_handed_on_are_minus_infinity_in_the_sum() -> None:
         "which is to run nowhere: db is wanted stopped."
     )
     assert msgspec.to_builtins(answer)["next_node"] == ""
+
+
+def ordered_set(score: str, *names: str, own: str = "") -> str:
+    inside = "".join(f'<resource_ref id="{name}"/>' for name in names)
+    held = f' score="{own}"' if own else ""
+    return (
+        f'<rsc_colocation id="outer" score="{score}"><resource_set id="set"{held}>{inside}'
+        "</resource_set></rsc_colocation>"
+    )
+
+
+@pytest.mark.parametrize(("own", "written"), [("", "100"), ("50", "50")])
+def test_set_is_told_with_the_score_that_it_has_or_is_given(own: str, written: str) -> None:
+    root = cluster(
+        primitive("db") + primitive("web"),
+        ordered_set("100", "db", "web", own=own),
+        {"db": "n1", "web": "n1"},
+    )
+
+    sentence, command = said(one(root, "web"), "colocation", "n1")
+
+    assert sentence == f"Constraint set ({written}) places it with others of its set."
+    edited(command, "set")
+
+
+def test_refusal_that_a_set_hands_on_is_told_as_one_of_its_set() -> None:
+    root = cluster(
+        primitive("db") + primitive("web") + primitive("app"),
+        ordered_set("-INFINITY", "db", "web")
+        + '<rsc_colocation id="together" rsc="app" with-rsc="web" score="INFINITY"/>',
+        {"db": "n1", "web": "n2", "app": "n2"},
+    )
+
+    sentence, _ = said(one(root, "app"), "colocation", "n1")
+
+    assert sentence.endswith("which is to be on n2: set keeps web away from others of its set.")
+
+
+def test_member_that_only_dislikes_a_node_is_not_said_to_be_forbidden_there() -> None:
+    group = f'<group id="all">{primitive("db")}{primitive("web")}</group>'
+    root = cluster(
+        group,
+        '<rsc_location id="dislike" rsc="web" node="n1" score="-50"/>',
+        {"db": "n2", "web": "n2"},
+    )
+
+    sentence, _ = said(one(root, "db"), "dependent", "n1")
+
+    assert sentence == "web follows it in group all, and is better elsewhere."
+
+
+def test_what_is_left_where_its_stop_failed_is_not_said_to_be_there_by_its_score() -> None:
+    root = cluster(running={"db": "n1"}, options=option("stonith-enabled", "false"))
+    inject(root, [ev.OperationResult(OpSpec("db", "stop", 0, "n1", 1))], NOW)
+    unseen = history(root, "n2", "db")
+    unseen.getparent().remove(unseen)  # type: ignore[union-attr]
+
+    answer = one(root)
+
+    assert [place.score for place in answer.places] == [-INFINITY, 0, 0]
+    assert answer.verdict == (
+        "db is started on n1, and stays so: it is blocked after a failure, until somebody cleans it up."
+    )
