@@ -13,7 +13,7 @@ from rich.table import Table
 from ninefold.api.client import Client
 from ninefold.cib.carried import not_carried_out, not_heeded
 from ninefold.cib.check import check as check_cib
-from ninefold.cib.document import Cib
+from ninefold.cib.document import Cib, parse_xml
 from ninefold.cib.model import ReplaceConfiguration, SetProperty
 from ninefold.cib.verify import verify as verify_cib
 from ninefold.cli.documents import read
@@ -58,8 +58,10 @@ def print_findings(findings: list[Finding]) -> None:
 def judge(text: str, file: str) -> tuple[Cib | None, list[Finding]]:
     """Return the document, if it is one, and everything that is wrong with it."""
     cib, findings = Cib.parse(text)
-    if cib is not None:
-        findings = [*findings, *(f for f in check_cib(cib.root) if f not in findings)]
+    # A document is written anew as it is kept; only the tree of the text itself knows its lines.
+    root, _ = parse_xml(text)
+    if cib is not None and root is not None:
+        findings = [*findings, *(f for f in check_cib(root) if f not in findings)]
         findings += not_carried_out(cib.configuration, Severity.WARNING)
         findings += not_heeded(cib.configuration)
     return cib, [msgspec.structs.replace(finding, file=file) for finding in findings]
@@ -140,7 +142,8 @@ def verify(file: FileArgument, *, json: JsonFlag = False) -> None:
     if bad:
         raise typer.Exit(USAGE)
     if not json:
-        console.print(f"{file}: nothing is wrong", markup=False)
+        told = "there is no error" if findings else "nothing is wrong"
+        console.print(f"{file}: {told}", markup=False)
 
 
 def refuse(findings: list[Finding], *, as_json: bool) -> NoReturn:

@@ -78,6 +78,13 @@ def test_host_that_came_back_by_itself_has_lost_what_it_ran(checkers: Checkers) 
     assert checkers.starts == 2
 
 
+def test_move_of_what_does_not_run_at_its_source_is_a_violation(checkers: Checkers) -> None:
+    checkers.on_start(10, 1, "vm")
+
+    with pytest.raises(Violation, match="moves from 2 to 3"):
+        checkers.on_migration(20, 2, 3, "vm")
+
+
 def test_start_without_quorum_is_a_violation(checkers: Checkers) -> None:
     me = Partition(1, (1,), quorate=False)
 

@@ -46,6 +46,13 @@ def test_two_promoted_instances_where_one_is_wanted_are_a_violation(world: World
         ended(world, 2, "promote")
 
 
+def test_promoted_instance_that_does_not_run_is_a_violation(world: World) -> None:
+    world.hosts[1].resources.promoted["db"] = True
+
+    with pytest.raises(Violation, match="is promoted on node1 and does not run"):
+        ended(world, 1, "monitor", Rc.NOT_RUNNING)
+
+
 def test_stop_of_a_promoted_instance_is_a_violation_unless_its_demotion_has_failed(
     world: World,
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from ninefold.cib import model as cib
 from ninefold.controller import requests as rq
 from ninefold.controller.decision import decide
+from ninefold.sim import liveness
 from ninefold.sim.checkers import Violation
 from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
 from ninefold.sim.promises import mark
@@ -88,6 +89,16 @@ def test_transition_after_all_is_well_is_found(world: World) -> None:
         world.at(second * 1_000, lambda: world.say("node1", "transition", "again"))
 
     with pytest.raises(Violation, match="no rest"):
+        recover(world)
+
+
+def test_ring_that_forms_anew_after_all_is_well_is_found(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = iter(["4.1", "8.1", "8.1"])
+    monkeypatch.setattr(liveness, "rings", lambda _world: next(seen))
+
+    with pytest.raises(Violation, match=r"no rest: from ring 4\.1 to 8\.1"):
         recover(world)
 
 
