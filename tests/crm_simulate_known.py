@@ -1,254 +1,224 @@
 """In what crm_simulate 2.1.5 is known to decide otherwise than later versions, or than we want to.
 
-Each difference says of which documents it can be seen, and at what: whoever finds one that is not
-explained here has found a defect. The reasons name the fix in Pacemaker's ChangeLog where one is
-told there; the recorded decisions of later versions (`make corpus`) are what we follow.
+Each difference is a rule of 2.1.5 that can be put in the place of ours, and it explains a document only
+if our engine with that rule gives exactly the answer of 2.1.5: whoever finds a document that no rules
+explain has found a defect. Where a recorded decision of later versions tells who is right, the reason
+says so; the fixes it names are those of Pacemaker's ChangeLog. How resources are placed is in
+`tests/crm_simulate_rules.py`; here is what concerns histories, roles and orders.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-from lxml.etree import _Element as Element
-
-from ninefold.scheduler.scores import INFINITY, parse
-from tests.crm_simulate import Answer
-from tests.crm_simulate_rules import RULES, fewest
+from ninefold.scheduler import (
+    actions,
+    assign,
+    clone,
+    constraints_location,
+    history,
+    migration_history,
+    orders,
+    primitive,
+    promotion,
+    recurring,
+)
+from ninefold.scheduler.expiry import expiry_of
+from ninefold.scheduler.history_outcome import STATUS_PENDING
+from ninefold.scheduler.pairing import state_of
+from ninefold.scheduler.scores import add
+from ninefold.scheduler.words import Role, boolean
+from ninefold.scheduler.workspace import Variant
+from tests.crm_simulate_rules import PLACEMENT, Rule, fewest
 from tests.random_cib import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import pytest
+    from lxml.etree import _Element as Element
 
-_SUBJECT: Final = re.compile(r": (\S+) allocation score|^(\S+) (?:promotion|is inactive)")
+    from ninefold.scheduler.constraints_location import _Target
+    from ninefold.scheduler.entries import Entry
+    from ninefold.scheduler.history import Story
+    from ninefold.scheduler.workspace import Action, Node, Resource, Workspace
+    from tests.crm_simulate import Answer
 
-
-class Case(msgspec.Struct, frozen=True):
-    """A document that was answered in two ways, and the parts of the answers that differ."""
-
-    root: Element
-    ours: Answer
-    theirs: Answer
-    parts: frozenset[str]
-
-    @property
-    def touched(self) -> frozenset[str]:
-        """The resources with other scores, instances by the name of what they are instances of."""
-        lines = self.ours.scores ^ self.theirs.scores
-        found = filter(None, map(_SUBJECT.search, lines))
-        return frozenset((one[1] or one[2]).split(":")[0] for one in found)
-
-    def children(self, path: str) -> frozenset[str]:
-        """Return what is found at a path below the resources, with all that is in it."""
-        found = self.root.iterfind(f"configuration/resources/{path}")
-        return frozenset(
-            one.get("id", "") for top in found for one in top.iter("clone", "group", "primitive")
-        )
+_REPLAY_ONE: Final = history._replay_one
+_SUCCEEDED: Final = migration_history.succeeded
+_CREATE_RECURRING: Final = recurring.create_recurring
+_RULE_SCORES: Final = constraints_location._rule_scores
+_ORDER: Final = orders.order
+_NOW_UNPROMOTED: Final = promotion._now_unpromoted
+_WITH_NEEDS: Final = actions._with_needs
+_CHOOSE: Final = assign.choose
 
 
-class Known(msgspec.Struct, frozen=True):
-    """One difference: `seen` are the parts of an answer that may differ then, and nothing else."""
-
-    name: str
-    reason: str
-    applies: Callable[[Case], bool]
-    seen: frozenset[str]
+def explaining(root: Element, theirs: Answer) -> tuple[str, ...]:
+    """Return the names of the rules that lead to the answer of 2.1.5 to a document; none if none do."""
+    return tuple(rule.name for rule in fewest(KNOWN, root, NOW, theirs))
 
 
-def explaining(case: Case) -> tuple[str, ...]:
-    """Return the names of the known differences that explain all of a case; none if they do not."""
-    rules = fewest(RULES, case.root, NOW, case.theirs)
-    if rules:
-        return tuple(rule.name for rule in rules)
-    for known in KNOWN:
-        if case.parts <= known.seen and known.applies(case):
-            return (known.name,)
-    return ()
+def _replay_one(work: Workspace, story: Story, entry: Entry) -> None:
+    """Take one entry of a history into account, unless its time is over."""
+    record = story.record
+    if (
+        entry.status == STATUS_PENDING
+        and expiry_of(work, record.resource, record.node, entry, record.entries)
+        and entry.rc != entry.expected_rc
+    ):
+        return
+    _REPLAY_ONE(work, story, entry)
 
 
-def _several_wishes(case: Case) -> bool:
-    """Whether somebody has optional wishes of company besides other ones, direct or inherited."""
-    pairs = list(_pairs(case.root))
-    finite = [pair for pair in pairs if abs(pair[2]) < INFINITY]
-    several = any(
-        one is not other and set(one[:2]) & set(other[:2]) for one in finite for other in pairs
-    )
-    return several and _only_wishers(case, pairs)
+def _forget_what_is_pending(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(history, "_replay_one", _replay_one)
 
 
-def _apart_from_the_banned(case: Case) -> bool:
-    """Whether somebody is not to be where one is that cannot be everywhere itself."""
-    pairs = [pair for pair in _pairs(case.root) if pair[2] < 0]
-    return bool(pairs) and _only_wishers(case, pairs)
+def _succeeded(work: Workspace, story: Story, entry: Entry) -> None:
+    """Conclude from a successful migrate_to; nothing of its target if nothing is known there."""
+    source, target = migration_history._ends(entry)
+    node = work.node(target)
+    known = node is None or not node.online or not migration_history._unknown_on(story, target)
+    arrival = migration_history._find(story, target, "migrate_from", (source, target), None)
+    if known or (
+        arrival is not None and migration_history._newer_state(story, source, entry, None)
+    ):
+        _SUCCEEDED(work, story, entry)
+    else:
+        story.record.resource.role = Role.STARTED
 
 
-def _only_wishers(case: Case, pairs: Sequence[tuple[str, str, int]]) -> bool:
-    """Whether only those have other scores who are named in wishes of company, or are in them."""
-    named = {name for pair in pairs for name in pair[:2]}
-    found = {name for one in named for name in case.children(f"*[@id='{one}']")}
-    return "scores" in case.parts and case.touched <= named | found
+def _stays_until_seen(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(migration_history, "succeeded", _succeeded)
 
 
-def _pairs(root: Element) -> Iterator[tuple[str, str, int]]:
-    """Yield who shall be with whom and how much; members of a set are taken for one another's."""
-    for wish in root.iterfind("configuration/constraints/rsc_colocation"):
-        score = parse(wish.get("score"))
-        refs = [ref.get("id", "") for ref in wish.iter("resource_ref")]
-        for one in () if refs else _tagged(root, wish.get("rsc", "")):
-            yield from ((one, other, score) for other in _tagged(root, wish.get("with-rsc", "")))
-        for number, one in enumerate(refs):
-            yield from ((one, other, score) for other in refs[number + 1 :])
+def _create_recurring(work: Workspace, resource: Resource) -> None:
+    """Create the recurring operations of what runs on a node in maintenance as if it ran elsewhere."""
+    kept = resource.maintenance
+    asked = boolean(resource.meta.get("maintenance"), default=False)
+    resource.maintenance = asked or work.options.maintenance_mode
+    _CREATE_RECURRING(work, resource)
+    resource.maintenance = kept
 
 
-def _tagged(root: Element, name: str) -> list[str]:
-    """Return what a tag stands for; anything else stands for itself."""
-    refs = root.iterfind(f"configuration/tags/tag[@id='{name}']/obj_ref")
-    return [one.get("id", "") for one in refs] or [name]
+def _watch_in_maintenance(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(primitive, "create_recurring", _create_recurring)
 
 
-def _instances_shuffled(case: Case) -> bool:
-    """Whether only instances have other scores, and ours stops no more of them than theirs."""
-    clones = case.children("clone")
-    stops = [
-        sum(1 for key in one.actions if "_stop_" in key and key.split(":")[0] in clones)
-        for one in (case.ours, case.theirs)
-    ]
-    return "scores" in case.parts and case.touched <= clones and stops[0] <= stops[1]
+def _order_neighbours(
+    work: Workspace, first: tuple[Resource, str], then: tuple[Resource, str], relation: int
+) -> None:
+    """Order two points of a clone, but of groups, or instances that differ, neighbours only."""
+    one, other = first[0], then[0]
+    chained = one.variant is Variant.GROUP or one.unique
+    instances = one.parent is not None and one.parent is other.parent
+    if not (chained and instances) or abs(one.number - other.number) <= 1:
+        _ORDER(work, first, then, relation)
 
 
-def _ordered_cloned_group(case: Case) -> bool:
-    ordered = "meta_attributes/nvpair[@name='ordered'][@value='true']"
-    clones = case.root.iterfind("configuration/resources/clone")
-    several = "meta_attributes/nvpair[@name='globally-unique'][@value='true']"
-    return any(
-        one.find(ordered) is not None
-        and (one.find("group") is not None or one.find(several) is not None)
-        for one in clones
-    )
+def _order_groups_by_neighbours(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(clone, "order", _order_neighbours)
 
 
-def _pending_and_expired(case: Case) -> bool:
-    """Whether an operation has not ended for longer than the failures of its resource count.
-
-    One that may run in two places is given no stickiness here, so its own scores may differ too.
-    """
-    waiting = {one.get("id", "") for one in case.root.iter("lrm_resource") if _pending(one)}
-    forgotten = {
-        one.get("id", "")
-        for one in case.root.iter("primitive")
-        if one.find("meta_attributes/nvpair[@name='failure-timeout']") is not None
-    } & waiting
-    return bool(forgotten) and case.touched <= forgotten
+def _choose(
+    work: Workspace, resource: Resource, prefer: Node | None, *, stop_if_fail: bool
+) -> None:
+    """Choose the node of a primitive; what is frozen shall have no higher role than now."""
+    frozen = not work.quorate and work.options.no_quorum_policy == "freeze"
+    if frozen and resource.next_role > resource.role:
+        resource.next_role = resource.role
+    _CHOOSE(work, resource, prefer, stop_if_fail=stop_if_fail)
 
 
-def _pending(history: Element) -> bool:
-    return history.find("lrm_rsc_op[@op-status='-1']") is not None
+def _freeze_roles(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(assign, "choose", _choose)
 
 
-def _left_and_not_seen_to_arrive(case: Case) -> bool:
-    """Whether only those are treated otherwise who left for where nothing is known of them."""
-    gone = {
-        one.get("id", "")
-        for one in case.root.iter("lrm_resource")
-        for entry in one.iterfind("lrm_rsc_op[@operation='migrate_to'][@rc-code='0']")
-        if not _known_on(case.root, entry.get("migrate_target", ""), one.get("id", ""))
-    }
-    differing = set(case.ours.actions) ^ set(case.theirs.actions)
-    return bool(differing) and {key.rsplit("_", 2)[0] for key in differing} <= gone
+def _rule_scores(work: Workspace, rule: Element, target: _Target) -> dict[str, int]:
+    """Return what a rule says of nodes, of alternatives with what each node has anyway."""
+    found = _RULE_SCORES(work, rule, target)
+    if rule.get("boolean-op") != "or":
+        return found
+    return {name: add(score, work.named[name].score) for name, score in found.items()}
 
 
-def _known_on(root: Element, node: str, resource: str) -> bool:
-    path = f"status/node_state[@uname='{node}']//lrm_resource[@id='{resource}']/lrm_rsc_op"
-    return any(entry.get("rc-code") != "193" for entry in root.iterfind(path))
+def _add_scores_of_nodes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(constraints_location, "_rule_scores", _rule_scores)
 
 
-def _clone_with_unrunnable_probe(case: Case) -> bool:
-    clones = case.children("clone")
-    states = list(case.root.iterfind("status/node_state"))
-    waiting = any(
-        one.get("id") in clones and _pending(one) for s in states for one in s.iter("lrm_resource")
-    )
-    joining = any(s.get("crmd") == "online" and s.get("join") != "member" for s in states)
-    return bool(clones) and (waiting or joining)
+def _started_stays_started(resource: Resource) -> None:
+    """Take an instance for unpromoted if nothing in it is in another role than started."""
+    if state_of(resource, current=True) is Role.STARTED:
+        _NOW_UNPROMOTED(resource)
 
 
-def _rule_about_a_node_that_leaves(case: Case) -> bool:
-    locations = case.root.iterfind("configuration/constraints/rsc_location")
-    named = {one.get("rsc", "") for one in locations if one.find("rule") is not None}
-    inside = {name for one in named for name in case.children(f"*[@id='{one}']")}
-    gone = any(
-        state.get("crmd") == "offline" or state.find(".//nvpair[@name='shutdown']") is not None
-        for state in case.root.iterfind("status/node_state")
-    )
-    return gone and case.touched <= named | inside
+def _started_beside_promoted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(promotion, "_now_unpromoted", _started_stays_started)
 
 
-_ALL: Final = frozenset({"actions", "order", "scores"})
-_NOT_SCORES: Final = frozenset({"actions", "order"})
-_SCORES: Final = frozenset({"scores"})
+def _keep_what_cannot_run(work: Workspace, action: Action, resource: Resource) -> None:
+    """Let no action run again that could not run when its node was not known, while all is frozen."""
+    could, why = action.runnable, action.why_not
+    _WITH_NEEDS(work, action, resource)
+    if not work.quorate and work.options.no_quorum_policy == "freeze" and not could:
+        action.runnable, action.why_not = False, why
+
+
+def _frozen_for_good(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(actions, "_with_needs", _keep_what_cannot_run)
+
 
 KNOWN: Final = (
-    Known(
-        "several-wishes",
-        "Optional colocations are considered after all mandatory ones, and what is carried over from"
-        " one to the next is bounded, since 2.1.6 (honor as many mandatory colocations as possible"
-        " before any optional ones; corner cases with colocations).",
-        _several_wishes,
-        _ALL,
-    ),
-    Known(
-        "apart-from-the-banned",
-        "Where one can only be in one place, that speaks for all others to those that avoid it; since"
-        " 2.1.7 (compare anti-colocation dependent negative preferences against stickiness).",
-        _apart_from_the_banned,
-        _ALL,
-    ),
-    Known(
-        "instances-shuffled",
-        "An instance stays where it is if it can, and no node gets two of a cloned group; since 2.1.7"
-        " (avoid shuffling clone instances unnecessarily; clone-node-max now works with cloned groups)."
-        " Each try to place one prints its scores, so these differ even where the end is the same.",
-        _instances_shuffled,
-        _ALL,
-    ),
-    Known(
+    *PLACEMENT,
+    Rule(
         "order-in-a-cloned-group",
         "Ordered instances wait for all that come before them, also where one in between has nothing"
         " to do, as the recorded decisions do; 2.1.5 does so only where the instances are no groups and"
         " are all alike.",
-        _ordered_cloned_group,
-        frozenset({"order"}),
+        _order_groups_by_neighbours,
     ),
-    Known(
+    Rule(
         "pending-and-expired",
         "What is still under way is no failure and does not expire with failure-timeout: it may run."
         " 2.1.5 forgets it and probes; we differ on purpose.",
-        _pending_and_expired,
-        _ALL,
+        _forget_what_is_pending,
     ),
-    Known(
+    Rule(
         "left-and-not-seen-to-arrive",
-        "After a successful migrate_to to a node that knows nothing of the resource it may run at both"
-        " ends, as while it moves; 2.1.5 leaves it at its source. No recorded decision tells; we take"
-        " the careful way, which stops both.",
-        _left_and_not_seen_to_arrive,
-        frozenset({"actions"}),
+        "After a successful migrate_to to a node that is online and tells nothing of the resource, or only"
+        " of operations that have not ended, 2.1.5 takes it to be at its source, and probes. By the"
+        " specification a move that has not arrived is under way, and the resource may run at both ends."
+        " No recorded decision tells.",
+        _stays_until_seen,
     ),
-    Known(
-        "clone-with-unrunnable-probe",
-        "An instance waits for the probe of another, and no running one is stopped for one that is"
-        " pending; since 2.1.6 (prevent inactive clone instances from starting if probe is unrunnable"
-        " on any node; prevent pending monitor of one clone instance from causing unexpected stop).",
-        _clone_with_unrunnable_probe,
-        _NOT_SCORES,
+    Rule(
+        "watched-in-maintenance",
+        "What runs on a node in maintenance is in maintenance itself, as recorded summaries show it; 2.1.5"
+        " counts it as unmanaged, and watches it on another node where it may run as well.",
+        _watch_in_maintenance,
     ),
-    Known(
+    Rule(
+        "role-frozen",
+        "Without quorum and with `freeze`, 2.1.5 forgets a target role above the role of now, and rates an"
+        " instance that is meant to be unpromoted. No recorded decision tells.",
+        _freeze_roles,
+    ),
+    Rule(
         "rule-about-a-node-that-leaves",
-        "A location with a rule adds its own score to a node; 2.1.5 adds the node's, which is -INFINITY"
-        " for one that is gone or leaves. Nothing can be put there either way.",
-        _rule_about_a_node_that_leaves,
-        _SCORES,
+        "A location with a rule adds its own score to a node; if its conditions are joined by `or`, 2.1.5"
+        " adds the node's too, which is -INFINITY for one that is gone or leaves. Nothing can be put there"
+        " either way.",
+        _add_scores_of_nodes,
+    ),
+    Rule(
+        "started-beside-the-promoted",
+        "A member of a cloned group that has been started counts as unpromoted, as every instance does;"
+        " in 2.1.5 not if another member of its instance is promoted, and the instance is never demoted.",
+        _started_beside_promoted,
+    ),
+    Rule(
+        "changed-while-frozen",
+        "With no-quorum-policy=freeze what is running and has new parameters is restarted in its place;"
+        " 2.1.5 stops it and cannot start it. We differ on purpose: what is frozen shall go on.",
+        _frozen_for_good,
     ),
 )

@@ -14,7 +14,6 @@ import msgspec
 import pytest
 
 from ninefold.scheduler import (
-    actions,
     assign,
     clone,
     clone_assign,
@@ -27,7 +26,6 @@ from ninefold.scheduler import (
     variants,
 )
 from ninefold.scheduler.colocation import has_influence
-from ninefold.scheduler.pairing import state_of
 from ninefold.scheduler.scores import INFINITY, single
 from ninefold.scheduler.words import Role
 from ninefold.scheduler.workspace import Variant
@@ -39,14 +37,13 @@ if TYPE_CHECKING:
 
     from lxml.etree import _Element as Element
 
-    from ninefold.scheduler.workspace import Action, Colocation, Node, Resource, Workspace
+    from ninefold.scheduler.workspace import Colocation, Node, Resource, Workspace
 
 
 _ASSIGN_GROUP: Final = group.Group.assign
 _ADD_COLOCATED: Final = merging.add_colocated
 _PLACE: Final = clone_assign._place
-_NOW_UNPROMOTED: Final = promotion._now_unpromoted
-_WITH_NEEDS: Final = actions._with_needs
+_COMPARE_INSTANCES: Final = clone_assign.compare_instances
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -255,33 +252,26 @@ def _stays(work: Workspace, whole: Resource, instance: Resource, node: Node, per
     return False
 
 
+def _times_active(instance: Resource) -> int:
+    """Return on how many nodes an instance is, counted for each member that nobody manages."""
+    unmanaged = [member for member in instance.children if not member.managed]
+    return sum(len(member.active) for member in unmanaged) or len(instance.active)
+
+
+def _compare_instances(work: Workspace, left: Resource, right: Resource) -> int:
+    ours, theirs = _times_active(left), _times_active(right)
+    if ours != theirs and ours > 0 and theirs > 0:
+        return ours - theirs
+    return _COMPARE_INSTANCES(work, left, right)
+
+
 def _shuffle_instances(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(clone, "assign_instances", _assign_instances)
+    for module in (clone_assign, promotion):
+        patch.setattr(module, "compare_instances", _compare_instances)
 
 
-def _started_stays_started(resource: Resource) -> None:
-    """Take an instance for unpromoted if nothing in it is in another role than started."""
-    if state_of(resource, current=True) is Role.STARTED:
-        _NOW_UNPROMOTED(resource)
-
-
-def _started_beside_promoted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(promotion, "_now_unpromoted", _started_stays_started)
-
-
-def _keep_what_cannot_run(work: Workspace, action: Action, resource: Resource) -> None:
-    """Let no action run again that could not run when its node was not known, while all is frozen."""
-    could, why = action.runnable, action.why_not
-    _WITH_NEEDS(work, action, resource)
-    if not work.quorate and work.options.no_quorum_policy == "freeze" and not could:
-        action.runnable, action.why_not = False, why
-
-
-def _frozen_for_good(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(actions, "_with_needs", _keep_what_cannot_run)
-
-
-RULES: Final = (
+PLACEMENT: Final = (
     Rule(
         "optional-among-mandatory",
         "Mandatory colocations count before all optional ones since 2.1.6 (honor as many mandatory"
@@ -313,17 +303,5 @@ RULES: Final = (
         "An instance stays where it is if it can, and no node gets two of a cloned group; since 2.1.7"
         " (avoid shuffling clone instances unnecessarily; clone-node-max now works with cloned groups).",
         _shuffle_instances,
-    ),
-    Rule(
-        "started-beside-the-promoted",
-        "A member of a cloned group that has been started counts as unpromoted, as every instance does;"
-        " in 2.1.5 not if another member of its instance is promoted, and the instance is never demoted.",
-        _started_beside_promoted,
-    ),
-    Rule(
-        "changed-while-frozen",
-        "With no-quorum-policy=freeze what is running and has new parameters is restarted in its place;"
-        " 2.1.5 stops it and cannot start it. We differ on purpose: what is frozen shall go on.",
-        _frozen_for_good,
     ),
 )

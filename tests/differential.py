@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tests.crm_simulate import INSTALLED, WHY_NOT, Endless, field_answer, our_answer
-from tests.crm_simulate_known import KNOWN, Case, explaining
-from tests.crm_simulate_rules import RULES
+from tests.crm_simulate_known import KNOWN, explaining
 from tests.random_cib import NOW, Draft
 from tests.random_cib_features import FEATURES
 from tests.random_cib_rarer import EVERY
@@ -70,7 +69,7 @@ def compared(root: etree._Element, name: str, place: Path) -> Verdict:
     differing = differences(ours, theirs)
     if not differing:
         return Verdict(name)
-    explained = explaining(Case(root, ours, theirs, frozenset(differing)))
+    explained = explaining(root, theirs)
     if explained:
         return Verdict(name, explained=explained)
     lines = [f"  {part}: {line}" for part, found in differing.items() for line in found]
@@ -124,7 +123,7 @@ def main() -> int:
     every = [one for verdicts in parts for one in verdicts]
     sys.stdout.write(f"{'all':<20}{_counts(every)}\n\n")
     tally = Counter(name for one in every for name in one.explained)
-    for known in (*RULES, *KNOWN):
+    for known in KNOWN:
         sys.stdout.write(f"{tally[known.name]:>6}  {known.name}: {known.reason}\n")
     problems = [one.problem for one in every if one.problem]
     sys.stdout.writelines(f"\n{one}\n" for one in problems)
