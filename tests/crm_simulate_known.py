@@ -29,6 +29,7 @@ from ninefold.scheduler.pairing import state_of
 from ninefold.scheduler.scores import add
 from ninefold.scheduler.words import Role, boolean
 from ninefold.scheduler.workspace import Variant
+from tests.crm_simulate_expiry import expired_tell
 from tests.crm_simulate_rules import PLACEMENT, Rule, fewest
 from tests.random_cib import NOW
 
@@ -181,6 +182,12 @@ KNOWN: Final = (
         "What is still under way is no failure and does not expire with failure-timeout: it may run."
         " 2.1.5 forgets it and probes; we differ on purpose.",
         _forget_what_is_pending,
+    ),
+    Rule(
+        "expired-tell-the-role",
+        "A failure that has expired says nothing of the role of its resource any more, nor that it cannot"
+        " be stopped; since 2.1.6 (expired failures shouldn't affect resource state).",
+        expired_tell,
     ),
     Rule(
         "left-and-not-seen-to-arrive",

@@ -22,6 +22,7 @@ from tests.crm_simulate_known import KNOWN, explaining
 from tests.random_cib import NOW, Draft
 from tests.random_cib_features import FEATURES
 from tests.random_cib_rarer import EVERY
+from tests.random_cib_settings import SETTINGS
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -46,14 +47,20 @@ def drawn(feature: str, seed: int, *, mixed: bool) -> tuple[etree._Element, str]
     chance = Random(f"{feature} {seed} {mixed}")
     chosen = {feature}
     if mixed:
-        others = list(FEATURES) if feature in FEATURES else list(EVERY)
-        chosen |= set(chance.sample(others, chance.randint(1, OTHERS_MAX)))
+        chosen |= set(chance.sample(_others(feature), chance.randint(1, OTHERS_MAX)))
     draft = Draft(chance)
     for name, put_in in EVERY.items():
         if name in chosen:
             put_in(draft)
     more = f" with {', '.join(sorted(chosen - {feature}))}" if len(chosen) > 1 else ""
     return draft.document(), f"{feature}, seed {seed}{more}"
+
+
+def _others(feature: str) -> list[str]:
+    """Return what a feature is mixed with: a document keeps its seed when rarer features are added."""
+    if feature in FEATURES:
+        return list(FEATURES)
+    return [name for name in EVERY if feature in SETTINGS or name not in SETTINGS]
 
 
 def compared(root: etree._Element, name: str, place: Path) -> Verdict:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.random_cib import NODES, NOW, Primitive, Top, nvpairs, operation, ran, tell
 from tests.random_cib_features import FEATURES
+from tests.random_cib_settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -383,5 +384,5 @@ RARER: Final[dict[str, Callable[[Draft], None]]] = {
 
 # What makes resources comes first, what speaks of them after it.
 _MAKERS: Final = ("groups", "clones", "promotable", "unique", "promotable-groups")
-_ALL: Final = FEATURES | RARER
+_ALL: Final = FEATURES | RARER | SETTINGS
 EVERY: Final = {name: _ALL[name] for name in (*_MAKERS, *_ALL)}

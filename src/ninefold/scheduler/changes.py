@@ -81,7 +81,11 @@ def _compare_history(
         schedule_delete(work, resource, node)
     if not active:
         return
-    start, _end = active_span(entries)
+    start, end = active_span(entries)
+    if start < end:
+        # It is thought to be active for what was seen of it, or not stopped, after a stop; nobody knows
+        # with what it would have been started.
+        return
     for number, entry in enumerate(entries):
         if number >= start:
             _compare_entry(work, resource, node, entry)

@@ -122,8 +122,8 @@ def _order_member(
 def _chain(work: Workspace, previous: Resource, member: Resource, *, promotable: bool) -> None:
     order(work, (previous, "start"), (member, "start"), _UP)
     order(work, (member, "stop"), (previous, "stop"), ORDERED | INTERMEDIATE_STOP)
-    if not previous.active and member.active:
-        # A member put in before ones that are running: they stop before it starts.
+    if not previous.active and member.active and member.managed:
+        # A member put in before ones that are running: they stop before it starts, if they may be stopped.
         relation = THEN_IMPLIES_FIRST | UNRUNNABLE_FIRST_BLOCKS
         order(work, (member, "stop"), (previous, "start"), relation)
     if promotable:

@@ -224,6 +224,9 @@ def _replay_one(work: Workspace, story: Story, entry: Entry) -> None:
         case Outcome.PENDING:
             _on_pending(work, story, entry)
         case Outcome.DONE:
+            if verdict.not_running:
+                # Whatever was to be done about an earlier failure, there is nothing left to do it to.
+                story.policy, resource.next_role = OnFail.IGNORE, Role.UNKNOWN
             _on_done(work, story, entry, verdict.role, not_running=verdict.not_running)
             if verdict.masked:
                 target = resource if resource.unique else resource.top

@@ -66,7 +66,7 @@ def judge(resource: Resource, entry: Entry, *, expired: bool) -> Verdict:
     """Say what `entry` means for `resource`."""
     if entry.status == STATUS_PENDING:
         return Verdict(Outcome.PENDING)
-    rc = DEGRADED.get(entry.rc, entry.rc)
+    rc = DEGRADED.get(entry.rc, entry.rc) if entry.task == "monitor" else entry.rc
     if masks(resource, entry):
         return Verdict(Outcome.DONE, Role.STOPPED, masked=True, not_running=True)
     final = {
@@ -99,7 +99,7 @@ def _by_exit_code(resource: Resource, entry: Entry, rc: int, *, expired: bool) -
             if entry.probe or expected or not resource.is_managed:
                 return Verdict(Outcome.DONE, Role.STOPPED, not_running=True)
             return Verdict(Outcome.FAILED)
-        case 8:
+        case 8 | 191:
             return Verdict(Outcome.DONE if entry.probe else done, Role.PROMOTED)
         case 9:
             return Verdict(Outcome.FAILED, Role.UNKNOWN if expired else Role.PROMOTED)
