@@ -102,6 +102,9 @@ class WireLinks:
         self.dropped: dict[str, int] = {}
         self.next_is_used = False
 
+    def doubt_paths(self, now: int, nodes: Iterable[int]) -> None:
+        """Every path carries what it says."""
+
     def use_keys(self, keys: KeySet) -> None:
         pass
 

@@ -37,6 +37,7 @@ from ninefold.controller.joining import (
     membership_changes,
     read_annex,
 )
+from ninefold.controller.leftovers import left_alone
 from ninefold.controller.outcast import Outcast
 from ninefold.controller.outlived import ended_lives, own_life
 from ninefold.controller.replica import Replica, UnreadableDocument
@@ -336,8 +337,9 @@ class Controller:
         """Clean up here too; what this node has begun to tell of itself must not bring it back."""
         working = self.replica.working
         named = family(working.configuration, change.resource)
-        for_good = bool(change.resource) and not working.defines(change.resource)
-        self.executor.forget(named if change.resource else None, for_good=for_good)
+        gone = bool(change.resource) and not working.defines(change.resource)
+        spare, what = not left_alone(working, self.situation.me), named if change.resource else None
+        self.executor.forget(what, for_good=gone, but_what_works=spare)
         return self._tell_history("cleaned up") if untold else []
 
     def _tell_history(self, why: str) -> list[ev.Effect]:

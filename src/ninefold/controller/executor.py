@@ -231,22 +231,32 @@ class Executor:
         self._history.pop((order.resource, f"{call.action}_{call.interval_ms}"), None)
         return ForgetOperation(self.me, order.resource, call.action, call.interval_ms)
 
-    def forget(self, resources: tuple[str, ...] | None, *, for_good: bool = False) -> None:
+    def forget(
+        self,
+        resources: tuple[str, ...] | None,
+        *,
+        for_good: bool = False,
+        but_what_works: bool = False,
+    ) -> None:
         """Drop what is known of these resources (all if `None`): they will be probed again.
 
         What has no definition is not probed. So what runs is remembered for `orphans`, unless it is to
-        be forgotten `for_good`.
+        be forgotten `for_good`; `but_what_works` spares what has not failed, since somebody is about to stop it.
         """
         self._compared = None
         for name in list(self._unseen):
-            if for_good and (resources is None or belongs(name, resources)):
+            named = resources is None or belongs(name, resources)
+            if for_good and named and not but_what_works:
                 del self._unseen[name]
         known = dict.fromkeys(name for name, _ in (*self._history, *self._migrations))
         dropped = [name for name in known if resources is None or belongs(name, resources)]
         for name in dropped:
             arrival = self._migrations.get((name, "migrate_from"))
             last = self._history.get((name, "last"), arrival)
-            if last is not None and not for_good and self._may_be_active(name):
+            if last is None or not self._may_be_active(name):
+                continue
+            works = last.op_status == OpStatus.DONE and last.rc in (Rc.OK, Rc.RUNNING_PROMOTED)
+            if not for_good or (but_what_works and works):
                 self._unseen[name] = found_running(last)
         for kept in (self._history, self._migrations):
             for key in [key for key in kept if key[0] in dropped]:

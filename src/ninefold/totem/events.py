@@ -245,10 +245,9 @@ class Noted(msgspec.Struct, frozen=True):
     """Something an operator or a test may want to read: `what` is one word, `text` a sentence.
 
     Words used: token-warning, token-lost, gather, commit, recovery, operational, peer-dead,
-    peer-paused, peer-alive, failed-to-receive, pause-detected, foreign, merge, leave,
-    cleartext, packets-refused, peer-restarted, backed-off, sync-timeout, apart, unlisted,
-    path-mtu, keys,
-    keys-refused, keys-not-saved.
+    peer-paused, peer-alive, failed-to-receive, peer-fails-to-receive, pause-detected, foreign, merge,
+    leave, cleartext, packets-refused, peer-restarted, backed-off, sync-timeout, apart, unlisted,
+    path-mtu, keys, keys-refused, keys-not-saved.
     """
 
     what: str

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # been heard of by one and not yet by the other, is over after two or three.
 ODDS_JOINS: Final = 10
 
+# The word under which it is noted that a peer says of itself that it fails to receive.
+DEAF: Final = "peer-fails-to-receive"
+
 
 class Gather:
     """One member's side of the agreement."""
@@ -262,6 +265,8 @@ class Gather:
             return True
         if proc <= core.proc and fail <= core.fail:
             return False
+        if sender in fail:
+            core.note(DEAF, f"Node {sender} misses what the ring has sent to it.", (sender,))
         core.proc |= proc
         self._refuse_unlisted()
         if core.me in fail:

@@ -24,12 +24,13 @@ from ninefold.totem.epochs import Epoch, Held
 from ninefold.totem.events import LinkChanged, Noted, PacketReceived, SendPacket
 from ninefold.totem.fragments import split
 from ninefold.totem.heartbeat import Turn
-from ninefold.totem.packet import EPOCH_BYTES, EVERYBODY, Drop, Kind, Refused
+from ninefold.totem.packet import ADVICE, EPOCH_BYTES, EVERYBODY, Drop, Kind, Refused
 from ninefold.totem.paths import Paths, path_mtu
 from ninefold.totem.peers import NEVER_HEARD, Peer
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Iterable
 
     from ninefold.config.model import ClusterConfig
     from ninefold.core.instants import Instant, Millis
@@ -44,22 +45,6 @@ SLACK_FRACTION: Final = 10
 
 # The word under which it is noted that a peer's daemon was started anew.
 RESTARTED: Final = "peer-restarted"
-
-# What an operator should know, once for each kind: the sentence and the remedy.
-ADVICE: Final = {
-    Drop.VERSION: "speaks another version of the ring protocol: run one release on all nodes.",
-    Drop.UNKNOWN_SENDER: "is not in the nodelist here: give all nodes the same corosync.conf.",
-    Drop.UNLISTED_ADDRESS: "sends from another address than configured: correct its ringX_addr,"
-    " or set totem.block_unlisted_ips to no.",
-    Drop.WRONG_LINK: "reaches us on another link than it sent on: compare the ringX_addr and the"
-    " mcastport of the links.",
-    Drop.CLEAR: "sends in clear though crypto is configured here: give all nodes the same"
-    " corosync.conf.",
-    Drop.UNKNOWN_KEY: "uses crypto, which is not configured here: give all nodes the same"
-    " corosync.conf.",
-    Drop.WRONG_KEY: "seals with another key: copy one authkey to all nodes (to one that a rotation has left"
-    " out: from a member of the ring, then restart it), and check that their cluster_name is the same.",
-}
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -233,6 +218,15 @@ class Links:
         dues = [peer.probe_at(link) for peer in self._peers.values() for link in peer.paths]
         self._probe_at = min(dues, default=NEVER)
         return effects
+
+    def doubt_paths(self, now: Instant, nodes: Iterable[NodeId]) -> None:
+        """These nodes miss what the ring sends: trust no way to them with large packets until it is measured anew."""
+        for node in nodes:
+            if node in self._peers:
+                self._peers[node].doubt_paths(now)
+        self._paths.resize(self._peers.values())
+        self._probe_at = now
+        self._plan()
 
     def mtu(self, peer: NodeId, link: int) -> int:
         """Return the MTU of the path, headers of IP and UDP included; 0 if nothing large passes."""

@@ -66,6 +66,23 @@ class Drop(Enum):
     RECLAIMED = "reclaimed"  # a frame of which fragments were missing for too long
 
 
+# What an operator should know, once for each kind: the sentence and the remedy.
+ADVICE: Final = {
+    Drop.VERSION: "speaks another version of the ring protocol: run one release on all nodes.",
+    Drop.UNKNOWN_SENDER: "is not in the nodelist here: give all nodes the same corosync.conf.",
+    Drop.UNLISTED_ADDRESS: "sends from another address than configured: correct its ringX_addr,"
+    " or set totem.block_unlisted_ips to no.",
+    Drop.WRONG_LINK: "reaches us on another link than it sent on: compare the ringX_addr and the"
+    " mcastport of the links.",
+    Drop.CLEAR: "sends in clear though crypto is configured here: give all nodes the same"
+    " corosync.conf.",
+    Drop.UNKNOWN_KEY: "uses crypto, which is not configured here: give all nodes the same"
+    " corosync.conf.",
+    Drop.WRONG_KEY: "seals with another key: copy one authkey to all nodes (to one that a rotation has left"
+    " out: from a member of the ring, then restart it), and check that their cluster_name is the same.",
+}
+
+
 class Refused(Exception):
     """A datagram that must be dropped and counted under `drop`."""
 

@@ -146,6 +146,11 @@ class Peer:
                 self.turned()
         return due
 
+    def doubt_paths(self, now: Instant) -> None:
+        """Trust none of the ways to it with large packets: it misses what was sent."""
+        for path in self.paths.values():
+            path.doubt(now)
+
     def probe_at(self, link: int) -> Instant:
         """Return when the path of a link is to be asked next: seldom while it carries nothing."""
         path = self.paths[link]

@@ -10,6 +10,9 @@ one grain larger; only if one of them comes out differently is there a search, w
 what passes and what does not.
 
 A peer that has never answered a probe may be one that knows none: nothing is concluded from its silence.
+
+A peer that fails to receive what others received is reason to doubt a path at once, long before the next
+probe: the smallest size is used while the largest that passes is looked for.
 """
 
 from __future__ import annotations
@@ -84,6 +87,15 @@ class PathMtu:
     def rest(self) -> None:
         """Ask nothing while the link is down."""
         self.due = NEVER
+
+    def doubt(self, now: Instant) -> None:
+        """Use the smallest size at once, and look again what passes: the peer misses what was sent to it."""
+        if self.due == NEVER or self.size == self._floor:
+            return
+        if self._phase is not Phase.SEARCH:
+            self._high = self.size + 1
+        self._low = self.size = self._floor
+        self._halve(now)
 
     def probe(self, now: Instant, round_trip_ms: Millis) -> int:
         """Return the size to probe now, 0 for none; to be called when `due` has come."""

@@ -35,6 +35,7 @@ from ninefold.totem.events import (
     Synchronize,
     Woke,
 )
+from ninefold.totem.gather import DEAF
 from ninefold.totem.groups import Groups, Word
 from ninefold.totem.links import RESTARTED, Links
 from ninefold.totem.messages import PAYLOAD_MAX
@@ -121,6 +122,9 @@ class LinkLayer(Protocol):
 
     def use_keys(self, keys: KeySet) -> None:
         """Seal with `keys.active`; accept all of `keys`."""
+
+    def doubt_paths(self, now: Instant, nodes: Iterable[NodeId]) -> None:
+        """Send nothing large to these nodes until it is known anew what passes."""
 
     def link_up(self, peer: NodeId, link: int) -> bool:
         """Whether that link to that peer is up."""
@@ -390,6 +394,8 @@ class Stack:
                 self._groups.on_ring_changed(now, effect)
                 done.append(effect)
             case SaveRingSeq() | ProbeKernel() | Noted():
+                if isinstance(effect, Noted) and effect.what == DEAF:
+                    self._links.doubt_paths(now, effect.nodes)
                 done.append(effect)
             case _:
                 assert_never(effect)

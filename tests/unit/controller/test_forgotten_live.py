@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from ninefold.cib import model as cib
 from ninefold.controller import requests as rq
 from tests.controller_life import Life, document
@@ -74,3 +76,25 @@ def test_removed_resource_that_is_cleaned_up_by_name_is_forgotten_by_a_new_daemo
 
     told = life.ring.all[1].replica.working.operations(2)
     assert "db" not in [operation.resource for operation in told]
+
+
+@pytest.mark.parametrize("started_anew", [False, True])
+def test_removed_resource_that_is_cleaned_up_by_name_before_it_is_stopped_is_stopped(
+    started_anew: bool,
+) -> None:
+    life = running_on_node2()
+    if started_anew:
+        life.restart_daemon(2)
+        life.configure([1, 2, 3])
+        assert life.settle(lambda _: 0)
+        life.story.clear()
+    text = life.ring.all[1].replica.working.to_xml().decode()
+    life.ask(1, rq.ChangeCib(cib.ReplaceConfiguration(text.replace(DB, "").replace(ON_N2, ""))))
+    life.ask(1, rq.ChangeCib(cib.ForgetHistory("db")))
+    life.ring.deliver()
+
+    life.drain()
+    assert life.settle(lambda _: 0)
+
+    assert life.where("db") == []
+    assert life.story == ["2: stop db"]

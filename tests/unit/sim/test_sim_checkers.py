@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from ninefold.agents.model import AgentName, Call
@@ -16,6 +18,9 @@ from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
 from ninefold.sim.stage import Stage
 from ninefold.sim.views import Views
 from ninefold.sim.world import World
+
+if TYPE_CHECKING:
+    from ninefold.sim.host import Host
 
 RING, NEXT = RingId(4, 1), RingId(8, 1)
 
@@ -374,6 +379,38 @@ def test_order_of_a_group_that_was_removed_does_not_count() -> None:
 
     assert stage.world.where("http") == [host.name]
     stage.world.ordering.on_launch(1, host, call("vip", "stop"))
+
+
+def _told(host: Host, resource: str) -> bool:
+    assert host.node is not None
+    working = host.node.controller.replica.working
+    return any(operation.resource == resource for operation in working.operations(host.id))
+
+
+@pytest.mark.parametrize("limited", [True, False])
+def test_order_counts_unless_a_member_of_an_instance_too_many_was_cleaned_up(limited: bool) -> None:
+    stage = Stage()
+    for command in (
+        "cluster nodes=2",
+        "resource vip",
+        "resource http",
+        "group web = vip http",
+        f"clone webs = web{' clone-max=2' if limited else ''}",
+    ):
+        stage.do(command)
+    stage.end_of_block()
+    host = stage.host("node1")
+    with pytest.raises(Violation, match="stops vip before http"):
+        stage.world.ordering.on_launch(1, host, call("vip", "stop"))
+
+    for command in ("maintenance node1", "advance 1s", "patience 0s", "cleanup http"):
+        stage.do(command)
+    assert stage.world.advance_until(lambda: not _told(host, "http"), limit=1_000, step=1)
+    if limited:
+        stage.world.ordering.on_launch(1, host, call("vip", "stop"))
+    else:
+        with pytest.raises(Violation, match="stops vip before http"):
+            stage.world.ordering.on_launch(1, host, call("vip", "stop"))
 
 
 def test_start_that_was_undone_by_a_power_cut_does_not_count() -> None:

@@ -136,6 +136,41 @@ def test_a_path_that_carries_less_than_any_must_is_not_valid_until_it_does_again
     assert path.mtu.size > 1472 - GRAIN_BYTES
 
 
+@pytest.mark.parametrize("carries", [528, 1000, 1372])
+def test_a_path_that_is_doubted_carries_the_least_at_once_and_what_passes_after_a_search(
+    carries: int,
+) -> None:
+    path = Path(1372)
+    path.run(20_000)
+    path.carries = carries
+    path.probes.clear()
+
+    path.mtu.doubt(path.now)
+    assert path.mtu.size == FLOOR
+    path.run(5_000)
+
+    assert carries - GRAIN_BYTES <= path.mtu.size <= carries
+    assert max(path.probes) <= 1372
+    # A refused size costs three probes, an accepted one a single one; eight halvings are a grain.
+    assert len(path.probes) <= 8 * TRIES_MAX
+
+
+def test_doubt_of_a_path_that_is_down_or_at_its_least_changes_nothing() -> None:
+    path = Path(1472)
+    path.run(20_000)
+    size = path.mtu.size
+    path.mtu.rest()
+
+    path.mtu.doubt(path.now)
+    assert path.mtu.size == size
+
+    narrow = Path(FLOOR)
+    narrow.run(20_000)
+    due = narrow.mtu.due
+    narrow.mtu.doubt(narrow.now)
+    assert (narrow.mtu.size, narrow.mtu.due) == (FLOOR, due)
+
+
 def test_a_given_mtu_is_checked_and_nothing_else_is_tried() -> None:
     path = PathMtu(1452, floor=1452, ceiling=1452, search_ms=SEARCH_MS)
     path.begin(0)
