@@ -126,23 +126,43 @@ def outages(
     where = {placement.resource: placement for placement in placements}
     found = []
     for service in before:
-        spans = [_span(where[leaf], timed, hit, lost) for leaf in service.leaves]
+        # Of what is promoted clients want just that; an instance that only runs is none of theirs.
+        leaves = [
+            leaf
+            for leaf in service.leaves
+            if not service.promoted or where[leaf].role == "promoted"
+        ]
+        spans = [_span(where[leaf], timed, hit, lost) for leaf in leaves]
         down = [span for span in spans if span is not None]
-        if service.several:
-            if len(down) < len(spans):
-                continue
-            since = max(span[0] for span in down)
-            ends = [span[1] for span in down if span[1] is not None]
-            until = min(ends, default=None)
-        elif down:
-            since = min(span[0] for span in down)
-            ends = [span[1] for span in down if span[1] is not None]
-            until = max(ends, default=None) if len(ends) == len(down) else None
-        else:
+        if not down or (service.several and len(down) < len(spans)):
             continue
+        ends = [span[1] for span in down if span[1] is not None]
+        if service.promoted:
+            since = max(span[0] for span in down)
+            until = _promoted_again(service, timed, since)
+        elif service.several:
+            since, until = max(span[0] for span in down), min(ends, default=None)
+        else:
+            since = min(span[0] for span in down)
+            until = max(ends, default=None) if len(ends) == len(down) else None
         if until is None or until > since:
             found.append(Outage(service.name, since, until))
     return found
+
+
+def _promoted_again(service: Service, timed: Sequence[Timed], since: Millis) -> Millis | None:
+    """Return when an instance is promoted after `since`, whichever; nothing if none is."""
+    names = {leaf.partition(":")[0] for leaf in service.leaves}
+    ends = [
+        one.end_ms
+        for one in timed
+        if one.step.action.task == "promote"
+        and one.step.action.kind is ActionKind.RESOURCE
+        and one.step.rc is None
+        and one.step.action.resource.partition(":")[0] in names
+        and one.end_ms > since
+    ]
+    return min(ends, default=None)
 
 
 def _span(

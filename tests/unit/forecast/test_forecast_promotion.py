@@ -8,6 +8,8 @@ from lxml import etree
 
 from ninefold.cli.explain import lines
 from ninefold.forecast.explain import explain
+from ninefold.forecast.faults import Fault
+from ninefold.forecast.survive import at_rest, judge
 from ninefold.scheduler.scores import INFINITY, add
 from tests.forecast_world import NODES, NOW, cluster
 
@@ -133,3 +135,23 @@ def test_group_is_rated_as_a_whole() -> None:
 
 def test_what_has_no_roles_has_no_score_for_promotion() -> None:
     assert explained(promotable(), "web")["n1"].promotion is None
+
+
+def test_nobody_is_promoted_from_the_loss_of_the_one_until_another_is() -> None:
+    root = at_rest(promotable("", {"n1": "20", "n2": "5"}), NOW)
+
+    lost = judge(root, [Fault("node", "n1")], NOW)
+    other = judge(root, [Fault("node", "n2")], NOW)
+
+    # A minute for the fencing, 20 s for the promotion; two that only run are no service.
+    assert ("all", 0, 80_000) in [(o.service, o.since_ms, o.until_ms) for o in lost.outages]
+    assert "all" not in [one.service for one in other.outages]
+
+
+def test_role_that_nobody_can_take_over_is_down_for_good() -> None:
+    root = at_rest(promotable("", {"n1": "20"}), NOW)
+
+    outcome = judge(root, [Fault("node", "n1")], NOW)
+
+    assert "all" in [loss.service for loss in outcome.lost]
+    assert [one.until_ms for one in outcome.outages if one.service == "all"] == [None]
