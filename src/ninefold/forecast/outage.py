@@ -120,7 +120,7 @@ def outages(
     """Return what is down meanwhile.
 
     `placements` are those before, `hit` the resources that failed and where, `lost` the nodes; what ran
-    there is down from the beginning. What moves is down from its stop on.
+    there is down from the beginning. What moves is down from its stop on, unless it moves alive.
     """
     timed = timeline(story)
     where = {placement.resource: placement for placement in placements}
@@ -174,6 +174,8 @@ def _span(
     """Return from when till when one primitive is down; nothing if it stays up."""
     since: Millis | None = None
     until: Millis | None = None
+    # Where it is leaving alive, and where it has left: what is stopped there is not it any more.
+    leaves = left = ""
     plain = placement.resource.partition(":")[0]
     failed = [(name, node) for name in (placement.resource, plain) for node in placement.nodes]
     if any(node in lost for node in placement.nodes) or {*failed} & {*hit}:
@@ -183,9 +185,15 @@ def _span(
         key = action.key.removesuffix(f"_{action.task}_{action.interval_ms}")
         if key != placement.resource or one.step.rc is not None:
             continue
-        if action.task in {"stop", "demote"} and action.kind is ActionKind.RESOURCE:
-            since = one.begin_ms if since is None else since
-            until = None
+        if action.task == "migrate_to":
+            leaves = action.node
         elif action.task in {"start", "promote", "migrate_from"}:
             until = one.end_ms
+            if action.task != "promote":
+                left = leaves if action.task == "migrate_from" else ""
+        elif action.task in {"stop", "demote"} and action.kind is ActionKind.RESOURCE:
+            if action.node == left:
+                continue
+            since = one.begin_ms if since is None else since
+            until = None
     return None if since is None else (since, until)

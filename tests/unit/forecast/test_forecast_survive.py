@@ -13,7 +13,7 @@ from ninefold.cli.main import app
 from ninefold.core.findings import Finding
 from ninefold.forecast.execute import execute
 from ninefold.forecast.faults import Fault, Voters, broken, parse_fault, unfenceable
-from ninefold.forecast.survive import every, judge, minimal
+from ninefold.forecast.survive import at_rest, every, judge, minimal
 from ninefold.scheduler import schedule_document
 from tests.forecast_world import NOW, cluster
 
@@ -203,3 +203,20 @@ def test_failure_for_good_counts_as_a_failure_and_not_as_a_changed_definition() 
     # One failure is enough: it is not tried again where it was.
     told = ["db fails on n1 for good.", "stop of db on n1.", "start of db on n2."]
     assert list(outcome.chain) == told
+
+
+@pytest.mark.parametrize(("alive", "down"), [("true", ["db"]), ("false", ["db", "vm"])])
+def test_what_moves_alive_with_another_is_not_down_meanwhile(alive: str, down: list[str]) -> None:
+    resources = "".join(
+        f'<primitive id="{name}" class="ocf" provider="heartbeat" type="Dummy">'
+        f'<meta_attributes id="{name}-m"><nvpair id="{name}-a" name="allow-migrate" value="{alive}"/>'
+        "</meta_attributes></primitive>"
+        for name in ("db", "vm")
+    )
+    beside = '<rsc_colocation id="c" rsc="vm" with-rsc="db" score="INFINITY"/>'
+    root = at_rest(cluster(resources, beside, {"db": "n1", "vm": "n1"}), NOW)
+
+    outcome = judge(root, [Fault("resource", "db", "n1")], NOW)
+
+    assert [one.service for one in outcome.outages] == down
+    assert any("migrate_from of vm" in line for line in outcome.chain) is (alive == "true")
