@@ -151,18 +151,18 @@ def outages(
 
 
 def _promoted_again(service: Service, timed: Sequence[Timed], since: Millis) -> Millis | None:
-    """Return when an instance is promoted after `since`, whichever; nothing if none is."""
-    names = {leaf.partition(":")[0] for leaf in service.leaves}
-    ends = [
-        one.end_ms
-        for one in timed
-        if one.step.action.task == "promote"
-        and one.step.action.kind is ActionKind.RESOURCE
-        and one.step.rc is None
-        and one.step.action.resource.partition(":")[0] in names
-        and one.end_ms > since
-    ]
-    return min(ends, default=None)
+    """Return when an instance, all members of it, is promoted after `since`; nothing if none is."""
+    members = {leaf.partition(":")[0] for leaf in service.leaves}
+    ends: dict[str, dict[str, Millis]] = {}
+    for one in timed:
+        action = one.step.action
+        member, _, number = action.key.removesuffix("_promote_0").partition(":")
+        done = action.task == "promote" and one.step.rc is None and one.end_ms > since
+        if done and action.kind is ActionKind.RESOURCE and member in members:
+            ends.setdefault(number, {})[member] = one.end_ms
+    return min(
+        (max(one.values()) for one in ends.values() if len(one) == len(members)), default=None
+    )
 
 
 def _span(

@@ -148,6 +148,17 @@ def test_nobody_is_promoted_from_the_loss_of_the_one_until_another_is() -> None:
     assert "all" not in [one.service for one in other.outages]
 
 
+def test_group_is_promoted_again_when_all_of_its_members_are() -> None:
+    tail = DB.replace('"db"', '"tail"')
+    root = at_rest(
+        promotable("", {"n1": "20", "n2": "5"}, inner=f'<group id="g">{DB}{tail}</group>'), NOW
+    )
+
+    outcome = judge(root, [Fault("node", "n1")], NOW)
+
+    assert ("all", 0, 100_000) in [(o.service, o.since_ms, o.until_ms) for o in outcome.outages]
+
+
 def test_role_that_nobody_can_take_over_is_down_for_good() -> None:
     root = at_rest(promotable("", {"n1": "20"}), NOW)
 
