@@ -108,6 +108,8 @@ def _assign_in_one_pass(
     assign.print_scores(work, resource, "pcmk__primitive_assign")
     assign.choose(work, resource, prefer, stop_if_fail=stop_if_fail)
     resource.is_assigning = False
+    if resource.remote_connection:
+        primitive._connection_assigned(work, resource)
     return resource.assigned
 
 
@@ -301,7 +303,8 @@ PLACEMENT: Final = (
     Rule(
         "instances-shuffled",
         "An instance stays where it is if it can, and no node gets two of a cloned group; since 2.1.7"
-        " (avoid shuffling clone instances unnecessarily; clone-node-max now works with cloned groups).",
+        " (avoid shuffling clone instances unnecessarily; clone-node-max now works with cloned groups)."
+        " Of unmanaged instances 2.1.5 counts each member as another node.",
         _shuffle_instances,
     ),
 )

@@ -129,9 +129,10 @@ def main() -> int:
         sys.stdout.write(f"{feature:<20}{_counts(verdicts)}\n")
     every = [one for verdicts in parts for one in verdicts]
     sys.stdout.write(f"{'all':<20}{_counts(every)}\n\n")
-    tally = Counter(name for one in every for name in one.explained)
     for known in KNOWN:
-        sys.stdout.write(f"{tally[known.name]:>6}  {known.name}: {known.reason}\n")
+        seen = [one.document for one in every if known.name in one.explained]
+        example = f" For example: {seen[0]}." if seen else ""
+        sys.stdout.write(f"{len(seen):>6}  {known.name}: {known.reason}{example}\n")
     problems = [one.problem for one in every if one.problem]
     sys.stdout.writelines(f"\n{one}\n" for one in problems)
     return 1 if problems else 0

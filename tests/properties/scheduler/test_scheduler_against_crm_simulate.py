@@ -6,16 +6,39 @@ seeds of each feature; what 2.1.5 is known to do otherwise is in `tests/crm_simu
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.crm_simulate import INSTALLED, WHY_NOT
-from tests.differential import Verdict, judged
+from tests.crm_simulate_known import KNOWN
+from tests.differential import Verdict, compared, drawn, judged
 from tests.random_cib_features import FEATURES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason=WHY_NOT)
 
 # Of each feature alone, and as many of it among others; a document takes a thirtieth of a second.
 SEEDS = range(4)
+# A document for each known difference, with others mixed in or not. If what a feature puts into a
+# document changes, `make differential` gives another example.
+EXAMPLES = (
+    ("optional-among-mandatory", "colocations", 20, True),
+    ("weighed-by-the-last-score", "health", 1, True),
+    ("apart-from-the-banned", "unknown", 4, True),
+    ("lists-of-parts", "rules", 2, True),
+    ("instances-shuffled", "wishes", 11, True),
+    ("order-in-a-cloned-group", "clones", 90, False),
+    ("pending-and-expired", "failures", 7, True),
+    ("left-and-not-seen-to-arrive", "migration", 46, True),
+    ("watched-in-maintenance", "colocation-sets", 84, True),
+    ("role-frozen", "promotable", 37, True),
+    ("rule-about-a-node-that-leaves", "rules", 3, True),
+    ("started-beside-the-promoted", "promotable-groups", 99, False),
+    ("changed-while-frozen", "digests", 7, True),
+)
 
 
 @pytest.mark.parametrize("feature", FEATURES)
@@ -24,3 +47,18 @@ def test_nothing_but_known_differences(feature: str) -> None:
 
     assert "\n\n".join(one.problem for one in verdicts if one.problem) == ""
     assert sum(one == Verdict(one.document) for one in verdicts) > len(SEEDS)
+
+
+@pytest.mark.parametrize(("name", "feature", "seed", "mixed"), EXAMPLES)
+def test_known_difference_alone_leads_to_the_other_answer(
+    name: str, feature: str, seed: int, mixed: bool, tmp_path: Path
+) -> None:
+    document, title = drawn(feature, seed, mixed=mixed)
+
+    verdict = compared(document, title, tmp_path)
+
+    assert verdict.explained == (name,)
+
+
+def test_every_known_difference_has_an_example() -> None:
+    assert [one[0] for one in EXAMPLES] == [known.name for known in KNOWN]
