@@ -9,7 +9,10 @@ says so; the fixes it names are those of Pacemaker's ChangeLog. How resources ar
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Final
+
+from lxml.etree import SubElement
 
 from ninefold.scheduler import (
     actions,
@@ -18,6 +21,7 @@ from ninefold.scheduler import (
     constraints_location,
     history,
     migration_history,
+    ordering,
     orders,
     primitive,
     promotion,
@@ -48,6 +52,7 @@ _SUCCEEDED: Final = migration_history.succeeded
 _CREATE_RECURRING: Final = recurring.create_recurring
 _RULE_SCORES: Final = constraints_location._rule_scores
 _ORDER: Final = orders.order
+_UNPACK_ORDER: Final = ordering.unpack_order
 _NOW_UNPROMOTED: Final = promotion._now_unpromoted
 _WITH_NEEDS: Final = actions._with_needs
 _CHOOSE: Final = assign.choose
@@ -118,6 +123,32 @@ def _order_neighbours(
 
 def _order_groups_by_neighbours(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(clone, "order", _order_neighbours)
+
+
+def _unpack_order(work: Workspace, element: Element) -> None:
+    """Read an order; one that names a tag or a template is made one of two sets."""
+    names = element.get("first", ""), element.get("then", "")
+    if element.find("resource_set") is not None or all(name in work.by_id for name in names):
+        _UNPACK_ORDER(work, element)
+        return
+    whole = deepcopy(element)
+    for name, side in zip(names, ("first", "then"), strict=True):
+        one = SubElement(
+            whole, "resource_set", id=f"{element.get('id')}-{side}", sequential="false"
+        )
+        if f"{side}-action" in element.attrib:
+            one.set("action", element.attrib[f"{side}-action"])
+        for member in constraints_location.expand(work, name):
+            SubElement(one, "resource_ref", id=member.id)
+    _UNPACK_ORDER(work, whole)
+
+
+def _make_sets_of_tags(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ordering, "unpack_order", _unpack_order)
+
+
+def _manage_groups_by_themselves(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(promotion, "_managed", lambda instance: instance.managed)
 
 
 def _choose(
@@ -227,5 +258,18 @@ KNOWN: Final = (
         "With no-quorum-policy=freeze what is running and has new parameters is restarted in its place;"
         " 2.1.5 stops it and cannot start it. We differ on purpose: what is frozen shall go on.",
         _frozen_for_good,
+    ),
+    Rule(
+        "sets-of-tags",
+        "An order that names a tag or a template is one for each of what that stands for. 2.1.5 makes it an"
+        " order of sets, where clone-min and the constraint's require-all do not count. No recorded"
+        " decision tells.",
+        _make_sets_of_tags,
+    ),
+    Rule(
+        "group-managed-by-itself",
+        "An instance of a cloned group is managed if all its members are. In 2.1.5 it is if nothing is said"
+        " of the group itself, and is rated for promotion then. No recorded decision tells.",
+        _manage_groups_by_themselves,
     ),
 )
