@@ -33,6 +33,7 @@ from ninefold.scheduler.pairing import state_of
 from ninefold.scheduler.scores import add
 from ninefold.scheduler.words import Role, boolean
 from ninefold.scheduler.workspace import Variant
+from tests.crm_simulate_defaults import provider_is_told
 from tests.crm_simulate_expiry import expired_tell
 from tests.crm_simulate_rules import PLACEMENT, Rule, fewest
 from tests.random_cib import NOW
@@ -219,6 +220,12 @@ KNOWN: Final = (
         "A failure that has expired says nothing of the role of its resource any more, nor that it cannot"
         " be stopped; since 2.1.6 (expired failures shouldn't affect resource state).",
         expired_tell,
+    ),
+    Rule(
+        "kind-without-provider",
+        "An rsc_expression without provider holds for the agents of every provider, as one without class or"
+        " type does; in 2.1.5 only for agents that have no provider. No recorded decision tells.",
+        provider_is_told,
     ),
     Rule(
         "left-and-not-seen-to-arrive",

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Final
 from ninefold.scheduler import reasons
 from ninefold.scheduler.history_outcome import configured_policy, operation_for
 from ninefold.scheduler.nodes import fence
-from ninefold.scheduler.resources import operation_defaults, parameters_on
+from ninefold.scheduler.resources import (
+    defaults_of_unconfigured,
+    operation_defaults,
+    parameters_on,
+)
 from ninefold.scheduler.rules import Scope
 from ninefold.scheduler.words import Role, milliseconds
 from ninefold.scheduler.workspace import Action, Edge
@@ -171,17 +175,10 @@ def _needs(resource: Resource, task: str) -> str:
 def _meta(work: Workspace, action: Action) -> dict[str, str]:
     op, resource = action.operation, action.resource
     assert resource is not None
-    agent = (resource.agent_class, resource.provider, resource.agent_type)
     if op is not None:
         source = op.meta
     else:
-        scope = Scope(
-            now=work.now,
-            turns=work.turns,
-            resource=agent,
-            operation=(action.task, action.interval_ms),
-        )
-        source = operation_defaults(work, scope)
+        source = defaults_of_unconfigured(work, resource, action.task, action.interval_ms)
     meta = {k: v for k, v in source.items() if k not in _NOT_META}
     if op is not None and op.interval_ms:
         meta["interval"] = str(op.interval_ms)

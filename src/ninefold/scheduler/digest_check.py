@@ -9,7 +9,12 @@ from ninefold.scheduler.actions import DEFAULT_TIMEOUT_MS
 from ninefold.scheduler.bundle_model import replica_of, with_host
 from ninefold.scheduler.digests import operation_digest, restart_digest
 from ninefold.scheduler.history_outcome import operation_for, timeout_ms
-from ninefold.scheduler.resources import operation_parameters, parameters_on
+from ninefold.scheduler.resources import (
+    defaults_of_unconfigured,
+    operation_parameters,
+    parameters_on,
+)
+from ninefold.scheduler.words import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -65,8 +70,16 @@ def digest_today(
     return operation_digest(
         _parameters(work, resource, node) | own,
         interval_ms=interval_ms,
-        timeout_ms=timeout_ms(op, DEFAULT_TIMEOUT_MS),
+        timeout_ms=_timeout_ms(work, resource, task, interval_ms),
     )
+
+
+def _timeout_ms(work: Workspace, resource: Resource, task: str, interval_ms: int) -> int:
+    op = operation_for(resource, task, interval_ms)
+    if op is not None:
+        return timeout_ms(op, DEFAULT_TIMEOUT_MS)
+    told = defaults_of_unconfigured(work, resource, task, interval_ms).get("timeout")
+    return milliseconds(told, DEFAULT_TIMEOUT_MS)
 
 
 def _parameters(work: Workspace, resource: Resource, node: Node) -> dict[str, str]:

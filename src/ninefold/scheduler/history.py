@@ -12,7 +12,14 @@ from ninefold.scheduler import instances, migration_history, reasons, scoring
 from ninefold.scheduler.actions import act, can_fence, stop
 from ninefold.scheduler.entries import Entry, active_span, changes_state_after, in_order
 from ninefold.scheduler.expiry import expiry_of
-from ninefold.scheduler.history_outcome import STATUS_MAX, STATUS_PENDING, Outcome, judge, policy_of
+from ninefold.scheduler.history_outcome import (
+    STATUS_MAX,
+    STATUS_PENDING,
+    Outcome,
+    judge,
+    plain_rc,
+    policy_of,
+)
 from ninefold.scheduler.nodes import remote_attributes, remote_standing, state_node
 from ninefold.scheduler.policies import apply_policy, found_stopped
 from ninefold.scheduler.record import Record, field
@@ -212,7 +219,7 @@ def _replay_one(work: Workspace, story: Story, entry: Entry) -> None:
     expired = entry.status != STATUS_PENDING and expiry_of(
         work, resource, node, entry, story.record.entries
     )
-    if expired and entry.rc != entry.expected_rc:
+    if expired and plain_rc(entry) != entry.expected_rc:
         if entry.interval_ms == 0:
             return
         if node.online and not node.unclean:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ninefold.scheduler.resources import defaults_of_unconfigured
 from ninefold.scheduler.words import Role, milliseconds
 from ninefold.scheduler.workspace import OnFail
 
@@ -66,7 +67,7 @@ def judge(resource: Resource, entry: Entry, *, expired: bool) -> Verdict:
     """Say what `entry` means for `resource`."""
     if entry.status == STATUS_PENDING:
         return Verdict(Outcome.PENDING)
-    rc = DEGRADED.get(entry.rc, entry.rc) if entry.task == "monitor" else entry.rc
+    rc = plain_rc(entry)
     if masks(resource, entry):
         return Verdict(Outcome.DONE, Role.STOPPED, masked=True, not_running=True)
     final = {
@@ -79,6 +80,11 @@ def judge(resource: Resource, entry: Entry, *, expired: bool) -> Verdict:
     if entry.status not in {STATUS_DONE, STATUS_ERROR}:
         return Verdict(Outcome.FAILED)
     return _by_exit_code(resource, entry, rc, expired=expired)
+
+
+def plain_rc(entry: Entry) -> int:
+    """Return the exit code; of a monitor without the warning that goes with it, if there is one."""
+    return DEGRADED.get(entry.rc, entry.rc) if entry.task == "monitor" else entry.rc
 
 
 def masks(resource: Resource, entry: Entry) -> bool:
@@ -156,7 +162,7 @@ def policy_of(work: Workspace, resource: Resource, task: str, interval_ms: int) 
 def configured_policy(work: Workspace, resource: Resource, task: str, interval_ms: int) -> str:
     """Return the valid `on-fail` of an operation, "" if there is none."""
     op = operation_for(resource, task, interval_ms)
-    value = op.on_fail if op is not None else _default_policy(work)
+    value = op.on_fail if op is not None else _default_policy(work, resource, task, interval_ms)
     if task == "stop" and value in {"standby", "demote", "stop"}:
         return ""
     if task == "demote" and not value:
@@ -170,9 +176,9 @@ def configured_policy(work: Workspace, resource: Resource, task: str, interval_m
     return value
 
 
-def _default_policy(work: Workspace) -> str:
-    pairs = work.root.iterfind("configuration/op_defaults/meta_attributes/nvpair[@name='on-fail']")
-    return next((pair.get("value") or "" for pair in pairs), "").lower()
+def _default_policy(work: Workspace, resource: Resource, task: str, interval_ms: int) -> str:
+    defaults = defaults_of_unconfigured(work, resource, task, interval_ms)
+    return defaults.get("on-fail", "").lower()
 
 
 def _promoted_monitor_policy(resource: Resource) -> str:

@@ -404,6 +404,15 @@ def operation_defaults(work: Workspace, scope: Scope) -> dict[str, str]:
     return {} if defaults is None else merged_nvpairs(defaults, "meta_attributes", scope)
 
 
+def defaults_of_unconfigured(
+    work: Workspace, resource: Resource, task: str, interval_ms: int
+) -> dict[str, str]:
+    """Return what holds for an operation of `resource` of which the document says nothing."""
+    agent = (resource.agent_class, resource.provider, resource.agent_type)
+    scope = Scope(now=work.now, turns=work.turns, resource=agent, operation=(task, interval_ms))
+    return operation_defaults(work, scope)
+
+
 def parameters_on(work: Workspace, resource: Resource, node: Node | None) -> dict[str, str]:
     """Return the agent's parameters of `resource` as they are on `node`."""
     name = "" if node is None else node.name

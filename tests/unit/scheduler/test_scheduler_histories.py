@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from ninefold.scheduler import schedule_document
+from ninefold.scheduler.export import score_lines
 from tests.random_cib import NODES, NOW, Draft, Primitive, Top, operation, tell
 
 
@@ -122,3 +123,48 @@ def test_member_that_runs_stops_before_one_that_was_put_in_before_it_starts(draf
     decided = {key.split()[0] for key in planned(draft)}
 
     assert {"g1_start_0", "g2_start_0", "g3_stop_0", "g3_start_0"} <= decided
+
+
+def test_degraded_monitor_is_not_begun_anew_after_the_failure_timeout(draft: Draft) -> None:
+    one = single(draft)
+    one.meta["failure-timeout"] = "100s"
+    one.operations = {"a-m": {"name": "monitor", "interval": "10s", "timeout": "20s"}}
+    one.history["n1"] = [
+        operation(one, "start"),
+        operation(one, "monitor", interval_ms=10_000, rc=190, call=2, age_s=5000),
+    ]
+
+    assert not {key for key in planned(draft) if key.startswith("a_")}
+
+
+@pytest.mark.parametrize(("agent", "fenced"), [("Dummy", True), ("Stateful", False)])
+def test_default_answer_to_failures_holds_for_the_kinds_that_it_names(
+    draft: Draft, agent: str, *, fenced: bool
+) -> None:
+    one = single(draft)
+    one.history["n1"] = [operation(one, "monitor", interval_ms=10_000, rc=1)]
+    draft.defaults.append(
+        '<op_defaults><meta_attributes id="od"><rule id="od-r" score="INFINITY">'
+        f'<rsc_expression id="od-x" class="ocf" provider="heartbeat" type="{agent}"/></rule>'
+        '<nvpair id="od-f" name="on-fail" value="fence"/></meta_attributes></op_defaults>'
+    )
+
+    assert ("stonith-n1-reboot n1" in planned(draft)) is fenced
+
+
+def test_failure_of_an_operation_that_is_not_configured_ran_with_the_default_timeout(
+    draft: Draft,
+) -> None:
+    one = single(draft)
+    one.meta |= {"maintenance": "true", "migration-threshold": "1"}
+    one.history["n1"] = [operation(one, "monitor", interval_ms=10_000, rc=1)]
+    draft.transient["n1"]["fail-count-a#monitor_10000"] = "1"
+    draft.defaults.append(
+        '<op_defaults><meta_attributes id="od">'
+        '<nvpair id="od-t" name="timeout" value="33s"/></meta_attributes></op_defaults>'
+    )
+
+    lines = score_lines(schedule_document(draft.document(), NOW))
+
+    # With today's timeout that might not have happened: it does not speak against the node.
+    assert "pcmk__primitive_assign: a allocation score on n1: INFINITY" in lines
