@@ -90,12 +90,12 @@ def defaults(draft: Draft) -> None:
             is_managed=(0.1, ("true", "#default")), resource_stickiness=(0.1, ("#default", "0")),
             migration_threshold=(0.1, ("0", "INFINITY")), target_role=(0.1, ("Started", "#default")),
         )  # fmt: skip
-        if draft.maybe(0.4):
+        if not one.operations and draft.maybe(0.4):
             interval = draft.pick("10s", "10s", "20s")
             words = {"name": "monitor", "interval": interval}
             one.operations[f"{one.name}-d"] = words | draft.some(timeout=(0.5, ("20s", "30s")))
         for node in NODES:
-            if ran(one, node) and draft.maybe(0.3):
+            if ran(one, node) and len(one.history[node]) == 1 and draft.maybe(0.3):
                 rc = draft.chance.choice([0, 0, 1])
                 told = operation(one, "monitor", interval_ms=10_000, rc=rc, call=2, age_s=200)
                 one.history[node].append(told)
