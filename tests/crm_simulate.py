@@ -65,6 +65,15 @@ def field_answer(root: etree._Element, place: Path, now: int) -> Answer:
     return Answer(actions(graph), order(graph), scores(printed.splitlines()))
 
 
+def says_invalid(root: etree._Element, place: Path, now: int) -> bool:
+    """Whether crm_simulate carries out what it has decided and finds that this cannot be done."""
+    file = place / "cib.xml"
+    file.write_bytes(etree.tostring(root))
+    command = ["crm_simulate", "-x", str(file), "-t", iso(now), "-S"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "An invalid transition was produced" in done.stdout + done.stderr
+
+
 def our_answer(root: etree._Element, now: int) -> tuple[Answer, tuple[str, ...]]:
     """Return what we decide, and the warnings."""
     transition = schedule_document(root, now)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tests.crm_simulate import INSTALLED, WHY_NOT, Endless, field_answer, our_answer
+from tests.crm_simulate import INSTALLED, WHY_NOT, Endless, field_answer, our_answer, says_invalid
 from tests.crm_simulate_known import KNOWN, explaining
 from tests.random_cib import NOW, Draft
 from tests.random_cib_features import FEATURES
@@ -79,6 +79,8 @@ def compared(root: etree._Element, name: str, place: Path) -> Verdict:
     explained = explaining(root, theirs)
     if explained:
         return Verdict(name, explained=explained)
+    if says_invalid(root, place, NOW):
+        return Verdict(name, passed_over="its own transition is invalid")
     lines = [f"  {part}: {line}" for part, found in differing.items() for line in found]
     return Verdict(name, problem="\n".join([name, *lines]))
 
