@@ -99,11 +99,16 @@ def _attribute(stage: Stage, words: list[str]) -> None:
 
 
 def _members(stage: Stage, words: list[str]) -> None:
-    """`expect members node1 node3`: every daemon that runs is in that ring, or not in the list."""
+    """`expect members node1 node3`: each of them is in a ring of just these."""
     wanted = tuple(stage.host(name).id for name in words[1:])
-    for name, members in stage.world.partitions().items():
-        if name in words[1:] and members != wanted:
-            raise Unmet(f"{name} is in a ring of {members}")
+    rings = stage.world.partitions()
+    for name in words[1:]:
+        if rings.get(name) != wanted:
+            raise Unmet(
+                f"{name} is in a ring of {rings[name]}"
+                if name in rings
+                else f"{name} has no daemon"
+            )
 
 
 def _one_key(stage: Stage, words: list[str]) -> None:

@@ -111,3 +111,8 @@ def test_comments_and_empty_lines_are_kept_but_not_carried_out() -> None:
 
     assert [block.commands for block in blocks] == [[(3, "advance 1s")], []]
     assert blocks[1].written == ["# three"]
+
+
+def test_node_without_a_daemon_is_no_member_of_anything() -> None:
+    with pytest.raises(ScenarioError, match="node1 has no daemon"):
+        play(SMALL + "\ncrash node1\nexpect members node1\n----\n")
