@@ -48,6 +48,9 @@ Count = tuple[int, str, str, int]
 
 ANYTHING: Final = "\0"
 
+# The code of a refusal after which what was asked for may yet come to be.
+UNCERTAIN: Final = "not-acknowledged"
+
 
 class Wish(msgspec.Struct, eq=False):
     """A request: what it wants to be so, when it was made, and when it was acknowledged.
@@ -124,6 +127,15 @@ class Memory:
         for key, wishes in self._wishes.items():
             if any(wish in done for wish in wishes):
                 self._since[key] = max(stamp, self._since.get(key, Stamp()))
+
+    def on_refused(self, request: int, body: bytes) -> None:
+        """A request is refused: if that is certain, nobody has asked."""
+        if msgspec.json.decode(body, type=rq.Refusal).code == UNCERTAIN:
+            return
+        for wish in self._open.pop(request, []):
+            for wishes in (self._cleanups, *self._wishes.values()):
+                if wish in wishes:
+                    wishes.remove(wish)
 
     def on_begun(self, now: Instant, node: NodeId) -> None:
         """A daemon is started: it tells anew what it knows."""

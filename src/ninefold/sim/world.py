@@ -376,6 +376,8 @@ class World:
         if answer.ok and host.node is not None:
             stamp = host.node.controller.replica.stamp
             self.memory.on_acknowledged(self.now, answer.request, stamp)
+        elif not answer.ok:
+            self.memory.on_refused(answer.request, answer.body)
         name = self.promises.on_answer(answer)
         if name:
             self.documents.check_kept(self.now, name)

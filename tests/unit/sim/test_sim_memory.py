@@ -113,6 +113,23 @@ def test_wish_that_was_over_before_another_began_does_not_come_back(cluster: Clu
         cluster.save(70, STANDBY)
 
 
+@pytest.mark.parametrize(("code", "counts"), [("no-quorum", False), ("not-acknowledged", True)])
+def test_wish_that_was_refused_for_certain_is_none(
+    cluster: Cluster, code: str, *, counts: bool
+) -> None:
+    cluster.ask(10, 1, STANDBY)
+    cluster.memory.on_refused(1, rq.encode(rq.Refusal(code, ())))
+    cluster.ask(20, 2, ONLINE)
+    cluster.save(30, ONLINE)
+    cluster.acknowledge(40, 2)
+
+    if counts:
+        cluster.save(50, STANDBY)
+    else:
+        with pytest.raises(Violation, match="was asked to be"):
+            cluster.save(50, STANDBY)
+
+
 def test_wishes_of_one_moment_are_kept_each_from_its_own_document_on(cluster: Cluster) -> None:
     before = cluster.cib
     other = SetNodeAttribute("node1", "standby", "on")
@@ -152,6 +169,16 @@ def test_fail_count_that_does_not_come_back_is_a_violation(cluster: Cluster) -> 
 
     with pytest.raises(Violation, match="had failed 1 times"):
         forgotten(cluster)
+
+
+def test_cleanup_that_was_refused_is_no_reason_to_forget(cluster: Cluster) -> None:
+    cluster.save(10, RecordOperation(2, FAILED, counts=True))
+    cluster.ask(20, 1, ForgetHistory("db"))
+    cluster.memory.on_refused(1, rq.encode(rq.Refusal("no-quorum", ())))
+    cluster.save(30, ForgetHistory("db"))
+
+    with pytest.raises(Violation, match="had failed 1 times"):
+        cluster.save(30 + LATER, MAINTENANCE)
 
 
 def test_fail_count_may_be_said_again_in_the_next_ring(cluster: Cluster) -> None:
