@@ -30,9 +30,13 @@ if TYPE_CHECKING:
 
 
 # For how long after a disturbance somebody may still act on a wrong belief: three rounds of token and
-# consensus, the wait for absent nodes at a start, a join's patience, and the longest pause between
-# two attempts to fence.
-SLOW_BELIEFS_MS: Final = 20_000 + 10_000 + 60_000
+# consensus, and a join's patience.
+ROUNDS: Final = 3
+JOIN_MS: Final = 10_000
+# Longer where a daemon has begun, which waits for absent nodes,
+START_MS: Final = 20_000
+# or where a device has failed: the longest pause between two attempts to fence.
+RETRY_MS: Final = 60_000
 
 
 class Violation(AssertionError):
@@ -169,9 +173,24 @@ class Health(msgspec.Struct, frozen=True):
     requested: bool
 
 
-def belief_ms(timers: TotemOptions) -> Millis:
-    """Return how long after a disturbance somebody may still act on a wrong belief."""
-    return 3 * (timers.token + timers.consensus) + SLOW_BELIEFS_MS
+class Beliefs:
+    """How long after a disturbance a wrong belief may last, by what has happened to the cluster."""
+
+    def __init__(self, timers: TotemOptions) -> None:
+        self._rounds_ms = ROUNDS * (timers.token + timers.consensus) + JOIN_MS
+        self._begun_at: Instant = 0
+        self.device_failed = False
+
+    def on_begun(self, now: Instant) -> None:
+        """A daemon has begun."""
+        self._begun_at = now
+
+    def last_ms(self, now: Instant) -> Millis:
+        """Return how old a disturbance may be that somebody acts on now."""
+        slow = RETRY_MS if self.device_failed else 0
+        if now - self._begun_at <= START_MS + self._rounds_ms:
+            slow += START_MS
+        return self._rounds_ms + slow
 
 
 def check_needed(now: Instant, health: Health, memory_ms: int) -> None:

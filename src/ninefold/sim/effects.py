@@ -379,6 +379,7 @@ class Effects:
     def _run_fence_agent(self, host: Host, token: int, call: Call) -> None:
         world = self.world
         device, registered = world.fence_device, host.resources.active
+        world.beliefs.device_failed |= device != "works"
         duration = host.rng.randint(*QUICK_MS)
         outcome = Outcome(Rc.OK, OpStatus.DONE)
         if call.action == "metadata":

@@ -16,7 +16,7 @@ from ninefold.controller import decision
 from ninefold.controller import events as control
 from ninefold.core.instants import NEVER, Instant
 from ninefold.node import events as ev
-from ninefold.sim.checkers import Checkers, Health, belief_ms, check_needed
+from ninefold.sim.checkers import Beliefs, Checkers, Health, check_needed
 from ninefold.sim.clones import Instances, promotion
 from ninefold.sim.conf import plain_majority, read_conf
 from ninefold.sim.corosync import VirtualCorosync
@@ -112,6 +112,7 @@ class World:
         self._disturbed: dict[NodeId, Instant] = {}
         self._requested: dict[NodeId, bool] = {}
         self.fence_device = "works"
+        self.beliefs = Beliefs(self.config.totem)
         self.hold_off: list[NodeId] = []
         self.fences: list[tuple[Instant, str, str]] = []
 
@@ -195,7 +196,7 @@ class World:
             self._requested.get(host.id, False),
         )
         if needed:
-            check_needed(self.now, health, belief_ms(self.config.totem))
+            check_needed(self.now, health, self.beliefs.last_ms(self.now))
         self.power_off(host.id, "loses power by the fence device")
         self.checkers.on_silenced(self.now, host.id)
 
@@ -233,6 +234,7 @@ class World:
             return
         self.disturb(node)
         self.views.forget(node)
+        self.beliefs.on_begun(self.now)
         self.memory.on_begun(self.now, node)
         self.effects.end_orphans(host)
         if host.disk.condition == "unreadable":

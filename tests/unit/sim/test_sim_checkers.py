@@ -10,10 +10,11 @@ from ninefold.agents.model import AgentName, Call
 from ninefold.cib.apply import apply
 from ninefold.cib.document import Cib
 from ninefold.cib.model import AddNodes, Cause, SetNodeAttribute, Stamp
+from ninefold.config.model import TotemOptions
 from ninefold.controller import events as control
 from ninefold.core.ids import RingId
 from ninefold.quorum.events import Verdict
-from ninefold.sim.checkers import Checkers, Health, Partition, Violation, check_needed
+from ninefold.sim.checkers import Beliefs, Checkers, Health, Partition, Violation, check_needed
 from ninefold.sim.cluster import Primitive, Shape, corosync_conf, document
 from ninefold.sim.stage import Stage
 from ninefold.sim.views import Views
@@ -166,6 +167,20 @@ def told() -> Views:
     views.on_sent(1, b"a")
     views.on_sent(2, b"b")
     return views
+
+
+def test_wrong_belief_may_last_longer_after_a_start_and_where_a_device_has_failed() -> None:
+    beliefs = Beliefs(TotemOptions(token=1_000, consensus=1_200))
+    rounds = 3 * 2_200 + 10_000
+
+    assert beliefs.last_ms(100_000) == rounds
+
+    beliefs.on_begun(90_000)
+    assert beliefs.last_ms(100_000) == rounds + 20_000
+    assert beliefs.last_ms(90_000 + rounds + 20_001) == rounds
+
+    beliefs.device_failed = True
+    assert beliefs.last_ms(200_000) == rounds + 60_000
 
 
 def test_different_members_of_one_ring_are_a_violation() -> None:
