@@ -85,11 +85,15 @@ def our_answer(root: etree._Element, now: int) -> tuple[Answer, tuple[str, ...]]
 
 
 def names(graph: etree._Element) -> dict[str, str]:
-    """Return all actions by id, each as its key and node; points in between are among them."""
+    """Return all actions by id, each as its key and node; points in between are among them.
+
+    What 2.1.5 tells itself about remote nodes in maintenance is none of what is done.
+    """
     return {
         one.get("id", ""): f"{one.get('internal_operation_key') or one.get('operation_key')}"
         f"@{one.get('on_node') or ''}"
         for one in graph.iterfind("synapse/action_set/*")
+        if one.get("operation") != "maintenance_nodes"
     }
 
 
@@ -109,6 +113,7 @@ def order(graph: etree._Element) -> frozenset[tuple[str, str]]:
         }
         for synapse in graph.iterfind("synapse")
         for one in synapse.iterfind("action_set/*")
+        if one.get("id", "") in known
     }
     found = set()
     for then in known:

@@ -15,6 +15,7 @@ import pytest
 
 from ninefold.scheduler import (
     assign,
+    bundle,
     clone,
     clone_assign,
     group,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _ASSIGN_GROUP: Final = group.Group.assign
 _ADD_COLOCATED: Final = merging.add_colocated
+_ASSIGN_BUNDLE: Final = bundle.Bundle.assign
 _PLACE: Final = clone_assign._place
 _COMPARE_INSTANCES: Final = clone_assign.compare_instances
 
@@ -63,12 +65,12 @@ def answer_by(rules: Iterable[Rule], root: Element, now: int) -> Answer:
 
 
 def fewest(rules: Sequence[Rule], root: Element, now: int, wanted: Answer) -> tuple[Rule, ...]:
-    """Return rules that lead to the wanted answer and none of which can be left out; none if all do not."""
-    if answer_by(rules, root, now) != wanted:
-        return ()
+    """Return one rule that leads to the wanted answer, or as few as do so; none if not even all do."""
     for one in rules:
         if answer_by([one], root, now) == wanted:
             return (one,)
+    if answer_by(rules, root, now) != wanted:
+        return ()
     kept = list(rules)
     for one in rules:
         others = [rule for rule in kept if rule is not one]
@@ -273,6 +275,24 @@ def _shuffle_instances(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(module, "compare_instances", _compare_instances)
 
 
+def _assign_bundle(
+    self: bundle.Bundle,
+    work: Workspace,
+    resource: Resource,
+    prefer: Node | None,
+    *,
+    stop_if_fail: bool,
+) -> Node | None:
+    """Assign a bundle; its scores are told once more whenever it is asked for again."""
+    if resource.is_assigned:
+        assign.print_tree(work, resource, "pcmk__bundle_assign")
+    return _ASSIGN_BUNDLE(self, work, resource, prefer, stop_if_fail=stop_if_fail)
+
+
+def _bundles_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(bundle.Bundle, "assign", _assign_bundle)
+
+
 PLACEMENT: Final = (
     Rule(
         "optional-among-mandatory",
@@ -306,5 +326,11 @@ PLACEMENT: Final = (
         " (avoid shuffling clone instances unnecessarily; clone-node-max now works with cloned groups)."
         " Of unmanaged instances 2.1.5 counts each member as another node.",
         _shuffle_instances,
+    ),
+    Rule(
+        "bundles-told-again",
+        "A bundle that was placed because somebody else goes with it is placed once; 2.1.5 begins again when"
+        " it is its turn, which tells its scores a second time.",
+        _bundles_again,
     ),
 )

@@ -60,7 +60,7 @@ class Primitive(msgspec.Struct):
         """The words that say which agent it is run with."""
         if self.standard != "ocf":
             return f'class="{self.standard}" type="{self.agent}"'
-        provider = "heartbeat" if self.agent == "Dummy" else "pacemaker"
+        provider = "pacemaker" if self.agent in {"Stateful", "remote"} else "heartbeat"
         return f'class="ocf" provider="{provider}" type="{self.agent}"'
 
 
@@ -99,11 +99,12 @@ class Draft:
         self.devices = [Primitive("fence", agent="fence_x", standard="stonith")]
         for name in NODES:
             tell(self.devices[0], name, active=name == "n3")
-        # What is remembered only; what is configured besides, and the states of other nodes, as text.
+        # What is remembered only; what is configured besides, as text.
         self.past: list[Primitive] = []
         self.others: list[str] = []
         self.tags: list[str] = []
-        self.states: list[str] = []
+        # Nodes that are reached through a resource, and what their state says of them.
+        self.reached: dict[str, dict[str, str]] = {}
         self.standing = dict.fromkeys(NODES, "up")
         self.attributes: dict[str, dict[str, str]] = {name: {} for name in NODES}
         self.transient: dict[str, dict[str, str]] = {name: {} for name in NODES}
@@ -158,7 +159,7 @@ class Draft:
         resources = "".join(map(written, self.devices))
         resources += "".join(map(_top, self.tops.values())) + "".join(self.others)
         options = nvpairs("cib-bootstrap-options", "cluster_property_set", self.options)
-        states = "".join([*(self._state(name) for name in NODES), *self.states])
+        states = "".join(map(self._state, [*NODES, *self.reached]))
         tickets = f"<tickets>{''.join(self.tickets)}</tickets>" if self.tickets else ""
         tags = f"<tags>{''.join(self.tags)}</tags>" if self.tags else ""
         return etree.fromstring(
@@ -176,20 +177,22 @@ class Draft:
         return f'<node id="{name[1:]}" uname="{name}">{inner}</node>'
 
     def _state(self, name: str) -> str:
-        standing = self.standing[name]
+        standing = self.standing.get(name, "up")
         if standing == "unseen":
             return ""
-        words = " ".join(f'{key}="{value}"' for key, value in STANDINGS[standing].items())
+        said = self.reached.get(name, STANDINGS[standing])
+        words = " ".join(f'{key}="{value}"' for key, value in said.items())
         told = ""
         if standing != "left":
             told = "".join(
                 remembered(one, name) for one in [*self.devices, *self.primitives(), *self.past]
             )
-        identity = name[1:]
-        pairs = nvpairs(f"status-{identity}", "instance_attributes", self.transient[name])
-        transient = f'<transient_attributes id="{identity}">{pairs}</transient_attributes>'
+        identity = name[1:] if name in NODES else name
+        transient = self.transient.get(name, {})
+        pairs = nvpairs(f"status-{identity}", "instance_attributes", transient)
+        known = f'<transient_attributes id="{identity}">{pairs}</transient_attributes>'
         return (
-            f'<node_state id="{identity}" uname="{name}" {words}>{transient if pairs else ""}'
+            f'<node_state id="{identity}" uname="{name}" {words}>{known if pairs else ""}'
             f'<lrm id="{identity}"><lrm_resources>{told}</lrm_resources></lrm></node_state>'
         )
 

@@ -172,7 +172,7 @@ def _order_replica(work: Workspace, bundle: Resource, replica: Replica) -> None:
 
 def _keep_others_waiting(work: Workspace, bundle: Resource, probed: Replica) -> None:
     """One replica per host: no other container starts there before it is known to be free."""
-    if bundle.unique:
+    if bundle.replicas_per_host > 1:
         return
     for other in bundle.replicas:
         if other is not probed:

@@ -13,7 +13,7 @@ import pytest
 from tests.crm_simulate import INSTALLED, WHY_NOT
 from tests.crm_simulate_known import KNOWN
 from tests.differential import Verdict, compared, drawn, judged
-from tests.random_cib_features import FEATURES
+from tests.random_cib_rarer import EVERY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,7 @@ EXAMPLES = (
     ("apart-from-the-banned", "unknown", 4, True),
     ("lists-of-parts", "rules", 2, True),
     ("instances-shuffled", "wishes", 11, True),
+    ("bundles-told-again", "bundles", 10, False),
     ("order-in-a-cloned-group", "clones", 90, False),
     ("pending-and-expired", "failures", 7, True),
     ("expired-tell-the-role", "histories", 27, True),
@@ -45,7 +46,7 @@ EXAMPLES = (
 )
 
 
-@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize("feature", EVERY)
 def test_nothing_but_known_differences(feature: str) -> None:
     verdicts = judged(feature, SEEDS)
 

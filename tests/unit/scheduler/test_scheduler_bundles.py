@@ -51,6 +51,25 @@ def hosts(transition: Transition) -> dict[str, int]:
     )
 
 
+@pytest.mark.parametrize("address", ["", ' ip-range-start="192.0.2.1"'])
+def test_container_waits_for_the_probes_of_others_if_its_host_takes_only_one(address: str) -> None:
+    # With one port for all, a host takes one, whatever is said of replicas for each host.
+    decided_ = decided(f'<network control-port="9"{address}/>{PRIMITIVE}', running="b-docker-0")
+
+    inputs = {one.id: set(one.inputs) for one in decided_.actions}
+    found = [
+        probe.id in inputs[start.id]
+        for start in decided_.actions
+        for probe in decided_.actions
+        if start.task == "start" and start.resource.startswith("b-docker-")
+        if probe.task == "monitor" and probe.resource.startswith("b-docker-")
+        if probe.node == start.node and probe.resource != start.resource and not probe.interval_ms
+    ]
+
+    assert found
+    assert set(found) == {not address}
+
+
 @pytest.mark.parametrize(
     "inside",
     [
