@@ -22,6 +22,7 @@ from tests.crm_simulate_known import KNOWN, explaining
 from tests.random_cib import NOW, Draft
 from tests.random_cib_features import FEATURES
 from tests.random_cib_rarer import EVERY
+from tests.random_cib_remote import REMOTE
 from tests.random_cib_settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def _others(feature: str) -> list[str]:
     """Return what a feature is mixed with: a document keeps its seed when rarer features are added."""
     if feature in FEATURES:
         return list(FEATURES)
-    return [name for name in EVERY if feature in SETTINGS or name not in SETTINGS]
+    apart = set() if feature in REMOTE else set(REMOTE) if feature in SETTINGS else {*REMOTE, *SETTINGS}
+    return [name for name in EVERY if name not in apart]
 
 
 def compared(root: etree._Element, name: str, place: Path) -> Verdict:

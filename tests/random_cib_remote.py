@@ -154,9 +154,8 @@ def _connect(draft: Draft, it: Primitive, host: str) -> None:
         it.history[host].append(operation(it, "monitor", interval_ms=10_000, call=2, age_s=500))
     match draft.pick("", "", "", "", "", "lost", "refused"):
         case "lost" if it.operations:
-            it.history[host].append(
-                operation(it, "monitor", interval_ms=10_000, rc=1, call=3, age_s=60)
-            )
+            failed = operation(it, "monitor", interval_ms=10_000, rc=1, call=3, age_s=60)
+            it.history[host][1:] = [failed]
         case "refused":
             it.history[host] = [operation(it, "start", rc=1, age_s=60)]
         case _:

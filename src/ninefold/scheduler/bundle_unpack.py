@@ -236,8 +236,8 @@ def _connect(
     replica.connection = connection
     node.connection = connection
     for other in work.nodes:
-        # A connection can only be held by a cluster node.
-        if other.remote and other.name in connection.scores:
+        # A connection can only be held by a cluster node, also where others have to be told so.
+        if other.remote and (other.name in connection.scores or not work.options.symmetric):
             connection.scores[other.name] = -INFINITY
     assert child.parent is not None
     child.parent.scores[name] = -INFINITY

@@ -249,13 +249,19 @@ def _promotable_on(clone: Resource, child: Resource) -> Node | None:
         return node if state_of(child, current=True) is Role.PROMOTED else None
     if child.parent is clone and child.promotion_priority < 0:
         return None
-    if not node.available:
+    if not node.available or _homeless(node):
         return None
     if node.name not in clone.scores:
         return None
     if clone.counts.get(node.name, 0) >= facts.promoted_node_max:
         return None
     return node
+
+
+def _homeless(node: Node) -> bool:
+    """Whether a node is inside of something that has no place to be."""
+    launcher = None if node.connection is None else node.connection.launcher
+    return launcher is not None and location_of(launcher) is None
 
 
 def _promote(resource: Resource) -> None:

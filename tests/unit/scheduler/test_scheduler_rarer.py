@@ -11,7 +11,8 @@ from random import Random
 import pytest
 
 from ninefold.scheduler import schedule_document
-from tests.random_cib import NODES, NOW, Draft, Primitive, Top, operation, tell
+from ninefold.scheduler.export import score_lines
+from tests.random_cib import NODES, NOW, Draft, Primitive, Top, operation, tell, written
 
 PLACES = {"a": "n1", "b": "n2", "c": "n3", "d": "n1"}
 
@@ -105,6 +106,29 @@ def test_members_of_a_group_that_is_not_collocated_are_apart(draft: Draft) -> No
     assert {"h1_start_0 n2", "h2_start_0 n3"} <= planned(draft)
 
 
+def test_replica_is_not_promoted_while_its_container_has_no_place(draft: Draft) -> None:
+    _add_bundle(draft)
+    draft.constraints += [
+        f'<rsc_location id="l{node}" rsc="w" node="{node}" score="-INFINITY"/>' for node in NODES
+    ]
+
+    decided = planned(draft)
+
+    assert "w-docker-0_stop_0 n1" in decided
+    assert not {key for key in decided if "promote" in key}
+
+
+def test_connection_into_a_bundle_is_kept_off_its_own_node_in_an_asymmetric_cluster(
+    draft: Draft,
+) -> None:
+    _ask_for_every_place(draft)
+    _add_bundle(draft)
+
+    lines = list(score_lines(schedule_document(draft.document(), NOW)))
+
+    assert "pcmk__primitive_assign: w-0 allocation score on w-0: -INFINITY" in lines
+
+
 def test_monitors_are_not_disabled_by_a_default(draft: Draft) -> None:
     draft.defaults.append(
         '<op_defaults><meta_attributes id="o"><nvpair id="o-e" name="enabled" value="false"/>'
@@ -113,6 +137,23 @@ def test_monitors_are_not_disabled_by_a_default(draft: Draft) -> None:
     one(draft, "a").operations["a-mon"] = {"name": "monitor", "interval": "10s", "timeout": "20s"}
 
     assert planned(draft) == {"a_monitor_10000 n1"}
+
+
+def _add_bundle(draft: Draft) -> None:
+    """Add a bundle of one replica, which is at work on n1 and would like to be promoted."""
+    inner = Primitive("in", agent="Stateful")
+    draft.others.append(
+        '<bundle id="w"><docker image="x" replicas="1" promoted-max="1"/>'
+        f'<network control-port="3121"/>{written(inner)}</bundle>'
+    )
+    parts = [Primitive("w-docker-0", agent="docker"), Primitive("w-0", agent="remote")]
+    for part in parts:
+        for node in NODES:
+            tell(part, node, active=node == "n1")
+    tell(inner, "w-0", active=True)
+    draft.reached["w-0"] = {"remote_node": "true"}
+    draft.transient["w-0"] = {"master-in": "5"}
+    draft.past += [*parts, inner]
 
 
 def _ask_for_every_place(draft: Draft) -> None:
