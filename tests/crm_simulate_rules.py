@@ -8,6 +8,7 @@ the answer of 2.1.5. That ours are right is told by the recorded decisions of la
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -70,7 +71,9 @@ def fewest(rules: Sequence[Rule], root: Element, now: int, wanted: Answer) -> tu
         if answer_by([one], root, now) == wanted:
             return (one,)
     if answer_by(rules, root, now) != wanted:
-        return ()
+        # Some rules leave out what others need: two may do where all do not.
+        pairs = combinations(rules, 2)
+        return next((pair for pair in pairs if answer_by(pair, root, now) == wanted), ())
     kept = list(rules)
     for one in rules:
         others = [rule for rule in kept if rule is not one]
