@@ -236,7 +236,7 @@ def _connect(
     replica.connection = connection
     node.connection = connection
     for other in work.nodes:
-        # A connection can only be held by a cluster node, also where others have to be told so.
+        # A connection can only be held by a cluster node; an asymmetric cluster says so of every other one.
         if other.remote and (other.name in connection.scores or not work.options.symmetric):
             connection.scores[other.name] = -INFINITY
     assert child.parent is not None
