@@ -19,7 +19,6 @@ from ninefold.scheduler import (
     assign,
     clone,
     constraints_location,
-    fencing,
     history,
     migration_history,
     ordering,
@@ -57,7 +56,6 @@ _ORDER: Final = orders.order
 _UNPACK_ORDER: Final = ordering.unpack_order
 _NOW_UNPROMOTED: Final = promotion._now_unpromoted
 _WITH_NEEDS: Final = actions._with_needs
-_SHUTDOWN: Final = fencing._shutdown
 _CHOOSE: Final = assign.choose
 
 
@@ -202,20 +200,6 @@ def _frozen_for_good(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(actions, "_with_needs", _keep_what_cannot_run)
 
 
-def _shutdown(work: Workspace, node: Node) -> Action:
-    """Let a node leave once all is stopped there, also what is blocked."""
-    leaving = _SHUTDOWN(work, node)
-    for one in work.actions:
-        held = one.resource is not None and one.resource.blocked and not one.resource.maintenance
-        if one.task == "stop" and one.node is node and held and not node.maintenance:
-            one.optional = False
-    return leaving
-
-
-def _stop_what_is_blocked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(fencing, "_shutdown", _shutdown)
-
-
 KNOWN: Final = (
     *PLACEMENT,
     Rule(
@@ -294,11 +278,5 @@ KNOWN: Final = (
         "An instance of a cloned group is managed if all its members are. In 2.1.5 it is if nothing is said"
         " of the group itself, and is rated for promotion then. No recorded decision tells.",
         _manage_groups_by_themselves,
-    ),
-    Rule(
-        "stopped-though-blocked",
-        "What is blocked on a node that leaves holds the node back until somebody looks at it; in 2.1.5 its"
-        " stop is asked for all the same, cannot be done, and only that of its group begins.",
-        _stop_what_is_blocked,
     ),
 )

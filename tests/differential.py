@@ -61,7 +61,9 @@ def _others(feature: str) -> list[str]:
     """Return what a feature is mixed with: a document keeps its seed when rarer features are added."""
     if feature in FEATURES:
         return list(FEATURES)
-    apart = set() if feature in REMOTE else set(REMOTE) if feature in SETTINGS else {*REMOTE, *SETTINGS}
+    apart = (
+        set() if feature in REMOTE else set(REMOTE) if feature in SETTINGS else {*REMOTE, *SETTINGS}
+    )
     return [name for name in EVERY if name not in apart]
 
 
