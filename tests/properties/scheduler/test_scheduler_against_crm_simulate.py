@@ -13,7 +13,8 @@ import pytest
 from tests.crm_simulate import INSTALLED, WHY_NOT
 from tests.crm_simulate_known import KNOWN
 from tests.differential import Verdict, compared, drawn, judged
-from tests.random_cib_rarer import EVERY
+from tests.random_cib_features import FEATURES
+from tests.random_cib_remote import REMOTE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ EXAMPLES = (
 )
 
 
-@pytest.mark.parametrize("feature", EVERY)
+@pytest.mark.parametrize("feature", [*FEATURES, *REMOTE])
 def test_nothing_but_known_differences(feature: str) -> None:
     verdicts = judged(feature, SEEDS)
 
