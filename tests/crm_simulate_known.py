@@ -17,6 +17,7 @@ from lxml.etree import SubElement
 from ninefold.scheduler import (
     actions,
     assign,
+    changes,
     clone,
     constraints_location,
     history,
@@ -57,6 +58,7 @@ _UNPACK_ORDER: Final = ordering.unpack_order
 _NOW_UNPROMOTED: Final = promotion._now_unpromoted
 _WITH_NEEDS: Final = actions._with_needs
 _CHOOSE: Final = assign.choose
+_ACT: Final = actions.act
 
 
 def explaining(root: Element, theirs: Answer) -> tuple[str, ...]:
@@ -144,6 +146,24 @@ def _unpack_order(work: Workspace, element: Element) -> None:
     _UNPACK_ORDER(work, whole)
 
 
+def _required_if_recurring(
+    work: Workspace,
+    resource: Resource,
+    task: str,
+    node: Node,
+    *,
+    optional: bool,
+    interval_ms: int = 0,
+) -> Action:
+    """Return an action to be compared with what was done; a recurring one is to be begun anew."""
+    begun = optional and not interval_ms
+    return _ACT(work, resource, task, node, optional=begun, interval_ms=interval_ms)
+
+
+def _watch_where_it_leaves(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(changes, "act", _required_if_recurring)
+
+
 def _make_sets_of_tags(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ordering, "unpack_order", _unpack_order)
 
@@ -220,6 +240,12 @@ KNOWN: Final = (
         "A failure that has expired says nothing of the role of its resource any more, nor that it cannot"
         " be stopped; since 2.1.6 (expired failures shouldn't affect resource state).",
         expired_tell,
+    ),
+    Rule(
+        "watched-where-it-leaves",
+        "A recurring monitor whose failure has expired is begun anew where its resource stays; 2.1.5 begins"
+        " it anew also where the resource is about to leave. No recorded decision tells.",
+        _watch_where_it_leaves,
     ),
     Rule(
         "kind-without-provider",

@@ -41,9 +41,7 @@ def affects(
         return Influence.NOTHING
     dependent_role = _role_holder(dependent)
     primary_role = _role_holder(primary)
-    parent = dependent_role.parent
-    promotable = parent is not None and parent.promotable
-    if one.dependent_role >= Role.UNPROMOTED and promotable and dependent_role.is_assigned:
+    if _rates(dependent_role, one):
         return Influence.ROLE
     if not preview and dependent.is_assigned:
         return Influence.NOTHING
@@ -59,6 +57,18 @@ def affects(
     return Influence.PLACE
 
 
+def _rates(dependent: Resource, one: Colocation) -> bool:
+    """Whether `one` is about the role of an instance that has its place.
+
+    All of a group is promoted, so it is the group that is rated; one that is not to be promoted by its
+    members' own word is not for being near somebody.
+    """
+    parent = dependent.parent
+    promotable = parent is not None and parent.promotable
+    rated = dependent.variant is not Variant.GROUP or dependent.priority >= 0
+    return one.dependent_role >= Role.UNPROMOTED and promotable and dependent.is_assigned and rated
+
+
 def _role_holder(resource: Resource) -> Resource:
     """Return who has the role: for a container, what runs inside of it."""
     if resource.bundled and resource.parent is not None and resource.parent.replicas:
@@ -72,7 +82,7 @@ def apply(
     work: Workspace, dependent: Resource, primary: Resource, one: Colocation, refuse: Refuse
 ) -> None:
     """Apply `one` to `dependent`, whatever it is; `refuse` takes all places from a resource."""
-    if dependent.variant is Variant.GROUP:
+    if dependent.variant is Variant.GROUP and not _rates(dependent, one):
         if dependent.colocated:
             # The rest of the group follows the first.
             if dependent.children:
@@ -305,9 +315,10 @@ def to_scores(work: Workspace, dependent: Resource, primary: Resource, one: Colo
 
 def to_priority(dependent: Resource, primary: Resource, one: Colocation) -> None:
     """Change how willingly `dependent` is promoted by where `primary` is."""
-    if primary.assigned is None or dependent.assigned is None:
+    place = location_of(dependent)
+    if primary.assigned is None or place is None:
         return
-    here = attribute_of(dependent.assigned, one.attribute, dependent)
+    here = attribute_of(place, one.attribute, dependent)
     there = attribute_of(primary.assigned, one.attribute, primary)
     if (here or "").lower() != (there or "").lower():
         if one.score >= INFINITY and one.dependent_role is Role.PROMOTED:

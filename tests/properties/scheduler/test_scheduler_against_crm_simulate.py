@@ -35,6 +35,7 @@ EXAMPLES = (
     ("order-in-a-cloned-group", "clones", 90, False),
     ("pending-and-expired", "failures", 7, True),
     ("expired-tell-the-role", "histories", 27, True),
+    ("watched-where-it-leaves", "orphans", 62, True),
     ("kind-without-provider", "defaults", 3, False),
     ("left-and-not-seen-to-arrive", "migration", 46, True),
     ("watched-in-maintenance", "colocation-sets", 84, True),

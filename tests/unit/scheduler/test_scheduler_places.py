@@ -154,6 +154,25 @@ def test_instance_keeps_off_the_other_promoted_one_before_its_own_role_is_known(
     assert node_of(transition, "q1:0") == "n2"
 
 
+def test_group_is_promoted_only_with_what_it_must_be_promoted_with() -> None:
+    # Its own agents would have it promoted on n1, where d is not.
+    group = f'<group id="g">{DUMMY.format("p1")}{DUMMY.format("p2")}</group>'
+    root = cluster(
+        DUMMY.format("d") + clone("pg", group, promotable="true"),
+        '<rsc_colocation id="near" rsc="pg" rsc-role="Promoted" with-rsc="d" score="INFINITY"/>',
+        {"d": "n2", "p1": "n1", "p2": "n1"},
+    )
+    for name in ("p1", "p2"):
+        run_too(root, name, "n2")
+    remember(root, "n1", **{"master-p1": "10", "master-p2": "10"})
+    remember(root, "n2", **{"master-p1": "5", "master-p2": "5"})
+
+    transition = schedule_document(root, NOW)
+
+    promoted = [a.node for a in transition.actions if a.task == "promote" and a.node]
+    assert promoted == ["n2", "n2"]
+
+
 def test_failed_instance_is_placed_after_those_that_run_well() -> None:
     # A failure that is to be answered by stopping makes an instance failed as any other does.
     operations = (
