@@ -87,14 +87,42 @@ def our_answer(root: etree._Element, now: int) -> tuple[Answer, tuple[str, ...]]
 def names(graph: etree._Element) -> dict[str, str]:
     """Return all actions by id, each as its key and node; points in between are among them.
 
-    What 2.1.5 tells itself about remote nodes in maintenance is none of what is done.
+    What 2.1.5 tells itself about remote nodes in maintenance is none of what is done, nor is a point that
+    nothing is done before or after.
     """
+    idle = _idle(graph)
     return {
         one.get("id", ""): f"{one.get('internal_operation_key') or one.get('operation_key')}"
         f"@{one.get('on_node') or ''}"
         for one in graph.iterfind("synapse/action_set/*")
-        if one.get("operation") != "maintenance_nodes"
+        if one.get("operation") != "maintenance_nodes" and one.get("id", "") not in idle
     }
+
+
+def _idle(graph: etree._Element) -> set[str]:
+    """Return the points in between that are linked, directly or not, with nothing but such points."""
+    linked: dict[str, set[str]] = {}
+    for synapse in graph.iterfind("synapse"):
+        firsts = {first.get("id", "") for first in synapse.iterfind("inputs/trigger/*")}
+        for one in synapse.iterfind("action_set/*"):
+            then = one.get("id", "")
+            linked.setdefault(then, set()).update(firsts)
+            for first in firsts:
+                linked.setdefault(first, set()).add(then)
+    reached, todo = (
+        set[str](),
+        [
+            one.get("id", "")
+            for one in graph.iterfind("synapse/action_set/*")
+            if one.tag != "pseudo_event"
+        ],
+    )
+    while todo:
+        one = todo.pop()
+        if one not in reached:
+            reached.add(one)
+            todo += linked.get(one, ())
+    return set(linked) - reached
 
 
 def actions(graph: etree._Element) -> tuple[str, ...]:
