@@ -109,19 +109,17 @@ def _idle(graph: etree._Element) -> set[str]:
             linked.setdefault(then, set()).update(firsts)
             for first in firsts:
                 linked.setdefault(first, set()).add(then)
-    reached, todo = (
-        set[str](),
-        [
-            one.get("id", "")
-            for one in graph.iterfind("synapse/action_set/*")
-            if one.tag != "pseudo_event"
-        ],
-    )
+    todo = [
+        one.get("id", "")
+        for one in graph.iterfind("synapse/action_set/*")
+        if one.tag != "pseudo_event"
+    ]
+    reached = set[str]()
     while todo:
-        one = todo.pop()
-        if one not in reached:
-            reached.add(one)
-            todo += linked.get(one, ())
+        number = todo.pop()
+        if number not in reached:
+            reached.add(number)
+            todo += linked.get(number, set())
     return set(linked) - reached
 
 
