@@ -86,7 +86,7 @@ def _builtin_attributes(work: Workspace, node: Node) -> None:
 
 
 def _apply_attributes(node: Node) -> None:
-    node.standby = node.standby or boolean(node.attributes.get("standby"), default=False)
+    node.standby = boolean(node.attributes.get("standby"), default=False)
     node.maintenance = boolean(node.attributes.get("maintenance"), default=False)
 
 

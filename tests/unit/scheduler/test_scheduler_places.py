@@ -154,6 +154,21 @@ def test_instance_keeps_off_the_other_promoted_one_before_its_own_role_is_known(
     assert node_of(transition, "q1:0") == "n2"
 
 
+def test_transient_standby_counts_instead_of_the_permanent_one() -> None:
+    root = cluster(DUMMY.format("a"), running={"a": "n1"})
+    node = next(n for n in root.iterfind("configuration/nodes/node") if n.get("uname") == "n1")
+    pairs = node.makeelement("instance_attributes", {"id": "n1-attributes"})
+    pairs.append(
+        pairs.makeelement("nvpair", {"id": "n1-standby", "name": "standby", "value": "on"})
+    )
+    node.append(pairs)
+    assert node_of(schedule_document(root, NOW), "a") != "n1"
+
+    remember(root, "n1", standby="off")
+
+    assert node_of(schedule_document(root, NOW), "a") == "n1"
+
+
 def test_group_is_promoted_only_with_what_it_must_be_promoted_with() -> None:
     # Its own agents would have it promoted on n1, where d is not.
     group = f'<group id="g">{DUMMY.format("p1")}{DUMMY.format("p2")}</group>'
