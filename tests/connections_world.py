@@ -241,7 +241,7 @@ class _Maker:
     def _operation(self, node: str, name: str, task: str, *, rc: int = 0, call: int = 1) -> str:
         recurring = task == "monitor" and call > 1
         interval, timeout_ms = _RECURRING.get(name, (10_000, 20_000)) if recurring else (0, 0)
-        parameters = _parameters(self.bundle).get(name, {}) | self.parameters.get(name, {})
+        parameters = started_with(self.bundle).get(name, {}) | self.parameters.get(name, {})
         if parameters.get("addr") in NODES:
             parameters["addr"] = node
         digest = operation_digest(parameters, interval_ms=interval, timeout_ms=timeout_ms)
@@ -282,7 +282,7 @@ class _Maker:
 
 
 @lru_cache(maxsize=64)
-def _parameters(bundle: str) -> dict[str, dict[str, str]]:
+def started_with(bundle: str) -> dict[str, dict[str, str]]:
     """Return what the parts of `bundle` are started with where all is well."""
     if not bundle:
         return {}

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from lxml import etree
-
-from ninefold.scheduler import schedule_document
+from tests.connections_world import started_with
 from tests.random_cib import (
     NODES,
-    NOW,
     Draft,
     Primitive,
     Top,
@@ -106,7 +102,7 @@ def bundles(draft: Draft) -> None:
 
 def _inhabit(draft: Draft, inner: Primitive | None, text: str, kind: str, replicas: int) -> None:
     """Let some replicas be at work."""
-    started = _started(text)
+    started = started_with(text)
     hosts = draft.chance.sample(NODES, 3)
     past: list[Primitive] = []
     for number in range(replicas):
@@ -206,25 +202,6 @@ def _prefer(draft: Draft, name: str) -> None:
 
 def _words(words: dict[str, str]) -> str:
     return " ".join(f'{name}="{value}"' for name, value in words.items())
-
-
-@lru_cache(maxsize=64)
-def _started(bundle: str) -> dict[str, dict[str, str]]:
-    """Return what the parts of a bundle are started with where all is well."""
-    nodes = "".join(f'<node id="{name[1:]}" uname="{name}"/>' for name in NODES)
-    states = "".join(
-        f'<node_state id="{name[1:]}" uname="{name}" in_ccm="true" crmd="online" join="member"'
-        ' expected="member"/>'
-        for name in NODES
-    )
-    document = etree.fromstring(
-        '<cib have-quorum="1"><configuration><crm_config/>'
-        f'<nodes>{nodes}</nodes><resources><primitive id="fence" class="stonith" type="fence_x"/>'
-        f"{bundle.replace('Stopped', 'Started')}</resources><constraints/></configuration>"
-        f"<status>{states}</status></cib>"
-    )
-    planned = schedule_document(document, NOW)
-    return {one.resource: dict(one.parameters) for one in planned.actions if one.task == "start"}
 
 
 REMOTE: Final[dict[str, Callable[[Draft], None]]] = {

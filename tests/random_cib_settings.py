@@ -9,7 +9,7 @@ from tests.random_cib import NODES, NOW, operation, ran
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.random_cib import Draft, Primitive
+    from tests.random_cib import Draft, Primitive, Top
 
 # Codes of agents, and those with which Pacemaker says that an agent is degraded.
 _CODES: Final = (1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 190, 191, 0)
@@ -160,13 +160,17 @@ def _kind_rule(draft: Draft, owner: str, *, operations: bool) -> str:
     return f"{head}{''.join(chosen)}</rule>" if chosen else ""
 
 
+def _metas(top: Top) -> list[dict[str, str]]:
+    """Return the meta attributes of every member, and of what is around them."""
+    around = [top.meta] if top.clone else []
+    around += [top.group_meta] if top.group else []
+    return [*(one.meta for one in top.members), *around]
+
+
 def roles(draft: Draft) -> None:
     """Wanted roles, and who is left alone, at every scope; or all is to stop."""
     for top in draft.tops.values():
-        metas = [one.meta for one in top.members]
-        metas += [top.meta] if top.clone else []
-        metas += [top.group_meta] if top.group else []
-        for meta in metas:
+        for meta in _metas(top):
             told = draft.some(
                 target_role=(0.25, ("Started", "Stopped", "Unpromoted", "Promoted", "Slave", "Master")),
                 is_managed=(0.15, ("false", "true")), maintenance=(0.08, ("true", "false")),
@@ -187,10 +191,7 @@ def counts(draft: Draft) -> None:
     """Counted failures of all kinds, and what is thought of them, at every scope."""
     draft.options |= draft.some(start_failure_is_fatal=(0.5, ("false", "true")))
     for top in draft.tops.values():
-        metas = [one.meta for one in top.members]
-        metas += [top.meta] if top.clone else []
-        metas += [top.group_meta] if top.group else []
-        for meta in metas:
+        for meta in _metas(top):
             told = draft.some(
                 migration_threshold=(0.4, ("1", "2", "3", "INFINITY", "0")),
                 failure_timeout=(0.25, ("100s", "10min", "1h", "0")),
